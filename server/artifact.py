@@ -1,0 +1,198 @@
+"""The artifact: the immutable directory that export writes and the server loads.
+
+This module owns the manifest, the only contract between the two, and the checks that a directory must pass
+before anything in it is used. It knows neither onnxruntime nor HTTP. Export imports it to write what the
+server reads, so the two can not drift apart.
+
+    artifact/
+        manifest.json    this contract
+        model.onnx       the graph
+        tokenizer.json   text -> token ids
+        README.md        the model card
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SCHEMA_VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+MODEL: Final = "model.onnx"
+TOKENIZER: Final = "tokenizer.json"
+CARD: Final = "README.md"
+
+Truncation = Literal["head", "head_tail", "window"]
+"""How a text longer than ``max_length`` is read: its start, its start and end, or all of it by windows."""
+
+
+class ArtifactError(Exception):
+    """The artifact can not be used; the message says what is wrong with it and what to do."""
+
+
+class _Part(BaseModel):
+    """A piece of the manifest: immutable, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tensor(_Part):
+    """An input or output of the graph."""
+
+    name: str
+    dtype: Literal["int64", "float32"]
+    axes: tuple[str, ...] = Field(description="names of the dynamic axes, in order: ('batch', 'tokens')")
+
+
+class Quantization(_Part):
+    """What was done to the weights and activations of the graph."""
+
+    scheme: str = Field(description="short name for metrics and /info, such as 'static-int8'")
+    weights: str = Field(description="dtype and granularity, such as 'int8 per channel'")
+    activations: str = Field(description="dtype, granularity and calibration")
+
+
+class SessionOptions(_Part):
+    """The onnxruntime session options that export measured to be the fastest for this graph."""
+
+    graph_optimization_level: Literal["disabled", "basic", "extended", "all"] = "all"
+    disabled_optimizers: tuple[str, ...] = ()
+    config: dict[str, str] = Field(default_factory=dict, description="session configuration entries")
+
+
+class File(_Part):
+    """A file of the artifact other than the manifest itself."""
+
+    path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a plain name, never a path")
+    size_bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Evaluation(_Part):
+    """How good the artifact is on one split of one data set."""
+
+    dataset: str
+    split: str
+    n: int = Field(gt=0, description="texts measured")
+    accuracy: float = Field(ge=0, le=1)
+    expected_calibration_error: float = Field(ge=0, le=1, description="15 equal-width bins")
+    measured_on: str = Field(description="what computed it, such as 'this artifact, served over HTTP'")
+
+
+class Probe(_Part):
+    """A known answer: computed wrong, the server must never become ready."""
+
+    text: str
+    probabilities: tuple[float, ...] = Field(description="what the fp32 model answers, in label order")
+
+
+class Manifest(_Part):
+    """The contract between export and server, stored as ``manifest.json``."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    labels: tuple[str, ...] = Field(min_length=2, description="label names; a prediction is an index into it")
+    max_length: int = Field(gt=2, description="tokens the model reads at most, special tokens included")
+    truncation: Truncation = Field(description="how the model was trained to read longer texts")
+    head_tokens: int = Field(ge=0, description="content tokens kept from the start by 'head_tail'")
+    pad_token_id: int = Field(ge=0)
+    temperature: float = Field(gt=0, description="logits are divided by it before the softmax")
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    opset: int
+    quantization: Quantization
+    session: SessionOptions = SessionOptions()
+    files: tuple[File, ...]
+    evaluations: tuple[Evaluation, ...] = ()
+    probes: tuple[Probe, ...] = Field(min_length=1)
+    probe_tolerance: float = Field(gt=0, lt=1, description="largest accepted difference of a probability")
+    source_commit: str
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels {list(self.labels)} are not unique")
+        missing = {MODEL, TOKENIZER} - {file.path for file in self.files}
+        if missing:
+            raise ValueError(f"files does not list {sorted(missing)}")
+        for probe in self.probes:
+            if len(probe.probabilities) != len(self.labels):
+                raise ValueError(f"the probe {probe.text[:40]!r} does not have one probability per label")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A directory whose manifest is valid and whose files are the ones that the manifest lists."""
+
+    directory: Path
+    manifest: Manifest
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX graph."""
+        return self.directory / MODEL
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """The serialized tokenizer."""
+        return self.directory / TOKENIZER
+
+
+def describe_file(path: Path) -> File:
+    """Return the manifest's entry for a file: its name, size in bytes and sha256."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return File(path=path.name, size_bytes=path.stat().st_size, sha256=digest)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read and validate ``manifest.json``.
+
+    Raises:
+        ArtifactError: if it is missing, is not JSON, has an unknown schema version or a wrong field.
+    """
+    path = directory / MANIFEST
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ArtifactError(f"no artifact in {directory}: {MANIFEST} is missing; export one there") from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} can not be read: {error}") from error
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path} has schema version {version!r}, this server reads {SCHEMA_VERSION}; "
+            "export the artifact again with this release"
+        )
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "manifest"
+        raise ArtifactError(f"{path} is not a valid manifest: {where}: {first['msg']}") from error
+
+
+def load_artifact(directory: Path) -> Artifact:
+    """Check the manifest and every file's size and sha256, before anything of the artifact is used.
+
+    Raises:
+        ArtifactError: if the manifest is invalid or a file is missing or not the one that was exported.
+    """
+    manifest = read_manifest(directory)
+    for expected in manifest.files:
+        path = directory / expected.path
+        try:
+            found = describe_file(path)
+        except OSError as error:
+            raise ArtifactError(f"{path} can not be read: {error.strerror}; export again") from error
+        if found != expected:
+            raise ArtifactError(
+                f"{path} is damaged: sha256 {found.sha256[:12]}… and {found.size_bytes} bytes, "
+                f"the manifest says {expected.sha256[:12]}… and {expected.size_bytes}; export it again"
+            )
+    return Artifact(directory, manifest)
