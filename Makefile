@@ -1,0 +1,82 @@
+# Verdict. `make` lists the targets.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8080
+UV ?= uv
+
+DEV := .venv/bin
+SERVER := .venv-server/bin
+PIP_INSTALL := pip install --quiet --disable-pip-version-check
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
+
+# Pulled in by name only: nothing that the server imports needs them.
+UNUSED_BY_SERVER := huggingface-hub hf-xet fsspec filelock tqdm pyyaml httpx httpcore certifi packaging protobuf
+# The CPU build of torch has no such needs; where pip finds a CUDA build it brings them itself, pinned by torch.
+CUDA := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
+	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+IN_SERVER = $(shell grep -oE '^[a-z0-9-]+' requirements/server.txt)
+without = $(addprefix --no-emit-package ,$(1))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test install install-server lint types imports test-all test-server train export evaluate lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+serve: .venv-server/installed ## answer predictions from models/default on HOST:PORT (127.0.0.1:8080)
+	@VERDICT_HOST=$(HOST) VERDICT_PORT=$(PORT) exec $(SERVER)/python -m server
+
+test: lint types imports test-all test-server ## lint, types, import rules and every test
+
+install: .venv/installed ## make .venv: everything, for training, export and development
+
+install-server: .venv-server/installed ## make .venv-server: what the server imports, nothing more
+
+lint: .venv/installed ## check format and style
+	$(DEV)/ruff format --check .
+	$(DEV)/ruff check .
+
+types: .venv/installed ## check types
+	$(DEV)/mypy
+
+imports: .venv/installed ## check which package may import which
+	$(DEV)/lint-imports --no-cache
+
+test-all: .venv/installed .venv-server/installed ## every test, in the development environment
+	$(DEV)/coverage run -m pytest
+	$(DEV)/coverage report
+
+test-server: .venv-server/installed .test-tools/installed ## the server's tests where nothing but the server is installed
+	PYTHONPATH=.test-tools $(SERVER)/python -m pytest -m "not development"
+
+train: .venv/installed ## fine-tune: make train ARGS="--base-model … --data … --output checkpoints/NAME"
+	$(DEV)/python -m training $(ARGS)
+
+export: .venv/installed ## convert, quantize and prove: make export ARGS="checkpoints/NAME --output DIR"
+	$(DEV)/python -m export $(ARGS)
+
+evaluate: .venv/installed ## measure an artifact through the server: make evaluate ARGS="DIR --data NAME:SPLIT=FILE"
+	$(DEV)/python -m export.evaluate $(ARGS)
+
+lock: ## compile the lock files again
+	cd requirements && $(LOCK) --generate-hashes server.in $(call without,$(UNUSED_BY_SERVER)) -o server.txt
+	cd requirements && $(LOCK) -c server.txt test.in $(call without,$(IN_SERVER)) -o test.txt
+	cd requirements && $(LOCK) dev.in $(call without,$(CUDA)) -o dev.txt
+
+clean: ## remove the environments and what tests leave behind
+	rm -rf .venv .venv-server .test-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build
+
+.venv/installed: requirements/dev.txt
+	$(PYTHON) -m venv .venv
+	$(DEV)/$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@
+
+.venv-server/installed: requirements/server.txt
+	$(PYTHON) -m venv .venv-server
+	$(SERVER)/$(PIP_INSTALL) --no-deps --require-hashes -r requirements/server.txt
+	@touch $@
+
+.test-tools/installed: requirements/test.txt .venv-server/installed
+	$(SERVER)/$(PIP_INSTALL) --no-deps --upgrade --target .test-tools -r requirements/test.txt
+	@touch $@

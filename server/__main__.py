@@ -1,0 +1,136 @@
+"""``python -m server``: serve an artifact until SIGTERM or Ctrl-C. Every setting is an environment variable.
+
+Exit code 0 after a clean end, 1 with one clear line where the server can not start.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from server.app import create_app
+from server.artifact import ArtifactError
+from server.lifecycle import Lifecycle
+from server.log import configure_logging
+from server.settings import Settings, SettingsError, describe_settings, read_settings
+
+_logger = logging.getLogger("server")
+
+
+class StartupError(Exception):
+    """The server can not listen; the message says where and why."""
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn that answers what it has admitted before it stops listening.
+
+    The first SIGTERM or SIGINT drains, a second one ends at once. uvicorn would close its listeners first, so that
+    load balancers see refused connections instead of a readiness probe that says 503, and would end the process by
+    the signal instead of with exit code 0.
+    """
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_timeout_s: float) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+        self._drain_timeout_s = drain_timeout_s
+        self._drain: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port, then say so."""
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        _logger.info("listening on http://%s:%d", host, port)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Start to drain, or end at once if that has begun already."""
+        loop = asyncio.get_running_loop()
+        if self._drain is None:
+            _logger.info("%s: draining for at most %g s", signal.Signals(sig).name, self._drain_timeout_s)
+            self._drain = loop.create_task(self._drain_and_exit())
+        else:
+            self.force_exit = self.should_exit = True
+
+    async def _drain_and_exit(self) -> None:
+        unanswered = await self._lifecycle.drain(self._drain_timeout_s)
+        if unanswered:
+            _logger.warning("%d requests were not answered in %g s", unanswered, self._drain_timeout_s)
+            self.force_exit = True
+        self.should_exit = True
+
+
+def main() -> int:
+    """Serve; return the exit code."""
+    started = time.perf_counter()
+    _parse_arguments()
+    try:
+        settings = read_settings()
+        configure_logging(settings.log_level, settings.log_format)
+        listener = _bind(settings.host, settings.port)
+        app = create_app(settings)
+    except (SettingsError, StartupError, ArtifactError) as error:
+        print(f"verdict: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
+        return 1
+    model = app.state.classifier.info
+    _logger.info(
+        "%s %s (%s) loaded in %.2f s",
+        model.name,
+        model.version,
+        model.quantization,
+        time.perf_counter() - started,
+    )
+    _serve(app, settings, listener)
+    _logger.info("stopped")
+    return 0
+
+
+def _parse_arguments() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m server",
+        description="Serve a text classification artifact over HTTP.",
+        epilog="Settings, from the environment:\n\n" + describe_settings(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="the only one")
+    parser.parse_args()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Reserve the address before the model is loaded, without listening on it yet."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise StartupError(
+            f"can not listen on {host}:{port}: {error.strerror}; choose another VERDICT_HOST or VERDICT_PORT"
+        ) from error
+    return listener
+
+
+def _serve(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+    DrainingServer(config, app.state.lifecycle, settings.drain_timeout_s).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The one table from error kinds to statuses, and the one body that errors have."""
+
+import math
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server import errors
+from server.schemas import ErrorBody
+
+STATUS: Final[dict[type[errors.VerdictError], int]] = {
+    errors.InvalidRequestError: 422,
+    errors.MalformedBodyError: 400,
+    errors.UnsupportedMediaTypeError: 415,
+    errors.TooLargeError: 413,
+    errors.UnauthorizedError: 401,
+    errors.OverloadedError: 429,
+    errors.DrainingError: 503,
+    errors.NotReadyError: 503,
+    errors.TimedOutError: 504,
+    errors.EngineFailedError: 500,
+}
+
+RESPONSES: Final[dict[int | str, dict[str, object]]] = {
+    status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in sorted(set(STATUS.values()))
+}
+"""For the OpenAPI document of every route that predicts."""
+
+_ROUTING_KINDS: Final = {404: "not_found", 405: "method_not_allowed"}
+
+
+def error_response(
+    kind: str, message: str, status: int, request_id: str, headers: dict[str, str] | None = None
+) -> Response:
+    """Return the error body of product-wide shape."""
+    body = {"error": {"kind": kind, "message": message, "request_id": request_id}}
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")
+
+
+def render(error: errors.VerdictError, request_id: str) -> Response:
+    """Return the response for a domain error."""
+    headers = {}
+    if isinstance(error, errors.OverloadedError):
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, errors.UnauthorizedError):
+        headers["www-authenticate"] = "Bearer"
+    return error_response(error.kind, str(error), STATUS[type(error)], request_id, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer domain and routing errors with the error body."""
+
+    async def on_verdict_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, errors.VerdictError)  # noqa: S101 - narrows what the registration guarantees
+        return render(error, request.state.request_id)
+
+    async def on_routing_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - narrows what the registration guarantees
+        kind = _ROUTING_KINDS.get(error.status_code, "invalid_request")
+        message = f"{request.method} {request.url.path}: {error.detail}; the routes are listed in /openapi.json"
+        headers = dict(error.headers or {})
+        return error_response(kind, message, error.status_code, request.state.request_id, headers)
+
+    app.add_exception_handler(errors.VerdictError, on_verdict_error)
+    app.add_exception_handler(HTTPException, on_routing_error)

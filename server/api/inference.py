@@ -1,0 +1,68 @@
+"""Inference for every protocol: the request's limits, the classifier, the counting. Protocols add only shapes."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends
+
+from server.api.dependencies import ClassifierDependency, MetricsDependency, SettingsDependency
+from server.artifact import Truncation
+from server.classifier import Classification, Classifier
+from server.errors import TooLargeError, VerdictError
+from server.metrics import Metrics
+from server.settings import Settings
+
+
+class Inference:
+    """Classify a request's texts within the limits that the operator set."""
+
+    def __init__(self, classifier: Classifier, settings: Settings, metrics: Metrics) -> None:
+        self._classifier = classifier
+        self._settings = settings
+        self._metrics = metrics
+
+    async def __call__(self, texts: Sequence[str], truncation: Truncation | None) -> Classification:
+        """Return one prediction per text, in order.
+
+        Raises:
+            VerdictError: if the texts are over a limit or can not be classified; none of them is then.
+        """
+        try:
+            self._check_size(texts)
+            classification = await self._classifier.classify(
+                texts, truncation=truncation, timeout_s=self._settings.request_timeout_s
+            )
+        except VerdictError as error:
+            self._metrics.texts.labels(error.kind).inc(len(texts))
+            raise
+        self._metrics.texts.labels("predicted").inc(len(texts))
+        return classification
+
+    def _check_size(self, texts: Sequence[str]) -> None:
+        limit = self._settings.max_items_per_request
+        if len(texts) > limit:
+            raise TooLargeError(f"the request has {len(texts)} texts, at most {limit} are taken; send them in parts")
+        limit = self._settings.max_text_chars
+        for index, text in enumerate(texts):
+            if len(text) > limit:
+                raise TooLargeError(f"text {index} has {len(text)} characters, at most {limit} are taken; shorten it")
+
+
+async def get_inference(
+    classifier: ClassifierDependency, settings: SettingsDependency, metrics: MetricsDependency
+) -> Inference:
+    """Return the use case for one request."""
+    return Inference(classifier, settings, metrics)
+
+
+InferenceDependency = Annotated[Inference, Depends(get_inference)]
+
+
+def server_timing(classification: Classification) -> dict[str, str]:
+    """Return the Server-Timing header: milliseconds with microsecond digits."""
+    stages = {
+        "tokenize": classification.tokenize_s,
+        "queue": classification.queue_s,
+        "inference": classification.inference_s,
+    }
+    return {"server-timing": ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in stages.items())}

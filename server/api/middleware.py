@@ -1,0 +1,86 @@
+"""The middleware around every request: its id, whether it is taken, its counting and its log line."""
+
+import logging
+import re
+import time
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.api.errors import error_response, render
+from server.errors import DrainingError
+from server.lifecycle import Lifecycle
+from server.metrics import Metrics
+
+_access = logging.getLogger("server.access")
+_logger = logging.getLogger(__name__)
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_HEALTH = "/health/"
+
+
+class RequestMiddleware:
+    """Give each request an id, refuse it while draining, count it once and log it without its content."""
+
+    def __init__(self, app: ASGIApp, *, lifecycle: Lifecycle, metrics: Metrics) -> None:
+        self._app = app
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; anything but HTTP passes through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Request(scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                if self._lifecycle.draining:
+                    headers["connection"] = "close"  # the next request must find another server
+            await send(message)
+
+        with self._lifecycle:
+            try:
+                await self._handle(scope, receive, send_with_id)
+            except Exception:
+                _logger.exception("request %s failed; this is a bug", request_id)
+                if not status:
+                    response = error_response("engine_failed", "the server failed; try again", 500, request_id)
+                    await response(scope, receive, send_with_id)
+            finally:
+                self._count(scope, status, time.perf_counter() - started, request_id)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._lifecycle.draining and not scope["path"].startswith(_HEALTH):
+            refusal = DrainingError("the server is shutting down; send the request to another one")
+            await render(refusal, scope["state"]["request_id"])(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = getattr(scope.get("route"), "path", "unknown")
+        self._metrics.requests.labels(route, str(status)).inc()
+        self._metrics.request_duration.labels(route).observe(seconds)
+        if not route.startswith(_HEALTH):
+            fields = {
+                "request_id": request_id,
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 3),
+            }
+            _access.info("%s %s", route, status, extra={"fields": fields})
+
+
+def _request_id(request: Request) -> str:
+    """Return the caller's id if it is short and plain, so that it can stand in logs, else a new one."""
+    sent = request.headers.get("x-request-id", "")
+    return sent if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex

@@ -1,0 +1,47 @@
+"""The native protocol: ``POST /predict`` and ``POST /predict/batch``."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from server.api.body import JsonBody
+from server.api.dependencies import require_api_key
+from server.api.errors import RESPONSES
+from server.api.inference import InferenceDependency, server_timing
+from server.classifier import Prediction
+from server.schemas import PredictBatchRequest, PredictRequest
+
+router = APIRouter(dependencies=[Depends(require_api_key)], tags=["predict"])
+
+_one = JsonBody(PredictRequest)
+_many = JsonBody(PredictBatchRequest)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """The predictions of a batch, in the order of its texts."""
+
+    predictions: list[Prediction]
+
+
+@router.post("/predict", response_model=Prediction, responses=RESPONSES, openapi_extra=_one.openapi())
+async def predict(body: Annotated[PredictRequest, Depends(_one)], inference: InferenceDependency) -> Response:
+    """Classify one text."""
+    classification = await inference([body.text], body.truncation)
+    return _json(classification.predictions[0], server_timing(classification))
+
+
+@router.post("/predict/batch", response_model=BatchAnswer, responses=RESPONSES, openapi_extra=_many.openapi())
+async def predict_batch(
+    body: Annotated[PredictBatchRequest, Depends(_many)], inference: InferenceDependency
+) -> Response:
+    """Classify several texts, all or none."""
+    classification = await inference(body.texts, body.truncation)
+    return _json(BatchAnswer(classification.predictions), server_timing(classification))
+
+
+def _json(answer: Prediction | BatchAnswer, headers: dict[str, str]) -> Response:
+    return Response(orjson.dumps(answer), headers=headers, media_type="application/json")

@@ -1,0 +1,85 @@
+"""The application: the only place where everything is put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from tokenizers import Tokenizer
+
+from server.api import errors, operations, predict
+from server.api.middleware import RequestMiddleware
+from server.artifact import Artifact, ArtifactError, load_artifact
+from server.batching import Batcher, BatchLimits
+from server.classifier import Classifier, TextClassifier
+from server.engine import OnnxEngine
+from server.known_answers import check_known_answers
+from server.lifecycle import Lifecycle
+from server.metrics import Metrics
+from server.settings import Settings
+from server.tokenization import Tokenization
+
+
+def create_app(settings: Settings, classifier: Classifier | None = None) -> FastAPI:
+    """Return the ASGI application.
+
+    Args:
+        settings: everything that an operator can set.
+        classifier: what answers; ``settings.artifact_dir`` is loaded where none is given.
+
+    Raises:
+        ArtifactError: if the artifact is missing, damaged, of an unknown schema or wrong on its known answers.
+    """
+    metrics = Metrics()
+    lifecycle = Lifecycle(metrics)
+    served = classifier or load_classifier(settings, metrics)
+    metrics.model_info.labels(served.info.name, served.info.version, served.info.quantization).set(1)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await served.start()
+        lifecycle.mark_started()
+        yield
+        await served.close()
+
+    app = FastAPI(title="Verdict", version=served.info.version, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.settings = settings
+    app.state.classifier = served
+    app.state.metrics = metrics
+    app.state.lifecycle = lifecycle
+    app.include_router(predict.router)
+    app.include_router(operations.router)
+    app.add_middleware(RequestMiddleware, lifecycle=lifecycle, metrics=metrics)
+    errors.install(app)
+    return app
+
+
+def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
+    """Check, load, warm up and prove the artifact.
+
+    Raises:
+        ArtifactError: if any of these fails.
+    """
+    artifact = load_artifact(settings.artifact_dir)
+    manifest = artifact.manifest
+    tokenization = _load_tokenization(artifact)
+    engine = OnnxEngine(artifact, intra_op_threads=settings.intra_op_threads)
+    engine.warm_up(manifest.max_length, manifest.pad_token_id)
+    check_known_answers(manifest, tokenization, engine)
+    limits = BatchLimits(settings.max_batch_items, settings.max_batch_tokens, settings.max_queue_tokens)
+    batcher = Batcher(
+        engine,
+        pad_token_id=manifest.pad_token_id,
+        workers=settings.inference_workers,
+        limits=limits,
+        metrics=metrics,
+    )
+    return TextClassifier(manifest, tokenization, batcher, metrics)
+
+
+def _load_tokenization(artifact: Artifact) -> Tokenization:
+    manifest = artifact.manifest
+    try:
+        tokenizer = Tokenizer.from_file(str(artifact.tokenizer_path))
+        return Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
+    except Exception as error:  # tokenizers raises plain Exception
+        raise ArtifactError(f"{artifact.tokenizer_path} can not be used: {error}") from error

@@ -1,0 +1,187 @@
+"""The use case: texts in, predictions out. No HTTP in it.
+
+``Classifier`` is what the API needs and nothing more: whoever wants another model implements it and hands it to
+``create_app``. ``TextClassifier`` is the one that serves an artifact.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.artifact import Manifest, Truncation
+from server.batching import Batcher
+from server.metrics import Metrics
+from server.tokenization import Tokenization, TokenizedText
+
+_INLINE_CHARS: Final = 2000
+"""Texts up to this many characters are tokenized where they are, in about 0.4 ms; a thread costs 0.1 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one text.
+
+    Attributes:
+        sentiment: index of the most probable label.
+        label: its name.
+        probabilities: calibrated, in label order, rounded to six digits.
+        tokens: tokens read, special tokens included.
+        truncated: whether a part of the text was not read.
+    """
+
+    sentiment: int
+    label: str
+    probabilities: list[float]
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A request's predictions in the order of its texts, and the seconds they took."""
+
+    predictions: list[Prediction]
+    tokenize_s: float = 0.0
+    queue_s: float = 0.0
+    inference_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What ``/info`` tells about a model."""
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    max_length: int
+    truncation: Truncation
+    quantization: str
+    evaluations: tuple[dict[str, object], ...] = ()
+
+
+class Classifier(Protocol):
+    """Any model that the API can serve."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is being served."""
+        ...
+
+    async def start(self) -> None:
+        """Take up work on the running event loop."""
+        ...
+
+    async def close(self) -> None:
+        """End all work."""
+        ...
+
+    async def classify(
+        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+    ) -> Classification:
+        """Return one prediction per text, in order, or raise a ``VerdictError`` for all of them."""
+        ...
+
+
+class TextClassifier:
+    """An artifact's tokenizer and graph behind a batcher.
+
+    Args:
+        manifest: labels, temperature and the default truncation.
+        tokenization: text to rows of token ids.
+        batcher: rows to logits; started and closed with this classifier.
+        metrics: where texts and predictions are counted.
+    """
+
+    def __init__(self, manifest: Manifest, tokenization: Tokenization, batcher: Batcher, metrics: Metrics) -> None:
+        self._manifest = manifest
+        self._tokenization = tokenization
+        self._batcher = batcher
+        self._metrics = metrics
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tokenization")
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is being served, from the manifest."""
+        manifest = self._manifest
+        return ModelInfo(
+            name=manifest.name,
+            version=manifest.version,
+            labels=manifest.labels,
+            max_length=manifest.max_length,
+            truncation=manifest.truncation,
+            quantization=manifest.quantization.scheme,
+            evaluations=tuple(evaluation.model_dump() for evaluation in manifest.evaluations),
+        )
+
+    async def start(self) -> None:
+        """Start the batcher's workers."""
+        await self._batcher.start()
+
+    async def close(self) -> None:
+        """End the batcher and the tokenization thread."""
+        await self._batcher.close()
+        self._thread.shutdown()
+
+    async def classify(
+        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+    ) -> Classification:
+        """Tokenize, queue and run the texts; return calibrated predictions in their order.
+
+        Raises:
+            VerdictError: as ``Batcher.submit``.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        started = time.perf_counter()
+        tokenized = await self._tokenize(texts, truncation or self._manifest.truncation)
+        tokenize_s = time.perf_counter() - started
+        self._metrics.tokenize.observe(tokenize_s)
+        rows = [window for text in tokenized for window in text.windows]
+        outcome = await self._batcher.submit(rows, deadline)
+        predictions = self._predict(tokenized, outcome.logits)
+        return Classification(predictions, tokenize_s, outcome.queue_s, outcome.inference_s)
+
+    async def _tokenize(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
+        if sum(len(text) for text in texts) <= _INLINE_CHARS:
+            return self._tokenization.encode(texts, truncation)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._tokenization.encode, texts, truncation)
+
+    def _predict(self, texts: list[TokenizedText], logits: NDArray[np.float32]) -> list[Prediction]:
+        labels = self._manifest.labels
+        predictions = []
+        for text, row in zip(texts, self._probabilities(texts, logits), strict=True):
+            best = int(row.argmax())
+            predictions.append(
+                Prediction(best, labels[best], [round(p, 6) for p in row.tolist()], text.tokens, text.truncated)
+            )
+            self._metrics.predictions.labels(labels[best]).inc()
+            if text.truncated:
+                self._metrics.truncated.inc()
+        return predictions
+
+    def _probabilities(self, texts: list[TokenizedText], logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Average each text's windows and calibrate: (windows, labels) float32 -> (texts, labels) float64."""
+        means = []
+        start = 0
+        for text in texts:
+            end = start + len(text.windows)
+            means.append(np.average(logits[start:end], axis=0, weights=text.weights))
+            start = end
+        return calibrated_softmax(np.stack(means), self._manifest.temperature)
+
+
+def calibrated_softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """Return probabilities, (batch, labels) float64: softmax of the logits divided by the temperature.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    """
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities

@@ -1,0 +1,54 @@
+"""Metrics: every figure that the server publishes, in one registry of its own. Labels come from closed sets."""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_TEXTS = (1, 2, 4, 8, 16, 32, 64)
+_TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Metrics:
+    """The server's Prometheus metrics. Names and labels are a promise to dashboards."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # a series per series, which no dashboard reads
+        registry = self._registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"verdict_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"verdict_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"verdict_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self.requests = counter("requests_total", "Requests answered", "route", "status")
+        self.request_duration = histogram(
+            "request_duration_seconds", "From the request's head to the end of its answer", _SECONDS, "route"
+        )
+        self.texts = counter("texts_total", "Texts by what became of them", "outcome")
+        self.shed = counter("shed_total", "Requests refused or dropped before inference", "reason")
+        self.queue_depth = gauge("queue_depth_texts", "Texts admitted and waiting")
+        self.queue_tokens = gauge("queue_tokens", "Tokens admitted and waiting")
+        self.in_flight = gauge("in_flight_texts", "Texts in a running micro-batch")
+        self.queue_wait = histogram("queue_wait_seconds", "From admission to the start of the run", _SECONDS)
+        self.tokenize = histogram("tokenize_seconds", "Tokenizing one request", _SECONDS)
+        self.inference = histogram("inference_seconds", "One run of a micro-batch", _SECONDS)
+        self.batch_texts = histogram("batch_texts", "Texts in a micro-batch", _TEXTS)
+        self.batch_tokens = histogram("batch_padded_tokens", "Padded tokens of a micro-batch", _TOKENS)
+        self.truncated = counter("truncated_texts_total", "Texts of which a part was not read")
+        self.predictions = counter("predictions_total", "Predictions by label", "label")
+        self.ready = gauge("ready", "1 while the server takes requests")
+        self.model_info = gauge("model_info", "The model served", "name", "version", "quantization")
+
+    def render(self) -> bytes:
+        """Return the registry in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,60 @@
+"""Schemas: the shapes of the native protocol's bodies."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from server.artifact import Truncation
+
+
+def _readable(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the text is empty; send at least one character that is not white space")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the text holds a lone surrogate, which is no character; send valid Unicode") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_readable)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    truncation: Truncation | None = Field(
+        default=None,
+        description="how a text longer than the model's max_length is read; the default is the model's own",
+    )
+
+
+class PredictRequest(_Body):
+    """One text."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "A film I will watch again."}]})
+
+    text: Text
+
+
+class PredictBatchRequest(_Body):
+    """Several texts, answered in their order, all or none."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": ["Wonderful.", "A waste of time."]}]})
+
+    texts: list[Text] = Field(min_length=1)
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong: a kind for programs, a message for people."""
+
+    kind: str
+    message: str
+    request_id: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: ErrorDetail

@@ -1,0 +1,136 @@
+"""Settings: the only place that reads the environment. Prefix ``VERDICT_``; what each value costs is its text.
+
+``Settings()`` is frozen. A wrong or contradictory value is refused at start with both values and the remedy.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.cpu import cpu_quota, default_threads
+
+_PREFIX = "VERDICT_"
+
+
+class SettingsError(Exception):
+    """A setting can not be used; the message names it, its value and the remedy."""
+
+
+def _threads() -> int:
+    return default_threads(cpu_quota())
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
+
+    artifact_dir: Path = Field(
+        default=Path("models/default"), description="the artifact to serve; memory is about twice its size"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 opens it to the network")
+    port: int = Field(
+        default=8080,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("VERDICT_PORT", "PORT"),
+        description="port to listen on; 0 takes a free one and prints it. PORT is honoured too",
+    )
+    inference_workers: int = Field(
+        default_factory=_threads,
+        ge=1,
+        le=256,
+        description="micro-batches that run at the same time; more than the vCPUs only makes each slower",
+    )
+    intra_op_threads: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="threads inside one run; above 1 a lone text is faster and the total throughput lower",
+    )
+    max_batch_items: int = Field(
+        default=32, ge=1, description="texts in one micro-batch; more lengthens the wait of the next text"
+    )
+    max_batch_tokens: int = Field(
+        default=256,
+        ge=1,
+        description="padded tokens in one micro-batch of several texts; above about 256 caches miss and it is slower",
+    )
+    max_queue_tokens: int = Field(
+        default=65536,
+        ge=1,
+        description="tokens admitted and not yet answered; each 10,000 are about a second of waiting on one core",
+    )
+    max_items_per_request: int = Field(default=256, ge=1, description="texts in one batch request")
+    max_text_chars: int = Field(
+        default=100_000, ge=1, description="characters of one text; reading 100,000 takes about 40 ms"
+    )
+    max_body_bytes: int = Field(
+        default=4_194_304,
+        ge=1024,
+        description="request body; each one being read holds up to this much memory",
+    )
+    request_timeout_s: float = Field(
+        default=30.0, gt=0, description="a text still queued after this is answered with timed_out"
+    )
+    drain_timeout_s: float = Field(
+        default=25.0,
+        ge=0,
+        description="time to answer what was admitted after SIGTERM; below the platform's kill time",
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="keys that callers must send, separated by commas; none leaves the API open"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="info writes a line per request, about 20 microseconds each"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="json for log collectors")
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The keys of which callers must send one; several are valid at a time while they are rotated."""
+        keys = self.api_key.get_secret_value() if self.api_key else ""
+        return tuple(key.strip() for key in keys.split(",") if key.strip())
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.max_body_bytes < self.max_text_chars:
+            raise ValueError(
+                f"VERDICT_MAX_BODY_BYTES {self.max_body_bytes} is less than VERDICT_MAX_TEXT_CHARS "
+                f"{self.max_text_chars}: the longest text would never arrive; raise the first or lower the second"
+            )
+        if self.max_batch_tokens > self.max_queue_tokens:
+            raise ValueError(
+                f"VERDICT_MAX_BATCH_TOKENS {self.max_batch_tokens} is more than VERDICT_MAX_QUEUE_TOKENS "
+                f"{self.max_queue_tokens}: a batch could never fill; lower the first or raise the second"
+            )
+        return self
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: if a value is of the wrong type, out of range or contradicts another.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:
+            raise SettingsError(first["msg"].removeprefix("Value error, ")) from None
+        name = str(first["loc"][0])
+        name = name if name.isupper() else _PREFIX + name.upper()
+        raise SettingsError(f"{name}={first['input']!r} can not be used: {first['msg']}") from None
+
+
+def describe_settings() -> str:
+    """Return one paragraph per setting: its name, its default and what a value costs."""
+    lines = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        lines.append(f"{_PREFIX}{name.upper()} (default: {'none' if default is None else default})")
+        lines.append(f"    {field.description}")
+    return "\n".join(lines)
