@@ -104,7 +104,7 @@ def _word_piece() -> tuple[Any, dict[str, str]]:
     words = sorted({word for group in _WORDS.values() for word in group} - set(characters))
     pieces = [*special, *characters, *string.punctuation, *words, *(f"##{piece}" for piece in characters)]
     vocabulary = {piece: i for i, piece in enumerate(pieces)}
-    raw = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - no password
+    raw = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     raw.normalizer = normalizers.BertNormalizer(lowercase=True)
     raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     raw.decoder = decoders.WordPiece()
