@@ -13,13 +13,13 @@ import time
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from server.app import create_app
 from server.artifact import ArtifactError
 from server.lifecycle import Lifecycle
 from server.log import configure_logging
-from server.settings import Settings, SettingsError, describe_settings, read_settings
+from server.settings import SettingsError, describe_settings, read_settings
 
 _logger = logging.getLogger("server")
 
@@ -85,7 +85,7 @@ def main() -> int:
         model.quantization,
         time.perf_counter() - started,
     )
-    _serve(app, settings, listener)
+    DrainingServer(_uvicorn_config(app), app.state.lifecycle, settings.drain_timeout_s).run(sockets=[listener])
     _logger.info("stopped")
     return 0
 
@@ -116,8 +116,8 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
-    config = uvicorn.Config(
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         loop="uvloop",
         http="httptools",
@@ -129,7 +129,6 @@ def _serve(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
-    DrainingServer(config, app.state.lifecycle, settings.drain_timeout_s).run(sockets=[listener])
 
 
 if __name__ == "__main__":
