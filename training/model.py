@@ -1,0 +1,111 @@
+"""A classifier and its tokenizer from a base model or a checkpoint.
+
+Owns loading and the parameter groups of the optimizer; knows neither data nor the loop.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import torch
+import transformers
+
+from server.tokenization import Tokenization
+from training.config import HyperParameters
+
+_LAYER: Final = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")
+
+
+class ModelError(Exception):
+    """The base model or checkpoint can not be used; the message says why."""
+
+
+def load_tokenizer(location: str) -> transformers.PreTrainedTokenizerFast:
+    """Return the model's fast tokenizer.
+
+    Raises:
+        ModelError: if there is none, or it has no padding token.
+    """
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(location, use_fast=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{location} has no tokenizer that can be read: {_first_line(error)}") from error
+    if not tokenizer.is_fast:
+        raise ModelError(f"the tokenizer of {location} is not a fast one; the server needs its tokenizer.json")
+    if tokenizer.pad_token_id is None:
+        raise ModelError(f"the tokenizer of {location} has no padding token")
+    return tokenizer
+
+
+def tokenization_of(tokenizer: transformers.PreTrainedTokenizerFast, parameters: HyperParameters) -> Tokenization:
+    """Return the server's own cutting of texts for this tokenizer.
+
+    Raises:
+        ModelError: if ``max_length`` and ``head_tokens`` do not fit.
+    """
+    try:
+        return Tokenization(
+            tokenizer.backend_tokenizer,
+            max_length=parameters.max_length,
+            head_tokens=parameters.head_tokens,
+        )
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+
+
+def load_classifier(location: str, labels: Sequence[str], parameters: HyperParameters) -> transformers.PreTrainedModel:
+    """Return the base model with a classifier of ``labels`` on it, in fp32.
+
+    Raises:
+        ModelError: if it can not be loaded or reads fewer tokens than ``max_length``.
+    """
+    dropouts = {
+        "hidden_dropout_prob": parameters.dropout,
+        "dropout": parameters.dropout,
+        "attention_probs_dropout_prob": parameters.attention_dropout,
+        "attention_dropout": parameters.attention_dropout,
+    }
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            location,
+            num_labels=len(labels),
+            id2label=dict(enumerate(labels)),
+            label2id={name: index for index, name in enumerate(labels)},
+        )
+        for name, value in dropouts.items():
+            if hasattr(config, name):
+                setattr(config, name, value)
+        model = transformers.AutoModelForSequenceClassification.from_pretrained(
+            location, config=config, dtype=torch.float32, ignore_mismatched_sizes=True
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{location} can not be loaded as a classifier: {_first_line(error)}") from error
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and parameters.max_length > positions:
+        raise ModelError(
+            f"max_length {parameters.max_length} is more than the {positions} tokens that {location} can read"
+        )
+    return model
+
+
+def parameter_groups(model: transformers.PreTrainedModel, parameters: HyperParameters) -> list[dict[str, Any]]:
+    """Return AdamW groups: no decay on vectors (biases, norms), learning rate by depth if layers decay.
+
+    Layer-wise decay as in Howard & Ruder 2018 (ULMFiT): the classifier learns at the peak rate, each layer
+    below it at ``layer_decay`` times the one above, embeddings slowest.
+    """
+    depths = [int(found[1]) for name, _ in model.named_parameters() if (found := _LAYER.search(f".{name}"))]
+    layers = max(depths, default=-1) + 1
+    groups: dict[tuple[int, float], dict[str, Any]] = {}
+    for name, tensor in model.named_parameters():
+        found = _LAYER.search(f".{name}")
+        below = layers - int(found[1]) if found else (layers + 1) * ("embeddings" in name)
+        decay = parameters.weight_decay if tensor.ndim > 1 else 0.0
+        rate = parameters.peak_learning_rate * parameters.layer_decay**below
+        group = {"params": [], "weight_decay": decay, "lr": rate}
+        groups.setdefault((below, decay), group)["params"].append(tensor)
+    return list(groups.values())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
