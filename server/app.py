@@ -9,12 +9,15 @@ from tokenizers import Tokenizer
 from server.api import errors, operations, predict
 from server.api.middleware import RequestMiddleware
 from server.artifact import Artifact, ArtifactError, load_artifact
-from server.batching import Batcher, BatchLimits
+from server.batching import Batcher
+from server.cache import LogitsCache
 from server.classifier import Classifier, TextClassifier
+from server.cost_curve import CostCurve
 from server.engine import OnnxEngine
 from server.known_answers import check_known_answers
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
+from server.queue import BatchLimits
 from server.settings import Settings
 from server.tokenization import Tokenization
 
@@ -63,17 +66,27 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
     manifest = artifact.manifest
     tokenization = _load_tokenization(artifact)
     engine = OnnxEngine(artifact, intra_op_threads=settings.intra_op_threads)
-    engine.warm_up(manifest.max_length, manifest.pad_token_id)
+    cost = CostCurve.measure(engine, pad_token_id=manifest.pad_token_id, max_length=manifest.max_length)
     check_known_answers(manifest, tokenization, engine)
-    limits = BatchLimits(settings.max_batch_items, settings.max_batch_tokens, settings.max_queue_tokens)
+    limits = BatchLimits(
+        settings.max_batch_items, settings.max_batch_tokens or cost.best_tokens, settings.max_queue_tokens
+    )
     batcher = Batcher(
         engine,
         pad_token_id=manifest.pad_token_id,
         workers=settings.inference_workers,
         limits=limits,
+        cost=cost,
+        cache=LogitsCache(settings.cache_items),
         metrics=metrics,
     )
-    return TextClassifier(manifest, tokenization, batcher, metrics)
+    return TextClassifier(manifest, tokenization, batcher, metrics, runtime=_runtime(limits, cost))
+
+
+def _runtime(limits: BatchLimits, cost: CostCurve) -> dict[str, object]:
+    """Return what this machine was measured to do, for ``/info``."""
+    run_ms = {str(tokens): round(seconds * 1000, 3) for tokens, seconds in cost.points}
+    return {"max_batch_tokens": limits.max_batch_tokens, "run_ms_by_padded_tokens": run_ms}
 
 
 def _load_tokenization(artifact: Artifact) -> Tokenization:

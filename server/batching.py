@@ -1,47 +1,32 @@
-"""Batching: requests queue, micro-batches run.
+"""Batching: admit rows of token ids, run them in micro-batches, answer each with its logits.
 
-A free worker takes what has queued; there is no wait timer, which would cost idle latency and gain nothing. The
-oldest waiting request names the first text of a batch and the texts nearest to it in length join while padding
-costs less than the run they save. Requests take turns in naming it, so a large one is interleaved with small
-ones and neither long nor short texts starve.
+A free worker takes what has queued; there is no wait timer, which would cost idle latency and gain nothing. What
+is equal is computed once: within a micro-batch, while it runs, and, with a cache, afterwards.
 
-This module knows neither text nor HTTP: rows of token ids come in, logits go out. All state belongs to the event
-loop's thread; only ``Engine.run`` leaves it.
+This module knows neither text nor HTTP. All state belongs to the event loop's thread; only ``Engine.run`` leaves it.
 """
 
 import asyncio
 import logging
 import math
 import time
-from bisect import bisect_left, insort
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.cache import LogitsCache
+from server.cost_curve import CostCurve
 from server.engine import Batch, Engine
 from server.errors import EngineFailedError, OverloadedError, TimedOutError, TooLargeError
 from server.metrics import Metrics
-
-Row = Sequence[int]
+from server.queue import BatchLimits, Item, Queue, Request, Row
 
 _logger = logging.getLogger(__name__)
-_PADDING_PER_TEXT: Final = 8
-"""Padding tokens that one more text in a run may cost: a run's fixed cost is that of 6 to 8 tokens."""
 _RATE_SMOOTHING: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """What one micro-batch and the queue may hold."""
-
-    max_batch_items: int
-    max_batch_tokens: int
-    max_queue_tokens: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,29 +44,6 @@ class Outcome:
     inference_s: float
 
 
-@dataclass(slots=True, eq=False)
-class _Item:
-    """A row that waits; the future lives here and is done at the latest when its request has ended."""
-
-    row: Row
-    order: int
-    future: asyncio.Future[NDArray[np.float32]]
-    request: "_Request"
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return len(self.row), self.order
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    """The rows that were admitted together; ``runs`` are the seconds of each micro-batch they were in."""
-
-    admitted_at: float
-    waiting: deque[_Item] = field(default_factory=deque)
-    runs: list[float] = field(default_factory=list)
-
-
 class Batcher:
     """Admit rows, form micro-batches, run them on worker threads.
 
@@ -90,19 +52,29 @@ class Batcher:
         pad_token_id: the id that fills shorter rows.
         workers: micro-batches that run at the same time.
         limits: bounds of a micro-batch and of the queue.
+        cost: what a run of so many padded tokens costs here.
+        cache: logits of earlier rows.
         metrics: where queue and runs are counted.
     """
 
     def __init__(
-        self, engine: Engine, *, pad_token_id: int, workers: int, limits: BatchLimits, metrics: Metrics
+        self,
+        engine: Engine,
+        *,
+        pad_token_id: int,
+        workers: int,
+        limits: BatchLimits,
+        cost: CostCurve,
+        cache: LogitsCache,
+        metrics: Metrics,
     ) -> None:
         self._engine = engine
         self._pad_token_id = pad_token_id
         self._limits = limits
+        self._cache = cache
         self._metrics = metrics
-        self._requests: deque[_Request] = deque()
-        self._by_length: list[_Item] = []
-        self._queued_tokens = 0
+        self._queue = Queue(limits, cost)
+        self._running: dict[Row, list[Item]] = {}
         self._admitted = 0
         self._tokens_per_s = 0.0
         self._wake_up = asyncio.Event()
@@ -119,8 +91,9 @@ class Batcher:
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        for item in self._by_length:
-            item.future.cancel()
+        while self._queue:
+            for item in self._queue.take():
+                item.future.cancel()
         self._threads.shutdown()
 
     async def submit(self, rows: Sequence[Row], deadline: float) -> Outcome:
@@ -136,21 +109,28 @@ class Batcher:
             TimedOutError: if the deadline passed before all of them ran.
             EngineFailedError: if the runtime failed on one of them.
         """
-        loop = asyncio.get_running_loop()
-        self._check_room(sum(len(row) for row in rows))
-        request = _Request(time.perf_counter())
-        items = [self._queue(row, request) for row in rows]
-        self._requests.append(request)
+        known = {row: logits for row in rows if (logits := self._cached(row)) is not None}
+        self._check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
+        request = Request(time.perf_counter())
+        items = [self._admit(row, request, known.get(row)) for row in rows]
+        self._publish_queue()
         self._wake_up.set()
-        timer = loop.call_at(deadline, self._expire, request)
+        timer = asyncio.get_running_loop().call_at(deadline, self._expire, request)
         try:
             logits = np.stack([await item.future for item in items])
         finally:
             timer.cancel()
-            self._withdraw(request, items)
+            self._withdraw(items)
         running = sum(request.runs)
         waited = max(time.perf_counter() - request.admitted_at - running, 0.0)
         return Outcome(logits, waited, running)
+
+    def _cached(self, row: Row) -> NDArray[np.float32] | None:
+        if not self._cache:
+            return None
+        logits = self._cache.get(row)
+        self._metrics.cache.labels("miss" if logits is None else "hit").inc()
+        return logits
 
     def _check_room(self, tokens: int) -> None:
         limit = self._limits.max_queue_tokens
@@ -158,142 +138,108 @@ class Batcher:
             raise TooLargeError(
                 f"the request has {tokens} tokens, more than the {limit} that the queue holds; send fewer texts"
             )
-        if self._queued_tokens + tokens > limit:
+        if self._queue.tokens + tokens > limit:
             self._metrics.shed.labels("overloaded").inc()
             raise OverloadedError(
-                f"the queue holds {self._queued_tokens} of {limit} tokens and has no room for {tokens} more; "
+                f"the queue holds {self._queue.tokens} of {limit} tokens and has no room for {tokens} more; "
                 "retry after the time in Retry-After",
-                self._retry_after_s(tokens),
+                self._retry_after_s(self._queue.tokens + tokens - limit),
             )
 
-    def _retry_after_s(self, tokens: int) -> float:
-        """Seconds until the queue has room, at the rate at which it was drained lately."""
-        excess = self._queued_tokens + tokens - self._limits.max_queue_tokens
+    def _retry_after_s(self, excess_tokens: int) -> float:
+        """Return the seconds until the queue has room, at the rate at which it was drained lately."""
         rate = self._tokens_per_s * self._worker_count
-        return float(math.ceil(excess / rate)) if rate else 1.0
+        return float(math.ceil(excess_tokens / rate)) if rate else 1.0
 
-    def _queue(self, row: Row, request: _Request) -> _Item:
+    def _admit(self, row: Row, request: Request, logits: NDArray[np.float32] | None) -> Item:
+        """Answer a row from the cache, join it to its equal that runs, or queue it."""
         self._admitted += 1
-        item = _Item(row, self._admitted, asyncio.get_running_loop().create_future(), request)
-        request.waiting.append(item)
-        insort(self._by_length, item, key=lambda it: it.key)
-        self._queued_tokens += len(row)
-        self._publish_queue()
+        item = Item(row, self._admitted, asyncio.get_running_loop().create_future(), request)
+        if logits is not None:
+            item.future.set_result(logits)
+        elif row in self._running:
+            self._running[row].append(item)
+        else:
+            self._queue.add(item)
         return item
 
-    def _unqueue(self, item: _Item) -> None:
-        """Take an item that still waits out of the queue."""
-        del self._by_length[bisect_left(self._by_length, item.key, key=lambda it: it.key)]
-        item.request.waiting.remove(item)
-        self._queued_tokens -= len(item.row)
-        self._publish_queue()
-
     def _publish_queue(self) -> None:
-        self._metrics.queue_depth.set(len(self._by_length))
-        self._metrics.queue_tokens.set(self._queued_tokens)
+        self._metrics.queue_depth.set(len(self._queue))
+        self._metrics.queue_tokens.set(self._queue.tokens)
 
-    def _expire(self, request: _Request) -> None:
+    def _expire(self, request: Request) -> None:
         """Give up a request whose deadline has passed, unless all of its rows run already."""
-        if not request.waiting:
-            return
-        self._metrics.shed.labels("timed_out").inc()
+        if request.waiting:
+            self._metrics.shed.labels("timed_out").inc()
         for item in request.waiting:
-            if not item.future.done():
-                item.future.set_exception(
-                    TimedOutError("the deadline passed before inference started; send fewer texts or wait longer")
-                )
+            item.future.set_exception(
+                TimedOutError("the deadline passed before inference started; send fewer texts or wait longer")
+            )
 
-    def _withdraw(self, request: _Request, items: list[_Item]) -> None:
+    def _withdraw(self, items: list[Item]) -> None:
         """Leave nothing behind when a request ends, be it answered, failed, expired or its caller gone."""
-        for item in list(request.waiting):
-            self._unqueue(item)
+        for item in list(items[0].request.waiting):
+            self._queue.remove(item)
         for item in items:
             if not item.future.cancel() and not item.future.cancelled():
                 item.future.exception()  # mark it as seen: the caller was told of the first failure already
-        if request in self._requests:
-            self._requests.remove(request)
+        self._publish_queue()
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            while not self._by_length:
+            while not self._queue:
                 self._wake_up.clear()
                 await self._wake_up.wait()
-            items = self._form_batch()
-            if items:
-                await self._run(items, loop)
+            groups: dict[Row, list[Item]] = {}
+            for item in self._queue.take():
+                groups.setdefault(item.row, []).append(item)
+            self._publish_queue()
+            await self._run(groups)
 
-    def _form_batch(self) -> list[_Item]:
-        """Take the next micro-batch out of the queue, anchored at the request whose turn it is."""
-        request = self._requests[0]
-        self._requests.rotate(-1)
-        if not request.waiting:
-            self._requests.remove(request)
-            return []
-        anchor = request.waiting[0]
-        low = bisect_left(self._by_length, anchor.key, key=lambda it: it.key)
-        high = low + 1
-        while high - low < self._limits.max_batch_items:
-            low_cost, high_cost = self._padding_below(low, high), self._padding_above(low, high)
-            if min(low_cost, high_cost) > _PADDING_PER_TEXT:
-                break
-            if low_cost <= high_cost:
-                low -= 1
-            else:
-                high += 1
-        items = self._by_length[low:high]
-        for item in items:
-            self._unqueue(item)
-        return [item for item in items if not item.future.done()]
-
-    def _padding_below(self, low: int, high: int) -> float:
-        """Padding tokens that the next shorter text would add to the batch; infinite if it does not fit."""
-        longest = len(self._by_length[high - 1].row)
-        if low == 0 or longest * (high - low + 1) > self._limits.max_batch_tokens:
-            return math.inf
-        return longest - len(self._by_length[low - 1].row)
-
-    def _padding_above(self, low: int, high: int) -> float:
-        """Padding tokens that the next longer text would add to the batch; infinite if it does not fit."""
-        if high == len(self._by_length):
-            return math.inf
-        longest = len(self._by_length[high].row)
-        if longest * (high - low + 1) > self._limits.max_batch_tokens:
-            return math.inf
-        return (longest - len(self._by_length[high - 1].row)) * (high - low)
-
-    async def _run(self, items: list[_Item], loop: asyncio.AbstractEventLoop) -> None:
-        """Run one micro-batch; its failure is its own texts' failure and nobody else's."""
+    async def _run(self, groups: dict[Row, list[Item]]) -> None:
+        """Run one micro-batch; its failure is its own rows' failure and nobody else's."""
         started = time.perf_counter()
-        for item in items:
-            self._metrics.queue_wait.observe(started - item.request.admitted_at)
-        self._metrics.in_flight.inc(len(items))
-        rows = [item.row for item in items]
-        try:
-            logits = await loop.run_in_executor(self._threads, self._infer, rows)
-        except Exception:
-            _logger.exception("a micro-batch of %d texts failed", len(items))
+        rows = list(groups)
+        for items in groups.values():
             for item in items:
-                if not item.future.done():
-                    item.future.set_exception(EngineFailedError("the model failed on this text; try again"))
+                self._metrics.queue_wait.observe(started - item.request.admitted_at)
+        self._metrics.in_flight.inc(len(rows))
+        self._running |= groups
+        try:
+            logits = await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
+        except asyncio.CancelledError:
+            for item in _unanswered(*groups.values()):
+                item.future.cancel()
+            raise
+        except Exception:
+            _logger.exception("a micro-batch of %d texts failed", len(rows))
+            failure = EngineFailedError("the model failed on this text; try again")
+            for item in _unanswered(*groups.values()):
+                item.future.set_exception(failure)
             return
         finally:
-            self._metrics.in_flight.dec(len(items))
-        self._account(rows, items, time.perf_counter() - started)
-        for item, row_logits in zip(items, logits, strict=True):
-            if not item.future.done():
+            self._metrics.in_flight.dec(len(rows))
+            for row in rows:
+                self._running.pop(row, None)
+        self._account(groups, time.perf_counter() - started)
+        for row, row_logits in zip(rows, logits, strict=True):
+            self._cache.put(row, row_logits)
+            for item in _unanswered(groups[row]):
                 item.future.set_result(row_logits)
 
     def _infer(self, rows: list[Row]) -> NDArray[np.float32]:
         return self._engine.run(Batch.of(rows, self._pad_token_id))
 
-    def _account(self, rows: list[Row], items: list[_Item], seconds: float) -> None:
-        padded_tokens = max(len(row) for row in rows) * len(rows)
+    def _account(self, groups: dict[Row, list[Item]], seconds: float) -> None:
+        lengths = [len(row) for row in groups]
         self._metrics.inference.observe(seconds)
-        self._metrics.batch_texts.observe(len(rows))
-        self._metrics.batch_tokens.observe(padded_tokens)
-        for request in {item.request for item in items}:
+        self._metrics.batch_texts.observe(len(lengths))
+        self._metrics.batch_tokens.observe(max(lengths) * len(lengths))
+        for request in {item.request for items in groups.values() for item in items}:
             request.runs.append(seconds)
-        rate = sum(len(row) for row in rows) / max(seconds, 1e-6)
         smoothing = _RATE_SMOOTHING if self._tokens_per_s else 1.0
-        self._tokens_per_s += smoothing * (rate - self._tokens_per_s)
+        self._tokens_per_s += smoothing * (sum(lengths) / max(seconds, 1e-6) - self._tokens_per_s)
+
+
+def _unanswered(*groups: list[Item]) -> list[Item]:
+    return [item for items in groups for item in items if not item.future.done()]

@@ -6,7 +6,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -73,6 +73,11 @@ class Classifier(Protocol):
         """What is being served."""
         ...
 
+    @property
+    def runtime(self) -> Mapping[str, object]:
+        """How it runs on this machine, for ``/info``."""
+        ...
+
     async def start(self) -> None:
         """Take up work on the running event loop."""
         ...
@@ -96,9 +101,18 @@ class TextClassifier:
         tokenization: text to rows of token ids.
         batcher: rows to logits; started and closed with this classifier.
         metrics: where texts and predictions are counted.
+        runtime: what ``/info`` tells about how it runs.
     """
 
-    def __init__(self, manifest: Manifest, tokenization: Tokenization, batcher: Batcher, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenization: Tokenization,
+        batcher: Batcher,
+        metrics: Metrics,
+        runtime: Mapping[str, object],
+    ) -> None:
+        self.runtime = runtime
         self._manifest = manifest
         self._tokenization = tokenization
         self._batcher = batcher

@@ -20,7 +20,6 @@ _LEVELS = {
     "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-_WARM_UP_TOKENS = (8, 32, 128)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +91,6 @@ class OnnxEngine:
         feeds = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
         logits: NDArray[np.float32] = self._session.run([self._output], feeds)[0]
         return logits
-
-    def warm_up(self, max_length: int, pad_token_id: int) -> None:
-        """Run the lengths that callers will send once, so that the first of them does not pay for it."""
-        for tokens in (*_WARM_UP_TOKENS, max_length):
-            self.run(Batch.of([[pad_token_id] * min(tokens, max_length)], pad_token_id))
 
 
 def _session_options(measured: SessionOptions, intra_op_threads: int) -> ort.SessionOptions:

@@ -53,10 +53,11 @@ class Settings(BaseSettings):
     max_batch_items: int = Field(
         default=32, ge=1, description="texts in one micro-batch; more lengthens the wait of the next text"
     )
-    max_batch_tokens: int = Field(
-        default=256,
+    max_batch_tokens: int | None = Field(
+        default=None,
         ge=1,
-        description="padded tokens in one micro-batch of several texts; above about 256 caches miss and it is slower",
+        description="padded tokens in one micro-batch of several texts; measured at start where it is not set, "
+        "about 256 on one core: with fewer, short texts share less, with more, caches miss",
     )
     max_queue_tokens: int = Field(
         default=65536,
@@ -80,6 +81,11 @@ class Settings(BaseSettings):
         ge=0,
         description="time to answer what was admitted after SIGTERM; below the platform's kill time",
     )
+    cache_items: int = Field(
+        default=0,
+        ge=0,
+        description="rows whose answers are remembered, each 300 to 1,400 bytes; 0 remembers none",
+    )
     api_key: SecretStr | None = Field(
         default=None, description="keys that callers must send, separated by commas; none leaves the API open"
     )
@@ -101,7 +107,7 @@ class Settings(BaseSettings):
                 f"VERDICT_MAX_BODY_BYTES {self.max_body_bytes} is less than VERDICT_MAX_TEXT_CHARS "
                 f"{self.max_text_chars}: the longest text would never arrive; raise the first or lower the second"
             )
-        if self.max_batch_tokens > self.max_queue_tokens:
+        if (self.max_batch_tokens or 0) > self.max_queue_tokens:
             raise ValueError(
                 f"VERDICT_MAX_BATCH_TOKENS {self.max_batch_tokens} is more than VERDICT_MAX_QUEUE_TOKENS "
                 f"{self.max_queue_tokens}: a batch could never fill; lower the first or raise the second"

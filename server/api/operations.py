@@ -24,7 +24,6 @@ router = APIRouter(tags=["operations"])
 
 _LIMITS = (
     "max_batch_items",
-    "max_batch_tokens",
     "max_queue_tokens",
     "max_items_per_request",
     "max_text_chars",
@@ -55,7 +54,7 @@ async def info(classifier: ClassifierDependency, settings: SettingsDependency) -
     document: dict[str, Any] = {
         "model": asdict(classifier.info),
         "limits": {name: getattr(settings, name) for name in _LIMITS},
-        "runtime": _runtime(settings),
+        "runtime": _runtime(settings) | dict(classifier.runtime),
         "cpu": {"model": cpu_model(), "vcpus": cpu_quota(), "int8": int8_features()},
     }
     return Response(orjson.dumps(document), media_type="application/json")

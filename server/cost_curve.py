@@ -1,0 +1,73 @@
+"""The cost curve: what a run of so many padded tokens costs on this very machine, measured at warm-up.
+
+Batching pays while a run is dominated by its fixed cost and stops paying where it outgrows the caches: on one
+core that was at about 256 padded tokens, elsewhere it is elsewhere. So the batcher asks the curve.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Final, Self
+
+import numpy as np
+
+from server.engine import Batch, Engine
+
+_ROW_TOKENS: Final = 32
+"""Tokens per row when several rows are measured: a long sentence, which batches profit most from."""
+_POINTS: Final = (8, 16, 32, 64, 128, 256, 512)
+_REPEATS: Final = 3
+_NEAR_BEST: Final = 1.02
+
+
+class CostCurve:
+    """Seconds of a run by its padded tokens, between and beyond measured points.
+
+    Args:
+        points: measured (padded tokens, seconds), ascending in tokens; at least two.
+    """
+
+    def __init__(self, points: Sequence[tuple[int, float]]) -> None:
+        self.points = tuple(points)
+        tokens = np.array([point[0] for point in points], dtype=np.float64)
+        seconds = np.maximum.accumulate([point[1] for point in points])  # noise must not make more work cheaper
+        self._last = points[-1][0]
+        self._table: list[float] = np.interp(np.arange(self._last + 1), tokens, seconds).tolist()
+        self._slope = float(seconds[-1] / tokens[-1])
+
+    def seconds(self, padded_tokens: int) -> float:
+        """Return the cost of a run; beyond the last point it grows in proportion."""
+        if padded_tokens <= self._last:
+            return self._table[padded_tokens]
+        return self._slope * padded_tokens
+
+    @property
+    def best_tokens(self) -> int:
+        """Return the fewest padded tokens at which a token costs at most 2 % more than at its cheapest."""
+        per_token = {tokens: self.seconds(tokens) / tokens for tokens, _ in self.points}
+        cheapest = min(per_token.values())
+        return min(tokens for tokens, cost in per_token.items() if cost <= cheapest * _NEAR_BEST)
+
+    @classmethod
+    def measure(cls, engine: Engine, *, pad_token_id: int, max_length: int) -> Self:
+        """Run the engine over a range of shapes, a few times each, and keep each one's fastest run.
+
+        The shapes cover what callers send, so this is the warm-up too.
+        """
+        row_tokens = min(_ROW_TOKENS, max_length)
+        points = []
+        for tokens in _POINTS:
+            rows = max(1, tokens // row_tokens)
+            batch = Batch.of([[pad_token_id] * min(tokens, row_tokens)] * rows, pad_token_id)
+            points.append((batch.input_ids.size, _fastest(engine, batch)))
+        engine.run(Batch.of([[pad_token_id] * max_length], pad_token_id))
+        return cls(sorted(set(points)))
+
+
+def _fastest(engine: Engine, batch: Batch) -> float:
+    """Return the seconds of the fastest of a few runs: others are slower only because of noise."""
+    seconds = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter()
+        engine.run(batch)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
