@@ -75,3 +75,9 @@ class EngineFailedError(VerdictError):
     """The runtime failed; its own message goes to the log, never to the caller."""
 
     kind = "engine_failed"
+
+
+class CallerGoneError(VerdictError):
+    """The caller disconnected before its answer was ready; nobody will read this."""
+
+    kind = "caller_gone"

@@ -24,10 +24,14 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
     errors.NotReadyError: 503,
     errors.TimedOutError: 504,
     errors.EngineFailedError: 500,
+    errors.CallerGoneError: 499,
 }
+_UNSENT: Final = 499
+"""Nobody receives it: it stands in logs and metrics alone, as in those of nginx."""
 
 RESPONSES: Final[dict[int | str, dict[str, object]]] = {
-    status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in sorted(set(STATUS.values()))
+    status: {"model": ErrorBody, "description": HTTPStatus(status).phrase}
+    for status in sorted(set(STATUS.values()) - {_UNSENT})
 }
 """For the OpenAPI document of every route that predicts."""
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends
+from starlette.requests import Request
 
+from server.api.caller import WhileConnected, patience_s
 from server.api.dependencies import ClassifierDependency, MetricsDependency, SettingsDependency
 from server.artifact import Truncation
 from server.classifier import Classification, Classifier
@@ -14,9 +16,10 @@ from server.settings import Settings
 
 
 class Inference:
-    """Classify a request's texts within the limits that the operator set."""
+    """Classify one request's texts within the limits that the operator and the caller set."""
 
-    def __init__(self, classifier: Classifier, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, request: Request, classifier: Classifier, settings: Settings, metrics: Metrics) -> None:
+        self._request = request
         self._classifier = classifier
         self._settings = settings
         self._metrics = metrics
@@ -29,13 +32,14 @@ class Inference:
         """
         try:
             self._check_size(texts)
-            classification = await self._classifier.classify(
-                texts, truncation=truncation, timeout_s=self._settings.request_timeout_s
-            )
+            timeout_s = patience_s(self._request, self._settings.request_timeout_s)
+            async with WhileConnected(self._request):
+                classification = await self._classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
         except VerdictError as error:
             self._metrics.texts.labels(error.kind).inc(len(texts))
             raise
         self._metrics.texts.labels("predicted").inc(len(texts))
+        self._request.state.log_fields = _log_fields(classification)
         return classification
 
     def _check_size(self, texts: Sequence[str]) -> None:
@@ -49,10 +53,10 @@ class Inference:
 
 
 async def get_inference(
-    classifier: ClassifierDependency, settings: SettingsDependency, metrics: MetricsDependency
+    request: Request, classifier: ClassifierDependency, settings: SettingsDependency, metrics: MetricsDependency
 ) -> Inference:
     """Return the use case for one request."""
-    return Inference(classifier, settings, metrics)
+    return Inference(request, classifier, settings, metrics)
 
 
 InferenceDependency = Annotated[Inference, Depends(get_inference)]
@@ -60,9 +64,19 @@ InferenceDependency = Annotated[Inference, Depends(get_inference)]
 
 def server_timing(classification: Classification) -> dict[str, str]:
     """Return the Server-Timing header: milliseconds with microsecond digits."""
-    stages = {
-        "tokenize": classification.tokenize_s,
-        "queue": classification.queue_s,
-        "inference": classification.inference_s,
+    return {"server-timing": ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in _stages_ms(classification).items())}
+
+
+def _stages_ms(classification: Classification) -> dict[str, float]:
+    return {
+        "tokenize": classification.tokenize_s * 1000,
+        "queue": classification.queue_s * 1000,
+        "inference": classification.inference_s * 1000,
     }
-    return {"server-timing": ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in stages.items())}
+
+
+def _log_fields(classification: Classification) -> dict[str, float]:
+    """Return what the log tells of a request: sizes and times, never a text."""
+    times = {f"{stage}_ms": round(ms, 3) for stage, ms in _stages_ms(classification).items()}
+    tokens = sum(prediction.tokens for prediction in classification.predictions)
+    return {"texts": len(classification.predictions), "tokens": tokens, **times}

@@ -1,0 +1,63 @@
+"""The caller: whether it is still there, and how long it is willing to wait."""
+
+import asyncio
+import re
+from types import TracebackType
+
+from starlette.requests import Request
+
+from server.errors import CallerGoneError, InvalidRequestError
+
+_TIMEOUT_HEADER = "x-request-timeout-ms"
+_MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
+
+
+class WhileConnected:
+    """Cancel the enclosed work when the caller disconnects, so that its texts leave the queue.
+
+    Use as ``async with WhileConnected(request): ...`` after the body has been read.
+
+    Raises:
+        CallerGoneError: from the block, in place of the cancellation.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._receive = request.receive
+        self._gone = False
+
+    async def __aenter__(self) -> None:
+        """Begin to watch."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine always runs in a task. This is a bug.
+        self._task = task
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop watching; does not wait, so that no cancellation can arrive between the work and its answer."""
+        self._watcher.cancel()
+        if self._gone and isinstance(error, asyncio.CancelledError) and not self._task.uncancel():
+            raise CallerGoneError("the caller disconnected before its answer was ready") from error
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._task.cancel()
+
+
+def patience_s(request: Request, limit_s: float) -> float:
+    """Return how long the request may wait: the operator's limit, or less if the caller asks for less.
+
+    Raises:
+        InvalidRequestError: if the header ``x-request-timeout-ms`` is not a positive number of milliseconds.
+    """
+    sent = request.headers.get(_TIMEOUT_HEADER)
+    if sent is None:
+        return limit_s
+    if not _MILLISECONDS.fullmatch(sent):
+        raise InvalidRequestError(
+            f"{_TIMEOUT_HEADER}: {sent[:20]!r} is not a number of milliseconds; send 1 to 999999999"
+        )
+    return min(limit_s, int(sent) / 1000)
