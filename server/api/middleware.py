@@ -71,13 +71,8 @@ class RequestMiddleware:
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.request_duration.labels(route).observe(seconds)
         if not route.startswith(_HEALTH):
-            fields = {
-                "request_id": request_id,
-                "route": route,
-                "status": status,
-                "ms": round(seconds * 1000, 3),
-            }
-            _access.info("%s %s", route, status, extra={"fields": fields})
+            fields = {"request_id": request_id, "route": route, "status": status, "ms": round(seconds * 1000, 3)}
+            _access.info("answered", extra={"fields": fields | scope["state"].get("log_fields", {})})
 
 
 def _request_id(request: Request) -> str:
