@@ -62,6 +62,7 @@ evaluate: .venv/installed ## measure an artifact through the server: make evalua
 lock: ## compile the lock files again
 	cd requirements && $(LOCK) --generate-hashes server.in $(call without,$(UNUSED_BY_SERVER)) -o server.txt
 	cd requirements && $(LOCK) -c server.txt test.in $(call without,$(IN_SERVER)) -o test.txt
+	cd requirements && $(LOCK) -c server.txt --generate-hashes tracing.in $(call without,$(IN_SERVER)) -o tracing.txt
 	cd requirements && $(LOCK) dev.in $(call without,$(CUDA)) -o dev.txt
 
 clean: ## remove the environments and what tests leave behind
