@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -171,7 +171,7 @@ class Batcher:
         """Give up a request whose deadline has passed, unless all of its rows run already."""
         if request.waiting:
             self._metrics.shed.labels("timed_out").inc()
-        for item in request.waiting:
+        for item in _unanswered(request.waiting):
             item.future.set_exception(
                 TimedOutError("the deadline passed before inference started; send fewer texts or wait longer")
             )
@@ -228,7 +228,10 @@ class Batcher:
                 item.future.set_result(row_logits)
 
     def _infer(self, rows: list[Row]) -> NDArray[np.float32]:
-        return self._engine.run(Batch.of(rows, self._pad_token_id))
+        logits = self._engine.run(Batch.of(rows, self._pad_token_id))
+        if len(logits) != len(rows) or not np.isfinite(logits).all():
+            raise ValueError(f"the engine answered {len(rows)} rows with {logits.shape} logits that are not all finite")
+        return logits
 
     def _account(self, groups: dict[Row, list[Item]], seconds: float) -> None:
         lengths = [len(row) for row in groups]
@@ -241,5 +244,5 @@ class Batcher:
         self._tokens_per_s += smoothing * (sum(lengths) / max(seconds, 1e-6) - self._tokens_per_s)
 
 
-def _unanswered(*groups: list[Item]) -> list[Item]:
+def _unanswered(*groups: Iterable[Item]) -> list[Item]:
     return [item for items in groups for item in items if not item.future.done()]

@@ -1,0 +1,1 @@
+"""Tests of several modules together, with the real runtime."""

@@ -1,0 +1,1 @@
+"""The server's modules together: onnxruntime, tokenizers and the ASGI application."""

@@ -1,0 +1,103 @@
+"""Engines for tests: answers that name their question, runs that wait at a gate, rows that poison their batch."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.engine import Batch, Engine
+
+PATIENCE_S = 20.0
+"""After this a test that waits for an event has failed; nothing waits this long when all is well."""
+
+
+class EchoEngine:
+    """Answer each row with its first token id and its number of tokens, so that no two answers can be mixed up."""
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Return (first id, tokens) per row."""
+        answers = np.stack([batch.input_ids[:, 0], batch.attention_mask.sum(axis=1)], axis=1)
+        return answers.astype(np.float32)
+
+
+class GatedEngine:
+    """Hold every run of another engine at a gate until the test lets it pass.
+
+    Args:
+        engine: what answers once the gate is open.
+
+    Attributes:
+        batches: every batch that has reached the gate, in order.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.batches: list[Batch] = []
+        self._engine = engine
+        self._passes = 0
+        self._open = False
+        self._changed = threading.Condition()
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Wait at the gate, then run."""
+        with self._changed:
+            self.batches.append(batch)
+            self._changed.notify_all()
+            if not self._changed.wait_for(lambda: self._open or self._passes > 0, PATIENCE_S):
+                raise TimeoutError("the test never opened the gate")
+            self._passes -= not self._open
+        return self._engine.run(batch)
+
+    def let_pass(self, runs: int = 1) -> None:
+        """Let so many runs pass."""
+        with self._changed:
+            self._passes += runs
+            self._changed.notify_all()
+
+    def open(self) -> None:
+        """Let every run pass from now on."""
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
+
+    async def reached(self, runs: int) -> None:
+        """Return when so many runs, counted from the first, have reached the gate."""
+
+        def wait() -> bool:
+            with self._changed:
+                return self._changed.wait_for(lambda: len(self.batches) >= runs, PATIENCE_S)
+
+        if not await asyncio.to_thread(wait):
+            raise TimeoutError(f"only {len(self.batches)} of {runs} runs reached the gate")
+
+
+class PoisonedEngine:
+    """Fail every batch that holds the token id ``POISON``."""
+
+    POISON = 666_666
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Run, or fail as a runtime does: with a message that is nobody's business."""
+        if (batch.input_ids == self.POISON).any():
+            raise RuntimeError("secret detail of the runtime")
+        return self._engine.run(batch)
+
+
+class FixedEngine:
+    """Answer every run with the same logits, whatever was asked.
+
+    Args:
+        logits: (batch, labels).
+    """
+
+    def __init__(self, logits: Sequence[Sequence[float]]) -> None:
+        self._logits = np.asarray(logits, dtype=np.float32)
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the logits that were given."""
+        del batch
+        return self._logits

@@ -1,0 +1,1 @@
+"""Fast tests of one module each, without the network, processes or real models."""
