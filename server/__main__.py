@@ -17,8 +17,12 @@ from starlette.types import ASGIApp
 
 from server.app import create_app
 from server.artifact import ArtifactError
+from server.classifier import Classifier
+from server.connection import BoundedProtocol
+from server.errors import ReloadFailedError
 from server.lifecycle import Lifecycle
 from server.log import configure_logging
+from server.reload import ReloadableClassifier
 from server.settings import SettingsError, describe_settings, read_settings
 
 _logger = logging.getLogger("server")
@@ -33,11 +37,14 @@ class DrainingServer(uvicorn.Server):
 
     The first SIGTERM or SIGINT drains, a second one ends at once. uvicorn would close its listeners first, so that
     load balancers see refused connections instead of a readiness probe that says 503, and would end the process by
-    the signal instead of with exit code 0.
+    the signal instead of with exit code 0. SIGHUP reloads the artifact.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_timeout_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, lifecycle: Lifecycle, classifier: Classifier, drain_timeout_s: float
+    ) -> None:
         super().__init__(config)
+        self._classifier = classifier
         self._lifecycle = lifecycle
         self._drain_timeout_s = drain_timeout_s
         self._drain: asyncio.Task[None] | None = None
@@ -45,6 +52,7 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then say so."""
         await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._start_reload)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         _logger.info("listening on http://%s:%d", host, port)
 
@@ -57,12 +65,23 @@ class DrainingServer(uvicorn.Server):
         else:
             self.force_exit = self.should_exit = True
 
+    def _start_reload(self) -> None:
+        if isinstance(self._classifier, ReloadableClassifier):
+            self._reload = asyncio.create_task(_reload_or_log(self._classifier))
+
     async def _drain_and_exit(self) -> None:
         unanswered = await self._lifecycle.drain(self._drain_timeout_s)
         if unanswered:
             _logger.warning("%d requests were not answered in %g s", unanswered, self._drain_timeout_s)
             self.force_exit = True
         self.should_exit = True
+
+
+async def _reload_or_log(classifier: ReloadableClassifier) -> None:
+    try:
+        await classifier.reload()
+    except ReloadFailedError as error:
+        _logger.warning("reload failed: %s", error)
 
 
 def main() -> int:
@@ -85,7 +104,8 @@ def main() -> int:
         model.quantization,
         time.perf_counter() - started,
     )
-    DrainingServer(_uvicorn_config(app), app.state.lifecycle, settings.drain_timeout_s).run(sockets=[listener])
+    server = DrainingServer(_uvicorn_config(app), app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
+    server.run(sockets=[listener])
     _logger.info("stopped")
     return 0
 
@@ -120,7 +140,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

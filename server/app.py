@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from tokenizers import Tokenizer
 
-from server.api import errors, operations, predict
+from server.api import admin, errors, operations, predict
 from server.api.middleware import RequestMiddleware
 from server.artifact import Artifact, ArtifactError, load_artifact
 from server.batching import Batcher
@@ -18,6 +18,7 @@ from server.known_answers import check_known_answers
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.queue import BatchLimits
+from server.reload import ReloadableClassifier
 from server.settings import Settings
 from server.tokenization import Tokenization
 
@@ -34,8 +35,8 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     """
     metrics = Metrics()
     lifecycle = Lifecycle(metrics)
-    served = classifier or load_classifier(settings, metrics)
-    metrics.model_info.labels(served.info.name, served.info.version, served.info.quantization).set(1)
+    served = classifier or ReloadableClassifier(lambda: load_classifier(settings, metrics))
+    metrics.show_model(served.info.name, served.info.version, served.info.quantization)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -51,6 +52,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.state.lifecycle = lifecycle
     app.include_router(predict.router)
     app.include_router(operations.router)
+    app.include_router(admin.router)
     app.add_middleware(RequestMiddleware, lifecycle=lifecycle, metrics=metrics)
     errors.install(app)
     return app
@@ -80,6 +82,7 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
         cache=LogitsCache(settings.cache_items),
         metrics=metrics,
     )
+    metrics.show_model(manifest.name, manifest.version, manifest.quantization.scheme)
     return TextClassifier(manifest, tokenization, batcher, metrics, runtime=_runtime(limits, cost))
 
 

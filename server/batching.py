@@ -110,7 +110,7 @@ class Batcher:
             EngineFailedError: if the runtime failed on one of them.
         """
         known = {row: logits for row in rows if (logits := self._cached(row)) is not None}
-        self._check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
+        self.check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
         request = Request(time.perf_counter())
         items = [self._admit(row, request, known.get(row)) for row in rows]
         self._publish_queue()
@@ -132,7 +132,13 @@ class Batcher:
         self._metrics.cache.labels("miss" if logits is None else "hit").inc()
         return logits
 
-    def _check_room(self, tokens: int) -> None:
+    def check_room(self, tokens: int) -> None:
+        """Refuse so many more tokens, before any work is done for them, if the queue can not take them.
+
+        Raises:
+            TooLargeError: if they would not fit into an empty queue.
+            OverloadedError: if they do not fit now.
+        """
         limit = self._limits.max_queue_tokens
         if tokens > limit:
             raise TooLargeError(

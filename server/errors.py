@@ -77,6 +77,16 @@ class EngineFailedError(VerdictError):
     kind = "engine_failed"
 
 
+class SlowBodyError(TimedOutError):
+    """The body did not arrive in time."""
+
+
+class ReloadFailedError(VerdictError):
+    """Another version of the artifact could not take over; the old one goes on."""
+
+    kind = "reload_failed"
+
+
 class CallerGoneError(VerdictError):
     """The caller disconnected before its answer was ready; nobody will read this."""
 

@@ -51,6 +51,11 @@ class Metrics:
         self.cache = counter("cache_total", "Rows looked up in the cache", "outcome")
         self.model_info = gauge("model_info", "The model served", "name", "version", "quantization")
 
+    def show_model(self, name: str, version: str, quantization: str) -> None:
+        """Publish which model is served, in place of the one before."""
+        self.model_info.clear()
+        self.model_info.labels(name, version, quantization).set(1)
+
     def render(self) -> bytes:
         """Return the registry in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -3,14 +3,22 @@
 The size is enforced while reading, so that a body without ``content-length`` can not fill the memory.
 """
 
+import asyncio
 import json
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from server.errors import InvalidRequestError, MalformedBodyError, TooLargeError, UnsupportedMediaTypeError
+from server.errors import (
+    CallerGoneError,
+    InvalidRequestError,
+    MalformedBodyError,
+    SlowBodyError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,12 +38,24 @@ class JsonBody(Generic[Model]):
 
         Raises:
             UnsupportedMediaTypeError: if another media type than JSON is announced.
+            SlowBodyError: if it takes longer than the setting ``request_timeout_s`` to arrive.
+            CallerGoneError: if the caller disconnects meanwhile.
             TooLargeError: if the body is larger than the setting ``max_body_bytes``.
             MalformedBodyError: if it is not JSON.
             InvalidRequestError: if its shape, a type or a value is wrong.
         """
         _check_media_type(request.headers.get("content-type"))
-        return self._parse(await _read(request, request.app.state.settings.max_body_bytes))
+        settings = request.app.state.settings
+        try:
+            async with asyncio.timeout(settings.request_timeout_s):
+                body = await _read(request, settings.max_body_bytes)
+        except TimeoutError:
+            raise SlowBodyError(
+                f"the body did not arrive in {settings.request_timeout_s:g} s; send it faster or in smaller parts"
+            ) from None
+        except ClientDisconnect:
+            raise CallerGoneError("the caller disconnected before its body was complete") from None
+        return self._parse(body)
 
     def openapi(self) -> dict[str, Any]:
         """Return the ``requestBody`` for the OpenAPI document."""

@@ -24,6 +24,8 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
     errors.NotReadyError: 503,
     errors.TimedOutError: 504,
     errors.EngineFailedError: 500,
+    errors.SlowBodyError: 408,
+    errors.ReloadFailedError: 409,
     errors.CallerGoneError: 499,
 }
 _UNSENT: Final = 499
@@ -51,6 +53,8 @@ def render(error: errors.VerdictError, request_id: str) -> Response:
     headers = {}
     if isinstance(error, errors.OverloadedError):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, errors.SlowBodyError):
+        headers["connection"] = "close"  # what is left of the body would be read as the next request
     if isinstance(error, errors.UnauthorizedError):
         headers["www-authenticate"] = "Bearer"
     return error_response(error.kind, str(error), STATUS[type(error)], request_id, headers)

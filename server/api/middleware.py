@@ -48,7 +48,7 @@ class RequestMiddleware:
                     headers["connection"] = "close"  # the next request must find another server
             await send(message)
 
-        with self._lifecycle:
+        with self._lifecycle.in_flight:
             try:
                 await self._handle(scope, receive, send_with_id)
             except Exception:

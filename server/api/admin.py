@@ -1,0 +1,29 @@
+"""Routes that change the server; they need an API key to be set, and sent."""
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+
+from server.api.dependencies import ClassifierDependency, SettingsDependency, require_api_key
+from server.api.errors import RESPONSES
+from server.errors import ReloadFailedError, UnauthorizedError
+from server.reload import ReloadableClassifier
+
+
+async def require_locked_api(request: Request, settings: SettingsDependency) -> None:
+    """Refuse where everybody may call everything: an open server must not be changed from outside."""
+    if not settings.api_keys:
+        raise UnauthorizedError("admin routes need a key: set VERDICT_API_KEY on the server and send it")
+    await require_api_key(request)
+
+
+router = APIRouter(prefix="/admin", dependencies=[Depends(require_locked_api)], tags=["operations"])
+
+
+@router.post("/reload", responses=RESPONSES)
+async def reload(classifier: ClassifierDependency) -> dict[str, str]:
+    """Load the artifact anew and let it take over between two requests."""
+    if not isinstance(classifier, ReloadableClassifier):
+        raise ReloadFailedError("this server was given its classifier by code, there is no artifact to load")
+    previous = classifier.info.version
+    await classifier.reload()
+    return {"name": classifier.info.name, "version": classifier.info.version, "previous_version": previous}
