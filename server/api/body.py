@@ -41,6 +41,7 @@ class JsonBody(Generic[Model]):
             SlowBodyError: if it takes longer than the setting ``request_timeout_s`` to arrive.
             CallerGoneError: if the caller disconnects meanwhile.
             TooLargeError: if the body is larger than the setting ``max_body_bytes``.
+            CallerGoneError: if the caller disconnects before the body is complete.
             MalformedBodyError: if it is not JSON.
             InvalidRequestError: if its shape, a type or a value is wrong.
         """
@@ -71,7 +72,7 @@ class JsonBody(Generic[Model]):
                 raise InvalidRequestError(_describe(first)) from None
         # Python's parser lets lone surrogates through: such a body is JSON, but the text in it is not Unicode.
         try:
-            self._model.model_validate(json.loads(body))
+            self._model.model_validate(json.loads(body.decode()))  # of bytes it would guess the encoding
         except ValidationError as error:
             raise InvalidRequestError(_describe(error.errors(include_context=False)[0])) from None
         except (ValueError, RecursionError):
@@ -81,7 +82,7 @@ class JsonBody(Generic[Model]):
 
 def _describe(error: ErrorDetails) -> str:
     """Return a validation error in words: where it is, what is wrong and what was sent."""
-    where = ".".join(str(part) for part in error["loc"]) or "body"
+    where = ".".join(str(part)[:40] for part in error["loc"]) or "body"
     message = error["msg"].removeprefix("Value error, ")
     sent = error["input"]
     shown = (
@@ -106,9 +107,14 @@ async def _read(request: Request, limit: int) -> bytes:
         raise TooLargeError(f"the body has {announced} bytes, at most {limit} are read; send fewer or shorter texts")
     chunks = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise TooLargeError(f"the body has more than the {limit} bytes that are read; send fewer or shorter texts")
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise TooLargeError(
+                    f"the body has more than the {limit} bytes that are read; send fewer or shorter texts"
+                )
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise CallerGoneError("the caller disconnected before its body was complete") from None
     return b"".join(chunks)

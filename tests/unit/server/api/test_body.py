@@ -1,0 +1,222 @@
+"""Bodies: what is not a request is answered in words, whatever bytes it is made of."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from server.app import create_app
+from tests.support.classifiers import FakeClassifier
+from tests.support.serving import check_error, make_settings, serving
+
+pytestmark = pytest.mark.anyio
+
+SURROGATE = b'"\\ud800"'
+
+
+async def send(body: bytes | AsyncIterator[bytes], path: str = "/predict", **headers: str) -> httpx.Response:
+    """Post bytes to a server of its own."""
+    settings = make_settings(max_text_chars=100, max_body_bytes=2048, max_items_per_request=4)
+    async with serving(create_app(settings, FakeClassifier())) as client:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await client.post(path, content=body, headers=sent)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"good", id="a bare word"),
+        pytest.param(b'{"text": "good"', id="cut off"),
+        pytest.param(b"{'text': 'good'}", id="single quotes"),
+        pytest.param(b'{"text": "good"} {}', id="two documents"),
+        pytest.param(b'{"text": "go\xffod"}', id="invalid UTF-8"),
+        pytest.param("{}".encode("utf-16"), id="UTF-16"),
+        pytest.param(b'{"text": "go\nod"}', id="raw line feed in a string"),
+        pytest.param(b"[" * 1500, id="nested too deep"),
+        pytest.param(b'{"text": "\\ud8"}', id="half an escape"),
+    ],
+)
+async def test_what_is_not_json_is_malformed(body: bytes) -> None:
+    """Bytes that are no JSON document in UTF-8 are answered with 400 and where the parser stopped."""
+    message = check_error(await send(body), 400, "invalid_request")
+    assert message.startswith("the body is not JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param(b"{}", "text: Field required", id="no text"),
+        pytest.param(b"[]", "body: Input should be an object", id="not an object"),
+        pytest.param(b"null", "body: Input should be an object", id="null"),
+        pytest.param(b'{"text": 5}', "text: Input should be a valid string, not 5", id="a number"),
+        pytest.param(b'{"text": null}', "text: Input should be a valid string, not None", id="no text but null"),
+        pytest.param(b'{"text": ["good"]}', "text: Input should be a valid string", id="a list"),
+        pytest.param(b'{"text": NaN}', "text: Input should be a valid string", id="not a number"),
+        pytest.param(b'{"text": ' + b"1" * 2000 + b"}", "text: Input should be a valid string", id="a long number"),
+        pytest.param(b'{"text": ""}', "text: the text is empty", id="empty"),
+        pytest.param(b'{"text": " \\n\\t\\u00a0\\u2003"}', "text: the text is empty", id="blank"),
+        pytest.param(b'{"text": "go\\ud800od"}', "text: the text holds a lone surrogate", id="lone surrogate"),
+        pytest.param(b'{"text": "good", "texts": []}', "texts: Extra inputs are not permitted", id="unknown field"),
+        pytest.param(b'{"text": "good", ' + SURROGATE + b": 1}", "unicode", id="lone surrogate in a field's name"),
+        pytest.param(b'{"text": "good", "x": ' + SURROGATE + b"}", "x: Extra inputs", id="in an unknown field"),
+        pytest.param(
+            b'{"text": "good", "truncation": "tail"}',
+            "truncation: Input should be 'head', 'head_tail' or 'window', not 'tail'",
+            id="unknown truncation",
+        ),
+        pytest.param(b'{"text": "good", "truncation": ' + SURROGATE + b"}", "unicode", id="surrogate as truncation"),
+        pytest.param(b'{"text": "good", "truncation": 1}', "truncation: Input should be", id="truncation a number"),
+    ],
+)
+async def test_a_wrong_shape_type_or_value_is_invalid(body: bytes, words: str) -> None:
+    """A JSON document that is no request is answered with 422, naming the field, what is wrong and what was sent."""
+    assert words in check_error(await send(body), 422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param(b'{"texts": []}', "texts: List should have at least 1 item", id="no texts"),
+        pytest.param(b'{"texts": "good"}', "texts: Input should be a valid array", id="a string"),
+        pytest.param(b'{"texts": ["good", ""]}', "texts.1: the text is empty", id="one empty"),
+        pytest.param(b'{"texts": ["good", 1]}', "texts.1: Input should be a valid string, not 1", id="one a number"),
+        pytest.param(b'{"texts": ["good", ' + SURROGATE + b"]}", "texts.1: the text holds a lone", id="one surrogate"),
+        pytest.param(b'{"text": "good"}', "texts: Field required", id="the body of the other route"),
+    ],
+)
+async def test_one_wrong_text_refuses_the_batch(body: bytes, words: str) -> None:
+    """A batch is all or none: the message names the first text that is wrong by its place."""
+    assert words in check_error(await send(body, "/predict/batch"), 422, "invalid_request")
+
+
+@pytest.mark.parametrize("text", ["good", "good\u0000", "\U0001f600 good", "\ufeffgood", "go\u0301od", "\u202egood"])
+async def test_any_unicode_text_is_taken(text: str) -> None:
+    """Whatever is valid Unicode and not blank reaches the model, escaped or not."""
+    for ascii_only in (True, False):
+        answer = await send(json.dumps({"text": text}, ensure_ascii=ascii_only).encode())
+        assert 200 == answer.status_code
+
+
+@pytest.mark.parametrize("truncation", ["head", "head_tail", "window", None])
+async def test_the_way_to_truncate_reaches_the_classifier(truncation: str | None) -> None:
+    """The three ways and none, which stands for the model's own, are handed on as they are."""
+    classifier = FakeClassifier()
+    async with serving(create_app(make_settings(request_timeout_s=7), classifier)) as client:
+        answer = await client.post("/predict", json={"text": "good", "truncation": truncation})
+    assert 200 == answer.status_code
+    assert [(["good"], truncation, 7.0)] == classifier.calls
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense"]
+)
+async def test_another_media_type_is_refused(content_type: str) -> None:
+    """A body announced as something other than JSON is answered with 415 and what to send."""
+    answer = await send(b'{"text": "good"}', content_type=content_type)
+    assert "application/json" in check_error(answer, 415, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content_type": ""},
+        {"content_type": "application/json"},
+        {"content_type": "Application/JSON; charset=utf-8"},
+        {"content_type": "application/vnd.verdict+json"},
+    ],
+)
+async def test_json_is_taken_by_any_of_its_names(headers: dict[str, str]) -> None:
+    """Media types ending in JSON are taken, and so is a body that is not announced at all."""
+    assert 200 == (await send(b'{"text": "good"}', **headers)).status_code
+
+
+async def test_a_body_over_the_limit_is_too_large() -> None:
+    """A body that announces more bytes than are read is refused before one of them is."""
+    message = check_error(await send(b'{"text": "' + b"a" * 3000 + b'"}'), 413, "too_large")
+    assert "3012 bytes" in message
+    assert "2048" in message
+
+
+async def test_a_body_of_unannounced_size_is_too_large_as_well() -> None:
+    """A chunked body is read no further than to the limit."""
+    sent = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(100):
+            sent += 1024
+            yield b" " * 1024
+
+    check_error(await send(chunks()), 413, "too_large")
+    assert sent <= 4 * 1024
+
+
+async def test_a_body_of_exactly_the_limit_is_read() -> None:
+    """The limit itself is allowed."""
+    body = b'{"text": "good"}'
+    assert 200 == (await send(body + b" " * (2048 - len(body)))).status_code
+    check_error(await send(body + b" " * (2049 - len(body))), 413, "too_large")
+
+
+async def test_a_long_text_is_too_large() -> None:
+    """Characters are counted, not bytes, and the message names the text, its length and the limit."""
+    assert 200 == (await send(json.dumps({"text": "\u00e9" * 100}).encode())).status_code
+    message = check_error(
+        await send(json.dumps({"texts": ["a", "b" * 101]}).encode(), "/predict/batch"), 413, "too_large"
+    )
+    assert message.startswith("text 1 has 101 characters, at most 100")
+
+
+async def test_many_texts_are_too_large() -> None:
+    """More texts than one request may hold are refused, with both numbers."""
+    assert 200 == (await send(b'{"texts": ["a", "b", "c", "d"]}', "/predict/batch")).status_code
+    message = check_error(await send(b'{"texts": ["a", "b", "c", "d", "e"]}', "/predict/batch"), 413, "too_large")
+    assert message.startswith("the request has 5 texts, at most 4")
+
+
+async def test_a_message_stays_short_whatever_was_sent() -> None:
+    """What the caller sent is quoted in a few characters, so that an answer is never as large as its question."""
+    for body in (
+        b'{"text": "good", "' + b"k" * 1500 + b'": 1}',
+        b'{"text": "good", "truncation": "' + b"k" * 1500 + b'"}',
+    ):
+        assert len(check_error(await send(body), 422, "invalid_request")) < 250
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=()))
+FIELDS = st.sampled_from(["text", "texts", "truncation", "inputs"]) | st.text(st.characters(exclude_categories=()))
+DOCUMENTS = st.recursive(
+    SCALARS | st.sampled_from(["good", "head", "window"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(document=DOCUMENTS, path=st.sampled_from(["/predict", "/predict/batch"]), ascii_only=st.booleans())
+@example(document={"text": "good", "\ud800": 1}, path="/predict", ascii_only=True)
+@example(document={"texts": ["good"], "truncation": "\udfff"}, path="/predict/batch", ascii_only=True)
+async def test_any_json_is_answered_or_refused(document: Any, path: str, ascii_only: bool) -> None:
+    """Whatever JSON is posted, the answer is predictions or the error body, and never a server's failure."""
+    body = json.dumps(document, ensure_ascii=ascii_only).encode(errors="surrogatepass")
+    _check_answered_or_refused(await send(body, path))
+
+
+@given(body=st.binary(max_size=64), path=st.sampled_from(["/predict", "/predict/batch"]))
+async def test_any_bytes_are_answered_or_refused(body: bytes, path: str) -> None:
+    """Whatever bytes are posted, the answer is predictions or the error body, and never a server's failure."""
+    _check_answered_or_refused(await send(body, path))
+
+
+def _check_answered_or_refused(answer: httpx.Response) -> None:
+    if answer.status_code == 200:
+        assert {"predictions", "sentiment"} & set(answer.json())
+    else:
+        assert answer.status_code in {400, 413, 422}
+        kind = "too_large" if answer.status_code == 413 else "invalid_request"
+        assert check_error(answer, answer.status_code, kind)
