@@ -1,0 +1,92 @@
+"""``python -m benchmarks COMMAND``: measure the server; see ``--help`` and benchmarks/README.md.
+
+Progress and tables go to standard error, the last line of standard output is one JSON object.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.bare import BareLoopError
+from benchmarks.corpus import CorpusError
+from benchmarks.effort import FULL, QUICK, Effort
+from benchmarks.process import ROOT, place
+from benchmarks.promises.register import PROMISES
+from benchmarks.rig import Rig, choose_texts
+from benchmarks.servers import ServerError, pin_load
+from benchmarks.terminal import print_findings
+
+_RATIOS = ("closed-sentences", "closed-reviews", "batch-sentences", "idle-latency")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except (BareLoopError, CorpusError, ServerError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the server under load.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    ratios = commands.add_parser("ratios", help="throughput and idle latency against the bare loop")
+    _add_common(ratios)
+    ratios.set_defaults(run=_promises, names=list(_RATIOS), judge=False)
+    promises = commands.add_parser("promises", help="what the server must hold under load; exit code 1 if it fails")
+    promises.add_argument("names", nargs="*", choices=[*PROMISES, []], metavar="NAME", help=", ".join(PROMISES))
+    _add_common(promises)
+    promises.set_defaults(run=_promises, judge=True)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--artifact", type=Path, default=ROOT / "models" / "default", help="what to serve")
+    parser.add_argument("--corpus", type=Path, help="a file of texts in place of the project's own")
+    parser.add_argument("--seed", type=int, default=0, help="of the texts and of the arrivals")
+    parser.add_argument("--server-cores", type=int, default=1, help="cores that the server gets")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a server setting")
+    parser.add_argument("--rounds", type=int, default=FULL.rounds, help="turns of each side in a comparison")
+    parser.add_argument("--seconds", type=float, default=FULL.seconds, help="of each side in a round")
+    parser.add_argument("--scale", type=float, default=FULL.scale, help="factor on all other durations")
+    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it works")
+
+
+def _promises(options: argparse.Namespace) -> int:
+    rig, effort = _rig(options), _effort(options)
+    console = Console(stderr=True)
+    findings = []
+    for name in options.names or PROMISES:
+        console.print(f"[dim]{name}[/]")
+        findings += PROMISES[name](rig, effort)
+    print_findings(findings, console)
+    held = all(finding.holds for finding in findings)
+    _print_json({"held": held, "findings": [{**asdict(it), "holds": it.holds} for it in findings]})
+    return 1 if options.judge and not held else 0
+
+
+def _rig(options: argparse.Namespace) -> Rig:
+    placement = place(options.server_cores)
+    pin_load(placement.load)
+    settings = dict(setting.split("=", 1) for setting in options.set)
+    return Rig(options.artifact, choose_texts(options.corpus, options.seed), placement, settings)
+
+
+def _effort(options: argparse.Namespace) -> Effort:
+    return QUICK if options.quick else Effort(options.rounds, options.seconds, options.scale)
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document))  # noqa: T201 - the last line is for programs
+
+
+if __name__ == "__main__":
+    sys.exit(main())

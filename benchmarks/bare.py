@@ -1,0 +1,44 @@
+"""Bare: the same artifact on the same texts, tokenize and run one by one in one pinned process, no HTTP.
+
+What a server adds or saves is told by its ratio to this bare loop. Its process is started once and waits,
+without taking CPU, while the server is measured.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.process import Process, server_python
+
+
+class BareLoopError(Exception):
+    """The bare loop ended; the message holds what it wrote."""
+
+
+class BareLoop(Process):
+    """The bare loop in a process of its own, pinned to the server's cores."""
+
+    def __init__(self, artifact: Path, cores: Sequence[int]) -> None:
+        command = [server_python(), "-m", "benchmarks.bare_loop", str(artifact.resolve())]
+        super().__init__(command, cores=cores, pipes=True)
+        self.seconds([])
+
+    def seconds(self, texts: Sequence[str]) -> list[float]:
+        """Run the texts one by one and return the seconds that each took.
+
+        Raises:
+            BareLoopError: if the process has ended.
+        """
+        assert self.child.stdin is not None  # noqa: S101 - pipes were asked for
+        assert self.child.stdout is not None  # noqa: S101 - as above
+        try:
+            self.child.stdin.write(json.dumps(list(texts)) + "\n")
+            self.child.stdin.flush()
+            answer = self.child.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            self.stop()
+            raise BareLoopError(f"the bare loop ended; it wrote:\n{self.log()}")
+        seconds: list[float] = json.loads(answer)
+        return seconds

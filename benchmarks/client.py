@@ -1,0 +1,151 @@
+"""Client: one HTTP/1.1 connection that costs its process little, so that the load is not what is measured.
+
+A request is rendered to bytes before the clock starts; a connection carries one at a time and is kept alive. It
+knows neither schedules nor what the bytes mean.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+import httptools
+
+_TEXT_HEADERS: Final = frozenset({"connection", "retry-after", "server-timing"})
+
+
+class ConnectionLostError(Exception):
+    """The connection ended before the answer did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Bytes to send, and how many texts they carry."""
+
+    payload: bytes
+    texts: int
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back: the status, a few headers by their lower-case names, and the body."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def get(path: str) -> Request:
+    """Return a GET request."""
+    return Request(f"GET {path} HTTP/1.1\r\nhost: benchmark\r\n\r\n".encode(), 0)
+
+
+def post(path: str, document: object, *, texts: int = 1, headers: dict[str, str] | None = None) -> Request:
+    """Return a POST request with a JSON body."""
+    return post_bytes(path, json.dumps(document).encode(), texts=texts, headers=headers)
+
+
+def post_bytes(path: str, body: bytes, *, texts: int = 1, headers: dict[str, str] | None = None) -> Request:
+    """Return a POST request with any body, announced as JSON."""
+    lines = [f"POST {path} HTTP/1.1", "host: benchmark", "content-type: application/json"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    lines.append(f"content-length: {len(body)}")
+    return Request("\r\n".join(lines).encode() + b"\r\n\r\n" + body, texts)
+
+
+def predict(text: str) -> Request:
+    """Return the native request for one text."""
+    return post("/predict", {"text": text})
+
+
+def predict_batch(texts: list[str]) -> Request:
+    """Return the native request for several texts."""
+    return post("/predict/batch", {"texts": texts}, texts=len(texts))
+
+
+class Connection(asyncio.Protocol):
+    """A kept-alive connection; open one with ``connect``."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer = Answer()
+        self._chunks: list[bytes] = []
+        self._waiter: asyncio.Future[Answer] | None = None
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    async def exchange(self, request: Request) -> Answer:
+        """Send a request and return its answer.
+
+        Raises:
+            ConnectionLostError: if the connection ends first, or has ended before.
+        """
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionLostError("the connection has ended")
+        self._answer = Answer()
+        self._chunks = []
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(request.payload)
+        return await self._waiter
+
+    def close(self) -> None:
+        """Drop the connection, whatever it carries."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio: the connection stands."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass of it
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Asyncio: the connection has ended."""
+        self._transport = None
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ConnectionLostError(f"the connection ended before the answer: {error}"))
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio: bytes of the answer."""
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser: a header."""
+        key = name.decode("latin-1").lower()
+        if key in _TEXT_HEADERS:
+            self._answer.headers[key] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        """The parser: a piece of the body."""
+        self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """The parser: the answer is whole."""
+        self._answer.status = self._parser.get_status_code()
+        self._answer.body = b"".join(self._chunks)
+        if not self._parser.should_keep_alive() and self._transport is not None:
+            self._transport.close()
+        self._parser = httptools.HttpResponseParser(self)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(self._answer)
+
+
+async def connect(address: Address) -> Connection:
+    """Open a connection.
+
+    Raises:
+        OSError: if nobody listens there.
+    """
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(Connection, address.host, address.port)
+    return connection

@@ -1,0 +1,26 @@
+"""Effort: how long to measure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure; longer runs have narrower intervals.
+
+    Attributes:
+        rounds: turns of each side in a comparison.
+        seconds: of each side in a round.
+        scale: durations of everything else are multiplied by it; below 1 a promise is tried, not proved.
+    """
+
+    rounds: int
+    seconds: float
+    scale: float
+
+    def lasting(self, seconds: float) -> float:
+        """Return a duration at this scale."""
+        return seconds * self.scale
+
+
+FULL = Effort(rounds=10, seconds=1.5, scale=1.0)
+QUICK = Effort(rounds=2, seconds=0.15, scale=0.03)

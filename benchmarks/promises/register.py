@@ -1,0 +1,16 @@
+"""Register: the promises by the names that the command line knows them by."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from benchmarks.effort import Effort
+from benchmarks.promises import throughput
+from benchmarks.promises.finding import Finding
+from benchmarks.rig import Rig
+
+PROMISES: Final[Mapping[str, Callable[[Rig, Effort], list[Finding]]]] = {
+    "closed-sentences": throughput.closed_sentences,
+    "closed-reviews": throughput.closed_reviews,
+    "batch-sentences": throughput.batch_sentences,
+    "idle-latency": throughput.idle_latency,
+}

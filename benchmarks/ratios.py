@@ -1,0 +1,146 @@
+"""Ratios: what the server makes of the same texts, artifact and core that the bare loop gets.
+
+Server and bare loop take turns on the same texts within one run, so that a slow minute of a shared machine is
+slow for both; each round gives one ratio and the interval says how far the rounds agree.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.bare import BareLoop
+from benchmarks.client import Address, Request, predict, predict_batch
+from benchmarks.corpus import Corpus
+from benchmarks.effort import Effort
+from benchmarks.load import Generator, Outcome, run
+from benchmarks.statistics import Interval, mean_interval, ratio_interval
+
+BATCH_TEXTS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RateRatio:
+    """Throughput of the server over that of the bare loop.
+
+    Attributes:
+        ratio: server over bare loop, with its interval over the rounds.
+        server_texts_per_s: mean over the rounds.
+        bare_texts_per_s: mean over the rounds.
+        generator_share: the load's largest share of a core.
+        generator_was_the_limit: whether the figures may tell of the load instead of the server.
+    """
+
+    ratio: Interval
+    server_texts_per_s: float
+    bare_texts_per_s: float
+    generator_share: float
+    generator_was_the_limit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyGap:
+    """Median latency of one caller over HTTP, and of the bare loop.
+
+    Attributes:
+        gap_s: server minus bare loop, with its interval over the rounds.
+        server_median_s: median of all rounds' medians.
+        bare_median_s: likewise.
+    """
+
+    gap_s: Interval
+    server_median_s: float
+    bare_median_s: float
+
+
+def single(texts: Sequence[str]) -> list[Request]:
+    """Return one request per text."""
+    return [predict(text) for text in texts]
+
+
+def batches(texts: Sequence[str]) -> list[Request]:
+    """Return requests of ``BATCH_TEXTS`` texts."""
+    return [predict_batch(list(texts[i : i + BATCH_TEXTS])) for i in range(0, len(texts), BATCH_TEXTS)]
+
+
+def rate_ratio(
+    address: Address,
+    bare: BareLoop,
+    corpus: Corpus,
+    render: Callable[[Sequence[str]], list[Request]],
+    *,
+    callers: int,
+    effort: Effort,
+    multiple: int = 1,
+) -> RateRatio:
+    """Compare throughputs; each round both sides get the same texts, which no other round gets.
+
+    Args:
+        address: the server, pinned where the bare loop is.
+        bare: the bare loop.
+        corpus: where the texts come from, in order.
+        render: texts to requests.
+        callers: of the closed loop.
+        effort: how long to measure.
+        multiple: texts of a round are rounded up to a multiple of this, so that no batch is cut short.
+    """
+    count = _texts_for(bare, corpus, effort.seconds, multiple * callers if multiple > 1 else callers)
+    outcomes: list[Outcome] = []
+    bare_rates: list[float] = []
+    run(Generator(address).closed_loop(render(corpus.take(count // 2 + 1)), callers))  # warm-up
+
+    def serve(texts: Sequence[str]) -> None:
+        outcomes.append(run(Generator(address).closed_loop(render(texts), callers)))
+
+    def loop(texts: Sequence[str]) -> None:
+        bare_rates.append(count / sum(bare.seconds(texts)))
+
+    _alternate(serve, loop, corpus, count, effort.rounds)
+    server_rates = [outcome.texts_per_s for outcome in outcomes]
+    return RateRatio(
+        ratio=ratio_interval(server_rates, bare_rates),
+        server_texts_per_s=statistics.fmean(server_rates),
+        bare_texts_per_s=statistics.fmean(bare_rates),
+        generator_share=max(outcome.generator_share for outcome in outcomes),
+        generator_was_the_limit=any(outcome.generator_was_the_limit for outcome in outcomes),
+    )
+
+
+def latency_gap(address: Address, bare: BareLoop, corpus: Corpus, effort: Effort) -> LatencyGap:
+    """Compare the median latency of one caller with the bare loop's on the same texts."""
+    count = _texts_for(bare, corpus, effort.seconds, 1)
+    server_medians: list[float] = []
+    bare_medians: list[float] = []
+    run(Generator(address).closed_loop(single(corpus.take(count // 2 + 1)), 1))  # warm-up
+
+    def serve(texts: Sequence[str]) -> None:
+        outcome = run(Generator(address).closed_loop(single(texts), 1))
+        server_medians.append(statistics.median(outcome.latencies_s()))
+
+    def loop(texts: Sequence[str]) -> None:
+        bare_medians.append(statistics.median(bare.seconds(texts)))
+
+    _alternate(serve, loop, corpus, count, effort.rounds)
+    gaps = [ours - theirs for ours, theirs in zip(server_medians, bare_medians, strict=True)]
+    return LatencyGap(mean_interval(gaps), statistics.median(server_medians), statistics.median(bare_medians))
+
+
+def _alternate(
+    one: Callable[[Sequence[str]], None],
+    other: Callable[[Sequence[str]], None],
+    corpus: Corpus,
+    count: int,
+    rounds: int,
+) -> None:
+    """Give both sides the same texts in each round, and change who is first, so that a drift favours neither."""
+    for number in range(rounds):
+        texts = corpus.take(count, start=number * count)
+        for side in (one, other) if number % 2 else (other, one):
+            side(texts)
+
+
+def _texts_for(bare: BareLoop, corpus: Corpus, seconds: float, multiple: int) -> int:
+    """Return how many texts take the bare loop about so long, a multiple of something."""
+    trial = corpus.take(20, start=len(corpus.texts) // 2)
+    per_text = sum(bare.seconds(trial)) / len(trial)
+    return max(round(seconds / per_text / multiple), 1) * multiple

@@ -1,0 +1,58 @@
+"""Rig: what every measurement of the server stands on: an artifact, texts, and cores for server and load."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.bare import BareLoop
+from benchmarks.corpus import Corpus, compose, mix, read_corpus
+from benchmarks.process import Placement
+from benchmarks.servers import Server, verdict
+
+_SENTENCES = 4000
+_REVIEWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The corpora of one run."""
+
+    sentences: Corpus
+    reviews: Corpus
+
+    def mixed(self, count: int, seed: int) -> Corpus:
+        """Return nine sentences to one review, in random order."""
+        return mix(self.sentences, self.reviews, count, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Starts servers and bare loops on the same cores.
+
+    Attributes:
+        artifact: the directory that both serve.
+        texts: what is sent.
+        placement: which cores run what.
+        settings: of the server, without their prefix; its defaults where empty.
+    """
+
+    artifact: Path
+    texts: Texts
+    placement: Placement
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def server(self) -> Server:
+        """Start the server; it ends with the ``with`` block."""
+        return Server(verdict(self.artifact, settings=self.settings), self.placement.server)
+
+    def bare(self) -> BareLoop:
+        """Start the bare loop; it ends with the ``with`` block."""
+        return BareLoop(self.artifact, self.placement.server)
+
+
+def choose_texts(file: Path | None, seed: int) -> Texts:
+    """Return the project's own corpora, or one's own file in place of both."""
+    if file is not None:
+        own = read_corpus(file)
+        return Texts(own, own)
+    return Texts(compose("sentences", _SENTENCES, seed), compose("reviews", _REVIEWS, seed))
