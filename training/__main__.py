@@ -11,9 +11,11 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 from training.config import HyperParameters
+from training.output import OutputError
+from training.plan import Criterion, Plan
 from training.sources import DataError, parse_source
 
 _SMOKE_ROWS = 100
@@ -34,11 +36,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--base-model", required=True, help="directory, or name on the hub")
     parser.add_argument("--base-model-name", help="what the recipe calls it, if --base-model is a directory")
     parser.add_argument("--data", action="append", required=True, metavar="SOURCE", help=_DATA_HELP)
+    parser.add_argument(
+        "--validation",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help="held-out rows, as --data; without held_out=… nothing of --data is held out then",
+    )
     parser.add_argument("--labels", help="label names in order, separated by commas; default: as the data has them")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint directory; must not exist")
     parser.add_argument("--name", help="the model's name; default: the output directory's")
     parser.add_argument("--save-steps", type=int, default=200, help="steps a killed run can lose at most")
     parser.add_argument("--evaluations", type=int, default=4, help="times the held-out rows are scored")
+    parser.add_argument(
+        "--best-by",
+        choices=get_args(Criterion),
+        default="macro_f1",
+        help="figure of the held-out rows by which weights are kept",
+    )
+    parser.add_argument(
+        "--patience", type=int, default=0, help="evaluations without a better one before stopping; 0: never"
+    )
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 takes every core")
     parser.add_argument("--smoke", action="store_true", help="the whole road on 200 texts, in a minute or two")
     group = parser.add_argument_group("hyper-parameters")
@@ -60,30 +78,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     _set_environment()
-    from training import train  # noqa: PLC0415 - --help and wrong options must not wait for torch
-    from training.model import ModelError  # noqa: PLC0415 - as above
+    from rich.console import Console  # noqa: PLC0415 - --help and wrong options must not wait for torch
 
-    names = [knob.name for knob in dataclasses.fields(HyperParameters)]
+    from training.model import ModelError  # noqa: PLC0415 - as above
+    from training.train import train  # noqa: PLC0415 - as above
+
+    quiet = os.environ.get("RANK", "0") != "0"  # under torchrun, one process speaks
     try:
-        plan = train.Plan(
-            name=options.name or options.output.name,
-            base_model=options.base_model,
-            base_model_name=options.base_model_name or options.base_model,
-            sources=[parse_source(specification) for specification in options.data],
-            labels=options.labels.split(",") if options.labels else None,
-            output=options.output,
-            parameters=HyperParameters(**{name: getattr(options, name) for name in names}),
-            save_steps=options.save_steps,
-            evaluations=options.evaluations,
-            threads=options.threads,
-            limit=_SMOKE_ROWS if options.smoke else 0,
-            command=shlex.join(["python", "-m", "training", *given]),
-        )
-        train.train(plan)
-    except (DataError, ModelError, train.OutputError) as error:
+        train(_plan(options, given), Console(quiet=quiet))
+    except (DataError, ModelError, OutputError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0
+
+
+def _plan(options: argparse.Namespace, given: Sequence[str]) -> Plan:
+    knobs = [knob.name for knob in dataclasses.fields(HyperParameters)]
+    held_out = {"held_out": 0.0} if options.validation else {}
+    return Plan(
+        name=options.name or options.output.name,
+        base_model=options.base_model,
+        base_model_name=options.base_model_name or _public_name(options.base_model),
+        sources=[parse_source(specification, **held_out) for specification in options.data],
+        validation=[
+            parse_source(specification, split="validation", held_out=0.0) for specification in options.validation
+        ],
+        labels=options.labels.split(",") if options.labels else None,
+        output=options.output,
+        parameters=HyperParameters(**{knob: getattr(options, knob) for knob in knobs}),
+        save_steps=options.save_steps,
+        evaluations=options.evaluations,
+        best_by=options.best_by,
+        patience=options.patience,
+        threads=options.threads,
+        limit=_SMOKE_ROWS if options.smoke else 0,
+        command=shlex.join(["python", "-m", "training", *given]),
+    )
+
+
+def _public_name(base_model: str) -> str:
+    """Return a hub name as it is and a directory's last part, so that no path of this machine is published."""
+    return Path(base_model).name if Path(base_model).is_dir() else base_model
 
 
 def _set_environment() -> None:

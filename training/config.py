@@ -5,7 +5,7 @@ fields, so that a knob can not exist in one of them only. Knows neither data nor
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from server.artifact import Truncation
 
@@ -18,16 +18,14 @@ def _knob(default: Any, help_text: str, *choices: str) -> Any:  # noqa: ANN401 -
 class HyperParameters:
     """How to fine-tune. The defaults are the recipe of a small BERT on mixed long and short texts."""
 
-    max_length: int = _knob(  # noqa: RUF009 - _knob makes a field, as dataclasses.field does
-        256, "tokens read of a text, special tokens included; cost grows faster than linearly"
-    )
-    truncation: Truncation = _knob(  # noqa: RUF009 - it makes a field, as dataclasses.field does
-        "head_tail",
-        "how a longer text is read: its start, its start and end, or its start in training and all of it, "
-        "window by window, when served",
-        "head",
-        "head_tail",
-        "window",
+    max_length: int = _knob(256, "tokens read of a text, special tokens included; cost grows faster than linearly")
+    truncation: Truncation = field(
+        default="head_tail",
+        metadata={
+            "help": "how a longer text is read: its start, its start and end, or its start in training and all "
+            "of it, window by window, when served",
+            "choices": get_args(Truncation),
+        },
     )
     head_tokens: int = _knob(63, "content tokens kept from the start by head_tail; a quarter (Sun et al. 2019)")
     epochs: float = _knob(1.0, "passes over the training rows, may be a fraction; the schedule ends with them")

@@ -6,13 +6,12 @@ Everything that is wrong is found here, before any time is spent on a model. Kno
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
-from training.sources import DataError, Row, Source, read_source
-
-_NESTED_WORDS: Final = 4  # shorter texts turn up inside others by chance
+from training.overlap import nested
+from training.reading import Row, read_source
+from training.sources import DataError, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +46,54 @@ class Corpus:
     nested: int = 0
 
 
-def load_corpus(sources: Sequence[Source], labels: Sequence[str] | None, seed: int) -> Corpus:
+def load_corpus(
+    sources: Sequence[Source],
+    labels: Sequence[str] | None,
+    seed: int,
+    validation: Sequence[Source] = (),
+) -> Corpus:
     """Read, check and split the sources.
 
     Args:
-        sources: where the rows are.
-        labels: names in order; by default the hub's, or the sorted ones that occur.
+        sources: rows to learn from; ``held_out`` of them go to validation.
+        labels: names in order; by default the data's own, or the sorted ones that occur.
         seed: of the split.
+        validation: rows that are held out whole.
 
     Raises:
-        DataError: if a source can not be read, a text is empty, a label unknown, or a label never occurs.
+        DataError: if a source can not be read, a text is empty, a label unknown or never seen, nothing is held
+            out, or two sources have one name.
     """
-    loaded = [(source, *read_source(source)) for source in sources]
-    names = list(labels or ()) or _names([names for _, _, names in loaded], [rows for _, rows, _ in loaded])
+    _need_names([*sources, *validation])
+    tables = [_read_rows(source) for source in sources]
+    names = list(labels or ()) or _label_names(tables)
     corpus = Corpus(names)
     seen: dict[str, int] = {}
-    for source, rows, _ in loaded:
+    for source in validation:  # first, so that a text in both is held out and not learnt
+        rows, _ = _read_rows(source)
         corpus.rows[source.name] = len(rows)
-        examples = [_example(row, names, source) for row in rows]
-        fresh = [example for example in examples if _is_new(example, seen, corpus)]
+        corpus.validation += _fresh((_example(row, names, source) for row in rows), seen, corpus)
+    for source, (rows, _) in zip(sources, tables, strict=True):
+        corpus.rows[source.name] = len(rows)
+        fresh = _fresh((_example(row, names, source) for row in rows), seen, corpus)
         train, held_out = split(fresh, source.held_out, seed)
         corpus.train += train
         corpus.validation += held_out
-    _drop_nested(corpus)
+    leaking = nested([example.text for example in corpus.train], [example.text for example in corpus.validation])
+    corpus.nested = len(leaking)
+    corpus.train = [example for index, example in enumerate(corpus.train) if index not in leaking]
     _need_every_label(corpus)
     return corpus
+
+
+def read_examples(source: Source, labels: Sequence[str]) -> list[Example]:
+    """Read a source whose labels are known, duplicates and all.
+
+    Raises:
+        DataError: if it can not be read, is empty, a text is empty or a label is not one of ``labels``.
+    """
+    rows, _ = _read_rows(source)
+    return [_example(row, labels, source) for row in rows]
 
 
 def weighted(examples: Sequence[Example], sources: Sequence[Source], seed: int) -> list[Example]:
@@ -103,83 +125,66 @@ def split(examples: Sequence[Example], held_out: float, seed: int) -> tuple[list
     return kept, [examples[index] for index in sorted(chosen)]
 
 
-def _names(declared: Iterable[list[str] | None], tables: Iterable[list[Row]]) -> list[str]:
-    for names in declared:
-        if names:
-            return names
-    found = {label for rows in tables for _, _, label in rows if label is not None}
-    if all(isinstance(label, int) for label in found):
-        return [str(index) for index in range(max(found, default=-1) + 1)]
-    return sorted(str(label) for label in found)
+def _read_rows(source: Source) -> tuple[list[Row], list[str] | None]:
+    rows, names = read_source(source)
+    if not rows:
+        least = f" of at least {source.min_words} words" if source.min_words else ""
+        raise DataError(f"{source.location} holds no row{least}")
+    return rows, names
+
+
+def _need_names(sources: Sequence[Source]) -> None:
+    counts = Counter(source.name for source in sources)
+    double = [name for name, count in counts.items() if count > 1]
+    if double:
+        raise DataError(f"two sources are called {double[0]!r}; tell them apart with name=…")
+
+
+def _label_names(tables: Sequence[tuple[list[Row], list[str] | None]]) -> list[str]:
+    """Return the data's own names, or those that occur: numbers in their order, anything else by alphabet."""
+    declared = [names for _, names in tables if names]
+    if declared:
+        if any(names != declared[0] for names in declared):
+            raise DataError(f"the sources order their labels differently: {declared}; choose with --labels")
+        return declared[0]
+    found = {label for rows, _ in tables for _, _, label in rows if label not in (None, "")}
+    if all(isinstance(label, int) and not isinstance(label, bool) for label in found):
+        return [str(label) for label in sorted(found)]
+    return sorted({str(label) for label in found})
 
 
 def _example(row: Row, labels: Sequence[str], source: Source) -> Example:
     where, text, label = row
     if not isinstance(text, str) or not text.strip():
-        raise DataError(f"{where}: the text is {'empty' if text in (None, '') else repr(text)}")
-    if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(labels):
-        return Example(text, label, source.name)
-    if str(label) in labels:
-        return Example(text, labels.index(str(label)), source.name)
+        raise DataError(f"{where}: the text is {'empty' if not text or isinstance(text, str) else repr(text)}")
+    name = str(label)
+    if name in labels:
+        return Example(text, labels.index(name), source.name)
+    if name.isdecimal() and int(name) < len(labels) and not any(label.isdecimal() for label in labels):
+        return Example(text, int(name), source.name)
     raise DataError(f"{where}: the label {label!r} is not one of {', '.join(labels)}")
 
 
-def _is_new(example: Example, seen: dict[str, int], corpus: Corpus) -> bool:
-    if example.text not in seen:
-        seen[example.text] = example.label
-        return True
-    corpus.duplicates += 1
-    corpus.conflicts += seen[example.text] != example.label
-    return False
-
-
-def _drop_nested(corpus: Corpus) -> None:
-    """Leave out training rows that are a part of a held-out row, or hold one.
-
-    SST-2 lists sentences together with their phrases: without this the validation figure would be that of
-    sentences seen in training, and the temperature fitted on it too sharp.
-    """
-    held_out = [tuple(example.text.lower().split()) for example in corpus.validation]
-    train = [tuple(example.text.lower().split()) for example in corpus.train]
-    leaking = _holding(train, held_out) | _parts(train, held_out)
-    corpus.nested = len(leaking)
-    corpus.train = [example for index, example in enumerate(corpus.train) if index not in leaking]
-
-
-def _holding(wholes: Sequence[tuple[str, ...]], parts: Sequence[tuple[str, ...]]) -> set[int]:
-    """Return which wholes hold one of the parts as a run of words."""
-    starts = _by_start(parts)
-    return {index for index, whole in enumerate(wholes) if next(_found(whole, starts, parts), None) is not None}
-
-
-def _parts(parts: Sequence[tuple[str, ...]], wholes: Sequence[tuple[str, ...]]) -> set[int]:
-    """Return which parts stand in one of the wholes as a run of words."""
-    starts = _by_start(parts)
-    return {index for whole in wholes for index in _found(whole, starts, parts)}
-
-
-def _by_start(rows: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
-    starts: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for index, words in enumerate(rows):
-        if len(words) >= _NESTED_WORDS:
-            starts[words[:_NESTED_WORDS]].append(index)
-    return starts
-
-
-def _found(
-    whole: tuple[str, ...], starts: dict[tuple[str, ...], list[int]], parts: Sequence[tuple[str, ...]]
-) -> Iterator[int]:
-    for place in range(len(whole) - _NESTED_WORDS + 1):
-        for index in starts.get(whole[place : place + _NESTED_WORDS], ()):
-            if whole[place : place + len(parts[index])] == parts[index]:
-                yield index
+def _fresh(examples: Iterable[Example], seen: dict[str, int], corpus: Corpus) -> list[Example]:
+    """Leave out texts that were seen before, and count them."""
+    fresh = []
+    for example in examples:
+        if example.text not in seen:
+            seen[example.text] = example.label
+            fresh.append(example)
+        else:
+            corpus.duplicates += 1
+            corpus.conflicts += seen[example.text] != example.label
+    return fresh
 
 
 def _need_every_label(corpus: Corpus) -> None:
+    if not corpus.validation:
+        raise DataError("no row is held out; give held_out=… above 0 to a --data source, or --validation")
     counts = Counter(example.label for example in corpus.train)
     if len(corpus.labels) < 2 or len(counts) < 2:  # noqa: PLR2004 - a choice needs two
-        only = corpus.labels[next(iter(counts))] if counts else "none"
-        raise DataError(f"a classifier needs at least two labels, the data has {only} alone")
+        only = corpus.labels[next(iter(counts), 0)]
+        raise DataError(f"a classifier needs at least two labels, the rows to learn from have {only!r} alone")
     missing = [name for index, name in enumerate(corpus.labels) if not counts[index]]
     if missing:
         raise DataError(f"no training row has the label {', '.join(missing)}")

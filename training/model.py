@@ -28,7 +28,7 @@ def load_tokenizer(location: str) -> transformers.PreTrainedTokenizerFast:
     """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(location, use_fast=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # the latter two where files are missing
         raise ModelError(f"{location} has no tokenizer that can be read: {_first_line(error)}") from error
     if not tokenizer.is_fast:
         raise ModelError(f"the tokenizer of {location} is not a fast one; the server needs its tokenizer.json")
@@ -80,10 +80,10 @@ def load_classifier(location: str, labels: Sequence[str], parameters: HyperParam
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"{location} can not be loaded as a classifier: {_first_line(error)}") from error
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and parameters.max_length > positions:
+    readable = _readable_tokens(model)
+    if readable is not None and parameters.max_length > readable:
         raise ModelError(
-            f"max_length {parameters.max_length} is more than the {positions} tokens that {location} can read"
+            f"max_length {parameters.max_length} is more than the {readable} tokens that {location} can read"
         )
     return model
 
@@ -105,6 +105,14 @@ def parameter_groups(model: transformers.PreTrainedModel, parameters: HyperParam
         group = {"params": [], "weight_decay": decay, "lr": rate}
         groups.setdefault((below, decay), group)["params"].append(tensor)
     return list(groups.values())
+
+
+def _readable_tokens(model: transformers.PreTrainedModel) -> int | None:
+    """Return how many tokens the positions suffice for; RoBERTa counts them from behind the padding id."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return positions if positions is None or padding is None else positions - padding - 1
 
 
 def _first_line(error: Exception) -> str:

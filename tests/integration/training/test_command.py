@@ -1,0 +1,173 @@
+"""``python -m training`` makes a checkpoint, and says in one line what is wrong."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from tests.integration.training.conftest import write_rows
+from training.__main__ import main
+from training.evaluate import load_checkpoint, predict
+from training.evaluate import main as evaluate
+
+pytestmark = pytest.mark.development
+
+
+def _json(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def test_checkpoint_holds_what_export_reads(
+    arguments: list[str], rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The finished directory has weights, tokenizer, recipe, metrics and held-out rows, and has learnt."""
+    pandas = pytest.importorskip("pandas")
+    assert main(arguments) == 0
+    out = tmp_path / "out"
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in out.iterdir()}
+    recipe, metrics = _json(out / "recipe.json"), _json(out / "metrics.json")
+    assert recipe["labels"] == ["negative", "positive"]
+    assert (recipe["max_length"], recipe["truncation"], recipe["head_tokens"]) == (64, "head_tail", 15)
+    assert recipe["base_model"] == "tiny-base"
+    assert recipe["data"][0]["sha256"] == hashlib.sha256(rows.read_bytes()).hexdigest()
+    assert recipe["command"].startswith("python -m training --base-model ")
+    held_out = pandas.read_parquet(out / "validation.parquet")
+    assert list(held_out.columns) == ["text", "label", "source"]
+    assert len(held_out) == metrics["evaluations"][0]["n"] == recipe["data"][0]["rows_validation"]
+    assert metrics["evaluations"][0]["dataset"] == "synthetic"
+    assert metrics["evaluations"][0]["accuracy"] > 0.9
+    assert "held-out accuracy" in capsys.readouterr().out
+    tokenizer = _json(out / "tokenizer.json")
+    assert (tokenizer["truncation"], tokenizer["padding"]) == (None, None)
+
+
+def test_evaluate_measures_what_training_wrote(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command measures the held-out rows of a checkpoint as training did; its last line is JSON."""
+    assert main(arguments) == 0
+    capsys.readouterr()
+    out = tmp_path / "out"
+    assert evaluate([str(out), "--data", f"{out / 'validation.parquet'},name=again", "--precision", "bf16"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["evaluations"][0]
+    wanted = _json(out / "metrics.json")["evaluations"][0]
+    assert (found["dataset"], found["n"]) == ("again", wanted["n"])
+    assert found["log_loss"] == pytest.approx(wanted["log_loss"], rel=0.02)
+
+
+def test_three_labels_and_two_sources(arguments: list[str], tmp_path: Path) -> None:
+    """Any number of labels in the order given, several sources with weights, figures per source."""
+    labels = ("bad", "so-so", "fine")
+    one = write_rows(tmp_path / "one.csv", labels, per_label=40)
+    two = write_rows(tmp_path / "two.csv", labels, per_label=60)
+    sources = ["--data", f"{one},weight=2,held_out=12", "--data", f"{two},held_out=0.1"]
+    position = arguments.index("--data")
+    given = arguments[:position] + sources + arguments[position + 2 :]
+    assert main([*given, "--labels", "fine,so-so,bad"]) == 0
+    out = tmp_path / "out"
+    assert _json(out / "recipe.json")["labels"] == ["fine", "so-so", "bad"]
+    assert _json(out / "config.json")["id2label"] == {"0": "fine", "1": "so-so", "2": "bad"}
+    assert len(_json(out / "metrics.json")["evaluations"]) >= 1
+    assert load_checkpoint(out).labels == ["fine", "so-so", "bad"]
+
+
+def test_smoke_does_the_whole_road(arguments: list[str], tmp_path: Path) -> None:
+    """--smoke takes at most 200 texts and still writes a whole checkpoint."""
+    assert main([*arguments, "--smoke"]) == 0
+    recipe = _json(tmp_path / "out" / "recipe.json")
+    assert recipe["data"][0]["rows_train"] <= 100
+    assert recipe["data"][0]["rows_validation"] <= 100
+
+
+def test_same_seed_same_weights(arguments: list[str], tmp_path: Path) -> None:
+    """Two runs of one command give the same weights, bit for bit; another seed gives others."""
+    weights = []
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert main([*arguments, "--output", str(tmp_path / name), "--seed", seed]) == 0
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_finished_checkpoint_is_not_overwritten(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An output that exists ends the command with one line and exit code 1."""
+    (tmp_path / "out").mkdir()
+    assert main(arguments) == 1
+    assert "is not overwritten" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("body,label\nx,1\n", "has no column 'text'"),
+        ("text,label\nx,1\n,0\n", "line 3: the text is empty"),
+        ("text,label\nx,1\ny,1\nz,1\n", "at least two labels"),
+        ("text,label\nx\n", "line 2 does not have 2 fields"),
+        (None, "does not exist"),
+    ],
+)
+def test_bad_data_is_one_line(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: str | None,
+    message: str,
+) -> None:
+    """What is wrong with the data is one line on standard error and exit code 1, before a model is loaded."""
+    path = tmp_path / "bad.csv"
+    if content is not None:
+        path.write_text(content)
+    arguments[arguments.index("--data") + 1] = f"{path},held_out=1"
+    assert main([*arguments, "--base-model", "there-is-none"]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_base_without_model_is_one_line(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A directory that holds no model is named."""
+    (tmp_path / "empty").mkdir()
+    assert main([*arguments, "--base-model", str(tmp_path / "empty")]) == 1
+    assert "has no tokenizer that can be read" in capsys.readouterr().err
+
+
+def test_unfinished_checkpoint_can_not_be_evaluated(
+    tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Evaluating what is no checkpoint gives one line and exit code 1."""
+    assert evaluate([str(tmp_path), "--data", str(rows)]) == 1
+    assert "is not a finished checkpoint" in capsys.readouterr().err
+
+
+def test_predictions_come_in_the_order_of_the_texts(arguments: list[str], tmp_path: Path) -> None:
+    """Batches are made by length; the logits still belong to their texts."""
+    from training.data import Example  # noqa: PLC0415 - next to its use
+
+    assert main(arguments) == 0
+    classifier = load_checkpoint(tmp_path / "out", precision="fp32")
+    texts = ["good", "bad " * 30, "the great film", "awful " * 80, "not"]
+    examples = [Example(text, 0, "a") for text in texts]
+    together = predict(classifier, examples)
+    alone = [predict(classifier, [example])[0] for example in examples]
+    assert together.tolist() == [pytest.approx(row.tolist(), abs=1e-4) for row in alone]
+
+
+def test_help_needs_no_torch() -> None:
+    """--help answers at once: torch is not imported for it."""
+    code = (
+        "import sys, training.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert "--peak-learning-rate" in done.stdout

@@ -1,0 +1,33 @@
+"""Two processes under torchrun train one model together."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+pytestmark = pytest.mark.development
+
+
+def test_two_processes_on_the_cpu(arguments: list[str], tmp_path: Path) -> None:
+    """Torchrun halves the steps, one process speaks and writes, and the model has learnt."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launcher, "-m", "training", *arguments, "--epochs", "4"],
+        env=environment,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads((tmp_path / "out" / "recipe.json").read_text())
+    assert recipe["steps"] == 40  # 160 rows, 4 epochs, 2 processes of 8 texts a step
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["evaluations"][0]["accuracy"] > 0.9
+    assert done.stdout.count("rows to learn from") == 1

@@ -1,0 +1,57 @@
+"""A run that was killed goes on, and ends as if nothing had happened."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from training.__main__ import main
+from training.trainer import NoteTime
+
+pytestmark = pytest.mark.development
+
+
+class _KilledError(Exception):
+    """Stands for SIGKILL: nothing in the run catches it."""
+
+
+def _kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    def on_save(self: NoteTime, args: object, state: object, control: object, **_: object) -> None:
+        if state.global_step >= step:
+            raise _KilledError
+
+    monkeypatch.setattr(NoteTime, "on_save", on_save)
+
+
+@pytest.mark.parametrize("step", [6, 24, 36])
+def test_resumed_run_ends_with_the_same_weights(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Killed in the first epoch, in the second or behind the last evaluation: the weights are bit-identical."""
+    assert main([*arguments, "--output", str(tmp_path / "unbroken")]) == 0
+    with monkeypatch.context() as patch:
+        _kill_at(patch, step)
+        with pytest.raises(_KilledError):
+            main(arguments)
+    assert not (tmp_path / "out").exists()
+    assert main(arguments) == 0
+    for name in ("model.safetensors", "validation.parquet", "tokenizer.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_another_command_does_not_go_on(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What was begun with other settings is neither continued nor thrown away."""
+    with monkeypatch.context() as patch:
+        _kill_at(patch, 6)
+        with pytest.raises(_KilledError):
+            main(arguments)
+    assert main([*arguments, "--seed", "99"]) == 1
+    assert "holds a run with other data or settings" in capsys.readouterr().err
+    assert (tmp_path / "out.partial").exists()

@@ -1,0 +1,144 @@
+"""Rows become a checked corpus: labels in order, duplicates counted, a stratified split."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from training.data import Example, load_corpus, read_examples, split, weighted
+from training.sources import DataError, Source
+
+WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
+
+
+def _text(index: int) -> str:
+    return f"{WORDS[index % 10]} {WORDS[index // 10 % 10]} number{index}"
+
+
+def _source(path: Path, rows: list[tuple[str, str]], **options: float | str) -> Source:
+    lines = ["text\tlabel", *(f"{text}\t{label}" for text, label in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return Source(str(path), **{"name": path.stem, "held_out": 0.2, **options})
+
+
+def _rows(count: int, labels: tuple[str, ...] = ("no", "yes"), start: int = 0) -> list[tuple[str, str]]:
+    return [(_text(index), labels[index % len(labels)]) for index in range(start, start + count)]
+
+
+def test_labels_keep_the_order_given(tmp_path: Path) -> None:
+    """--labels decides which index a name has."""
+    corpus = load_corpus([_source(tmp_path / "a.tsv", _rows(20))], ["yes", "no"], seed=1)
+    assert corpus.labels == ["yes", "no"]
+    assert {example.label for example in corpus.train if example.text == _text(0)} <= {1}
+
+
+def test_names_are_sorted_by_default(tmp_path: Path) -> None:
+    """Without --labels the names that occur are sorted."""
+    rows = _rows(60, ("neutral", "bad", "good"))
+    assert load_corpus([_source(tmp_path / "a.tsv", rows)], None, seed=1).labels == ["bad", "good", "neutral"]
+
+
+def test_numbers_are_indices_of_given_names(tmp_path: Path) -> None:
+    """A label that is a number is an index into the names, unless names are numbers themselves."""
+    source = _source(tmp_path / "a.tsv", _rows(20, ("0", "1")))
+    corpus = load_corpus([source], ["negative", "positive"], seed=1)
+    assert {example.label for example in corpus.train} == {0, 1}
+    stars = _source(tmp_path / "b.tsv", _rows(20, ("1", "2")))
+    assert load_corpus([stars], None, seed=1).labels == ["1", "2"]
+
+
+def test_split_is_stratified_and_fixed_by_seed(tmp_path: Path) -> None:
+    """Held-out rows have the labels' shares, and the same seed holds out the same."""
+    examples = [Example(_text(index), int(index % 4 == 0), "a") for index in range(200)]
+    train, held_out = split(examples, 0.2, seed=3)
+    assert Counter(example.label for example in held_out) == {0: 30, 1: 10}
+    assert sorted(example.text for example in train + held_out) == sorted(example.text for example in examples)
+    assert split(examples, 40, seed=3) == (train, held_out)
+    assert split(examples, 0.2, seed=4)[1] != held_out
+
+
+def test_exact_duplicates_are_left_out_and_counted(tmp_path: Path) -> None:
+    """A text counts once, across sources too; another label for it is a conflict."""
+    first = _source(tmp_path / "a.tsv", [*_rows(20), (_text(0), "no")])
+    second = _source(tmp_path / "b.tsv", [*_rows(20, start=50), (_text(1), "no")])
+    corpus = load_corpus([first, second], None, seed=1)
+    assert (corpus.duplicates, corpus.conflicts) == (2, 1)
+    assert corpus.rows == {"a": 21, "b": 21}
+    texts = [example.text for example in corpus.train + corpus.validation]
+    assert len(texts) == len(set(texts)) == 40
+
+
+def test_validation_file_wins_over_training(tmp_path: Path) -> None:
+    """A text that stands in both files is held out and not learnt."""
+    train = _source(tmp_path / "train.tsv", _rows(30), held_out=0)
+    validation = _source(tmp_path / "validation.tsv", _rows(10))
+    corpus = load_corpus([train], None, seed=1, validation=[validation])
+    assert len(corpus.validation) == 10
+    assert len(corpus.train) == 20
+    assert corpus.duplicates == 10
+
+
+def test_phrases_of_held_out_sentences_are_not_learnt(tmp_path: Path) -> None:
+    """A training row that is a part of a held-out row is left out and counted."""
+    sentence = "one two three four five six"
+    train = _source(tmp_path / "train.tsv", [("two three four five", "no"), *_rows(20)], held_out=0)
+    validation = _source(tmp_path / "validation.tsv", [(sentence, "no")])
+    corpus = load_corpus([train], None, seed=1, validation=[validation])
+    assert corpus.nested == 1
+    assert "two three four five" not in {example.text for example in corpus.train}
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "message"),
+    [
+        ([*_rows(20), ("  ", "no")], None, "line 22: the text is empty"),
+        ([*_rows(20), ("x", "maybe")], ["no", "yes"], "line 22: the label 'maybe' is not one of no, yes"),
+        ([*_rows(20), ("x", "2")], ["no", "yes"], "line 22: the label '2' is not one of"),
+        (_rows(20, ("no",)), None, "at least two labels, the rows to learn from have 'no' alone"),
+        (_rows(20), ["no", "yes", "never"], "no training row has the label never"),
+        ([], None, "a.tsv holds no row"),
+    ],
+)
+def test_unfit_rows_are_refused(
+    tmp_path: Path, rows: list[tuple[str, str]], labels: list[str] | None, message: str
+) -> None:
+    """Empty texts, unknown labels and labels that never occur are refused, with the line."""
+    with pytest.raises(DataError, match=message):
+        load_corpus([_source(tmp_path / "a.tsv", rows)], labels, seed=1)
+
+
+def test_something_must_be_held_out(tmp_path: Path) -> None:
+    """A run without held-out rows can not be judged and is refused."""
+    with pytest.raises(DataError, match="no row is held out"):
+        load_corpus([_source(tmp_path / "a.tsv", _rows(20), held_out=0)], None, seed=1)
+
+
+def test_validation_with_other_labels_is_refused(tmp_path: Path) -> None:
+    """A validation file may not bring a label that training rows do not have."""
+    train = _source(tmp_path / "train.tsv", _rows(20), held_out=0)
+    validation = _source(tmp_path / "validation.tsv", [("x", "maybe")])
+    with pytest.raises(DataError, match=r"validation.tsv line 2: the label 'maybe'"):
+        load_corpus([train], None, seed=1, validation=[validation])
+
+
+def test_sources_need_different_names(tmp_path: Path) -> None:
+    """Two sources of one name could not be told apart in the figures."""
+    source = _source(tmp_path / "a.tsv", _rows(20))
+    with pytest.raises(DataError, match="two sources are called 'a'"):
+        load_corpus([source, source], None, seed=1)
+
+
+def test_weights_repeat_and_thin_out() -> None:
+    """A weight of 1.5 shows every row once and half of them twice; 0.5 shows half."""
+    examples = [Example(_text(index), 0, "a") for index in range(10)]
+    counts = Counter(example.text for example in weighted(examples, [Source("", "a", weight=1.5)], seed=1))
+    assert sorted(counts.values()) == [1] * 5 + [2] * 5
+    assert len(weighted(examples, [Source("", "a", weight=0.5)], seed=1)) == 5
+
+
+def test_examples_for_evaluation_keep_duplicates(tmp_path: Path) -> None:
+    """A published split is measured whole, duplicates and all; an empty one is refused."""
+    source = _source(tmp_path / "a.tsv", [("x", "yes"), ("x", "yes")])
+    assert read_examples(source, ["no", "yes"]) == [Example("x", 1, "a")] * 2
+    with pytest.raises(DataError, match="holds no row"):
+        read_examples(_source(tmp_path / "b.tsv", []), ["no", "yes"])

@@ -1,0 +1,71 @@
+"""A base model becomes a classifier of the labels asked for."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from tests.support.checkpoints import MAX_LENGTH, Architecture, build_checkpoint  # noqa: E402 - behind the check
+from training.config import HyperParameters  # noqa: E402 - as above
+from training.model import (  # noqa: E402 - as above
+    ModelError,
+    load_classifier,
+    load_tokenizer,
+    parameter_groups,
+    tokenization_of,
+)
+
+pytestmark = pytest.mark.development
+
+
+@pytest.mark.parametrize("architecture", ["bert", "distilbert", "roberta"])
+def test_any_family_gets_the_labels(tmp_path: Path, architecture: Architecture) -> None:
+    """Whatever the family and its old labels, the classifier has the new ones in order."""
+    base = build_checkpoint(tmp_path / "base", architecture=architecture)
+    model = load_classifier(str(base), ["a", "b", "c"], HyperParameters(max_length=32, dropout=0.3))
+    assert model.config.id2label == {0: "a", 1: "b", 2: "c"}
+    assert model.config.label2id == {"a": 0, "b": 1, "c": 2}
+    assert model(input_ids=torch.tensor([[5, 6]])).logits.shape == (1, 3)
+    assert 0.3 in (model.config.to_dict().get("dropout"), model.config.to_dict().get("hidden_dropout_prob"))
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta"])
+def test_more_tokens_than_the_base_reads_are_refused(tmp_path: Path, architecture: Architecture) -> None:
+    """max_length beyond the positions that the base can tell apart is an error, not a crash in step one."""
+    base = build_checkpoint(tmp_path / "base", architecture=architecture)
+    load_classifier(str(base), ["a", "b"], HyperParameters(max_length=MAX_LENGTH))
+    with pytest.raises(ModelError, match=f"more than the {MAX_LENGTH} tokens"):
+        load_classifier(str(base), ["a", "b"], HyperParameters(max_length=MAX_LENGTH + 1))
+
+
+def test_missing_base_is_one_line(tmp_path: Path) -> None:
+    """A directory without a model gives one line."""
+    with pytest.raises(ModelError, match="no tokenizer that can be read") as caught:
+        load_tokenizer(str(tmp_path))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ModelError, match="can not be loaded as a classifier"):
+        load_classifier(str(tmp_path), ["a", "b"], HyperParameters())
+
+
+def test_head_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    """More head tokens than a row has room for contradict max_length."""
+    tokenizer = load_tokenizer(str(build_checkpoint(tmp_path / "base")))
+    with pytest.raises(ModelError, match="head_tokens 63 is more than the 30"):
+        tokenization_of(tokenizer, HyperParameters(max_length=32))
+
+
+def test_layers_learn_slower_the_deeper_they_lie(tmp_path: Path) -> None:
+    """Rates fall by the factor from the classifier down to the embeddings; vectors do not decay."""
+    base = build_checkpoint(tmp_path / "base", layers=2)
+    parameters = HyperParameters(max_length=32, layer_decay=0.5, peak_learning_rate=1.0, weight_decay=0.1)
+    model = load_classifier(str(base), ["a", "b"], parameters)
+    groups = parameter_groups(model, parameters)
+    rates = {id(tensor): group["lr"] for group in groups for tensor in group["params"]}
+    named = {name: rates[id(tensor)] for name, tensor in model.named_parameters()}
+    assert named["classifier.weight"] == named["bert.pooler.dense.weight"] == 1.0
+    assert named["bert.encoder.layer.1.output.dense.weight"] == 0.5
+    assert named["bert.encoder.layer.0.output.dense.weight"] == 0.25
+    assert named["bert.embeddings.word_embeddings.weight"] == 0.125
+    assert all((group["weight_decay"] == 0.1) == (tensor.ndim > 1) for group in groups for tensor in group["params"])

@@ -1,0 +1,50 @@
+"""The checkpoint directory is missing or finished, and a killed run goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from training.output import Output, OutputError
+
+
+def test_nothing_stands_at_the_output_before_the_end(tmp_path: Path) -> None:
+    """Only finishing gives the directory its name, without what a running run needs."""
+    output = Output(tmp_path / "out", "print", {})
+    (output.partial / "config.json").write_text("{}")
+    assert not (tmp_path / "out").exists()
+    output.finish()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["config.json"]
+    assert not output.partial.exists()
+
+
+def test_finished_checkpoint_is_not_overwritten(tmp_path: Path) -> None:
+    """An output that exists is refused with the remedy."""
+    (tmp_path / "out").mkdir()
+    with pytest.raises(OutputError, match="is not overwritten; choose another --output"):
+        Output(tmp_path / "out", "print", {})
+
+
+def test_state_of_the_first_start_is_kept(tmp_path: Path) -> None:
+    """A resumed run keeps the commit and the time of its first start, and adds up the seconds."""
+    first = Output(tmp_path / "out", "print", {"source_commit": "a"})
+    first.note_time()
+    second = Output(tmp_path / "out", "print", {"source_commit": "b"})
+    assert second.state["source_commit"] == "a"
+    assert second.elapsed_s >= first.state["elapsed_s"]
+
+
+def test_another_run_may_not_go_on(tmp_path: Path) -> None:
+    """Other data or settings do not continue what was begun; a damaged state does not either."""
+    output = Output(tmp_path / "out", "print", {})
+    with pytest.raises(OutputError, match="other data or settings"):
+        Output(tmp_path / "out", "another", {})
+    (output.scratch / "run.json").write_text("{")
+    with pytest.raises(OutputError, match="remove the directory"):
+        Output(tmp_path / "out", "print", {})
+
+
+def test_place_that_can_not_be_written(tmp_path: Path) -> None:
+    """An output below a file is refused with the system's reason."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="can not be made: Not a directory"):
+        Output(tmp_path / "file" / "out", "print", {})

@@ -1,0 +1,19 @@
+"""Texts that share a passage are found by runs of words."""
+
+from training.overlap import nested
+
+
+def test_parts_and_wholes_are_found() -> None:
+    """A row that is a part of a held-out text, or holds one, is found; case does not matter."""
+    train = ["A b c d", "z a b c d e z", "b c d e f", "a b c d e"]
+    assert nested(train, ["a b c d e"]) == {0, 1, 3}
+
+
+def test_short_texts_are_not_compared() -> None:
+    """Three words turn up inside others by chance and give nothing away."""
+    assert nested(["a b c"], ["a b c d e"]) == set()
+
+
+def test_words_must_stand_in_a_row() -> None:
+    """The same words with another between them are another text."""
+    assert nested(["a b c e"], ["a b c d e"]) == set()

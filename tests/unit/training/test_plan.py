@@ -1,0 +1,31 @@
+"""A plan's fingerprint is of what decides the result."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from training.config import HyperParameters
+from training.plan import Plan
+from training.sources import Source
+
+
+def _plan(path: Path) -> Plan:
+    return Plan(
+        name="a",
+        base_model="base",
+        base_model_name="base",
+        sources=[Source(str(path))],
+        output=Path("out"),
+        parameters=HyperParameters(),
+    )
+
+
+def test_fingerprint_follows_data_and_settings(tmp_path: Path) -> None:
+    """A changed file or hyper-parameter is another run; how often it saves is not."""
+    path = tmp_path / "rows.csv"
+    path.write_text("one")
+    plan = _plan(path)
+    before = plan.fingerprint()
+    assert replace(plan, save_steps=1, threads=1).fingerprint() == before
+    assert replace(plan, parameters=HyperParameters(seed=8)).fingerprint() != before
+    path.write_text("two")
+    assert plan.fingerprint() != before

@@ -1,0 +1,54 @@
+"""A source is named by a location and options."""
+
+from pathlib import Path
+
+import pytest
+
+from training.sources import DataError, Source, parse_source, sha256_of
+
+
+def test_location_alone_gets_defaults() -> None:
+    """A file is called by its folder and stem, its columns text and label."""
+    assert parse_source("data/imdb/train.parquet") == Source("data/imdb/train.parquet", name="imdb/train")
+
+
+def test_hub_name_is_kept() -> None:
+    """A data set on the hub is called by its own name."""
+    assert parse_source("stanfordnlp/imdb,split=test").name == "stanfordnlp/imdb"
+
+
+def test_options_override() -> None:
+    """Options stand behind commas and have the kind of their field."""
+    source = parse_source("a.csv,name=mine,text=body,label=stars,held_out=0.1,weight=2,min_words=3")
+    assert source == Source("a.csv", "mine", text="body", label="stars", min_words=3, held_out=0.1, weight=2)
+
+
+def test_option_beats_default_of_the_caller() -> None:
+    """What the caller assumes is overridden by what the specification says."""
+    assert parse_source("a.csv,held_out=5", held_out=0.0).held_out == 5
+
+
+@pytest.mark.parametrize(
+    ("specification", "message"),
+    [
+        ("a.csv,colour=red", "unknown data option 'colour=red'"),
+        ("a.csv,text", "unknown data option 'text'"),
+        ("a.csv,location=b.csv", "unknown data option"),
+        ("a.csv,weight=heavy", "weight must be a number, not 'heavy'"),
+        ("a.csv,weight=0", "weight above 0"),
+        ("a.csv,held_out=-1", "held_out must be at least 0"),
+        ("a.csv,style=baroque", "style 'baroque' is unknown"),
+    ],
+)
+def test_wrong_option_is_named(specification: str, message: str) -> None:
+    """A wrong option is refused with its name and what there is."""
+    with pytest.raises(DataError, match=message):
+        parse_source(specification)
+
+
+def test_hash_is_of_the_file(tmp_path: Path) -> None:
+    """The hash is the file's sha256; a data set on the hub has none here."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"abc")
+    assert sha256_of(Source(str(path))) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(Source("stanfordnlp/imdb")) is None

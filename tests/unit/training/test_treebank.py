@@ -1,0 +1,40 @@
+"""Treebank text becomes what a person would have typed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.treebank import detokenize
+
+
+@pytest.mark.parametrize(
+    ("stored", "natural"),
+    [
+        ("it 's a charming film .", "it's a charming film."),
+        ("you do n't , you wo n't", "you don't, you won't"),
+        ("-lrb- and -rrb-", "(and)"),
+        ("pay your $ 8 ( or not )", "pay your $8 (or not)"),
+        ("`` solaris '' is shapeless", '"solaris" is shapeless'),
+        ("the ` bad ' company", "the 'bad' company"),
+        ("kids ' films", "kids ' films"),
+        ("and/or , 1\\/2 ...", "and/or, 1/2..."),
+        ("can not be gon na", "cannot be gonna"),
+        ("what ? !", "what?!"),
+        ("'s a shame", "'s a shame"),
+    ],
+)
+def test_parser_output_becomes_natural(stored: str, natural: str) -> None:
+    """Clitics, brackets, quotes and marks stand where a writer puts them."""
+    assert detokenize(stored) == natural
+
+
+@pytest.mark.parametrize("text", ["It's great, isn't it?", 'He said "no" (twice).', "plain words"])
+def test_natural_text_stays(text: str) -> None:
+    """Text that was never tokenised comes back as it was."""
+    assert detokenize(text) == text
+
+
+@given(st.text(alphabet="ab ',.()`\"n't-"))
+def test_letters_survive(text: str) -> None:
+    """Whatever the input, no letter is lost and none changes place."""
+    assert [c for c in detokenize(text) if c.isalpha()] == [c for c in text if c.isalpha()]

@@ -1,0 +1,47 @@
+"""Texts that share a passage: which training rows would give a held-out row away.
+
+SST-2 lists sentences together with their phrases. Without this, the validation figure would be that of sentences
+seen in training, and the temperature fitted on it too sharp. Knows only texts.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+_WORDS: Final = 4  # shorter texts turn up inside others by chance
+
+
+def nested(train: Sequence[str], held_out: Sequence[str]) -> set[int]:
+    """Return the indices of training texts that are a run of words of a held-out text, or hold one whole."""
+    rows = [tuple(text.lower().split()) for text in train]
+    others = [tuple(text.lower().split()) for text in held_out]
+    return _holding(rows, others) | _parts(rows, others)
+
+
+def _holding(wholes: Sequence[tuple[str, ...]], parts: Sequence[tuple[str, ...]]) -> set[int]:
+    """Return which wholes hold one of the parts as a run of words."""
+    starts = _by_start(parts)
+    return {index for index, whole in enumerate(wholes) if next(_found(whole, starts, parts), None) is not None}
+
+
+def _parts(parts: Sequence[tuple[str, ...]], wholes: Sequence[tuple[str, ...]]) -> set[int]:
+    """Return which parts stand in one of the wholes as a run of words."""
+    starts = _by_start(parts)
+    return {index for whole in wholes for index in _found(whole, starts, parts)}
+
+
+def _by_start(rows: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
+    starts: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for index, words in enumerate(rows):
+        if len(words) >= _WORDS:
+            starts[words[:_WORDS]].append(index)
+    return starts
+
+
+def _found(
+    whole: tuple[str, ...], starts: dict[tuple[str, ...], list[int]], parts: Sequence[tuple[str, ...]]
+) -> Iterator[int]:
+    for place in range(len(whole) - _WORDS + 1):
+        for index in starts.get(whole[place : place + _WORDS], ()):
+            if whole[place : place + len(parts[index])] == parts[index]:
+                yield index

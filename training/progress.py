@@ -1,0 +1,89 @@
+"""What a person sees while a run lasts: loss, speed, time left.
+
+A bar on a terminal, a line now and then in a log. Replaces the Trainer's own callbacks for that, which print
+dictionaries between two nested bars.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import transformers
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+_LOG_EVERY_S: Final = 60.0
+
+
+class ShowProgress(transformers.TrainerCallback):
+    """Show how a run goes.
+
+    Args:
+        console: where to; whether it is a terminal decides between bar and lines.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._bar = Progress(
+            TextColumn("step {task.completed}/{task.total}"),
+            BarColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TextColumn("{task.fields[speed]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=1, loss="", speed="")
+        self._first = (0, 0.0)
+        self._last_line = 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Start where the run starts, which is not 0 when it goes on."""
+        self._first = (state.global_step, self._clock())
+        self._last_line = self._clock()
+        self._bar.update(self._task, total=state.max_steps, completed=state.global_step)
+        self._bar.start()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Move the bar; in a log, write a line once a minute."""
+        speed = self._speed(state)
+        self._bar.update(self._task, completed=state.global_step, speed=f"{speed:.2f} steps/s")
+        if not self._console.is_terminal and self._clock() - self._last_line >= _LOG_EVERY_S:
+            self._last_line = self._clock()
+            left_min = (state.max_steps - state.global_step) / max(speed, 1e-9) / 60
+            self._line(f"step {state.global_step}/{state.max_steps}, {speed:.2f} steps/s, {left_min:.0f} min left")
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        logs: dict[str, float],
+        **_: object,
+    ) -> None:
+        """Show the loss, and a line for every evaluation."""
+        if "loss" in logs:
+            self._bar.update(self._task, loss=f"loss {logs['loss']:.3f}")
+        if "eval_loss" in logs:
+            accuracy, loss = 100 * logs["eval_accuracy"], logs["eval_log_loss"]
+            self._line(f"step {state.global_step}: held-out accuracy {accuracy:.2f} %, log loss {loss:.4f}")
+
+    def on_train_end(self, *_: object, **__: object) -> None:
+        """Leave the terminal as it was."""
+        self._bar.stop()
+
+    def _speed(self, state: TrainerState) -> float:
+        step, moment = self._first
+        return (state.global_step - step) / max(self._clock() - moment, 1e-9)
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+        sys.stdout.flush()

@@ -1,0 +1,120 @@
+"""What is written down about a run: ``recipe.json`` and ``validation.parquet``.
+
+The model card is made from the recipe, and export calibrates on the held-out rows. Nothing here holds a path of
+the machine beyond those that the user typed.
+"""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow
+import torch
+import transformers
+from pyarrow import parquet
+
+from training.data import Corpus, Example
+from training.plan import Plan
+from training.sources import Source, sha256_of
+
+RECIPE_VERSION: Final = 1
+RECIPE: Final = "recipe.json"
+METRICS: Final = "metrics.json"
+VALIDATION: Final = "validation.parquet"
+
+
+def first_state() -> dict[str, str]:
+    """Return what is true of a run from its first start on: the code's commit and the time."""
+    return {"source_commit": source_commit(), "started_at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def recipe(plan: Plan, corpus: Corpus, state: dict[str, Any], **outcome: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return the document ``recipe.json``.
+
+    Args:
+        plan: what was asked for.
+        corpus: what the data came to.
+        state: of the run, see ``first_state``.
+        **outcome: steps and seconds it took, and more for people to read.
+    """
+    parameters = plan.parameters
+    return {
+        "schema_version": RECIPE_VERSION,
+        "name": plan.name,
+        "base_model": plan.base_model_name,
+        "labels": corpus.labels,
+        "max_length": parameters.max_length,
+        "truncation": parameters.truncation,
+        "head_tokens": parameters.head_tokens,
+        "seed": parameters.seed,
+        "hyper_parameters": asdict(parameters),
+        "data": [_data_entry(source, corpus) for source in (*plan.sources, *plan.validation)],
+        "left_out": {
+            "exact_duplicates": corpus.duplicates,
+            "duplicates_with_another_label": corpus.conflicts,
+            "sharing_a_passage_with_held_out": corpus.nested,
+        },
+        "command": plan.command,
+        "source_commit": state["source_commit"],
+        "started_at": state["started_at"],
+        **outcome,
+        "hardware": hardware(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+    }
+
+
+def write_validation(path: Path, examples: Sequence[Example]) -> None:
+    """Write the held-out rows: columns text, label (index) and source."""
+    columns = {
+        "text": [example.text for example in examples],
+        "label": [example.label for example in examples],
+        "source": [example.source for example in examples],
+    }
+    parquet.write_table(pyarrow.table(columns), path)
+
+
+def source_commit() -> str:
+    """Return the commit of the code, with ``-dirty`` if the training code was changed since."""
+    here = Path(__file__).parent
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".", "../server")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("-dirty" if changed else "")
+
+
+def hardware() -> str:
+    """Return what computed, in words: the GPU's name, or the processor's with its cores."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+
+
+def _data_entry(source: Source, corpus: Corpus) -> dict[str, Any]:
+    options = {key: value for key, value in asdict(source).items() if key != "location"}
+    counts = {
+        "rows": corpus.rows[source.name],
+        "rows_train": sum(example.source == source.name for example in corpus.train),
+        "rows_validation": sum(example.source == source.name for example in corpus.validation),
+    }
+    return {**options, **counts, "sha256": sha256_of(source)}
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(directory), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - fixed arguments

@@ -1,0 +1,183 @@
+"""transformers' Trainer with our batches, optimizer and manners.
+
+Owns everything that is about the Trainer: its arguments, its sampler, and the callbacks that keep the best
+weights and stop early. Because the loop itself is the Trainer's, ``torchrun`` and ``accelerate launch`` spread a
+run over processes without code of ours.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import transformers
+from torch.utils.data import Sampler
+from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+
+from training.config import HyperParameters
+from training.model import parameter_groups
+from training.output import Output
+from training.plan import Criterion, Plan
+from training.tokens import BucketSampler
+
+_LOGS_PER_RUN: Final = 100  # points of the learning curve
+
+
+class ClassifierTrainer(transformers.Trainer):
+    """The Trainer, with batches of equal length and a learning rate per layer.
+
+    Args:
+        parameters: how to train.
+        lengths: tokens per training row.
+        **arguments: the Trainer's own.
+    """
+
+    def __init__(self, parameters: HyperParameters, lengths: Sequence[int], **arguments: Any) -> None:  # noqa: ANN401 - the Trainer's
+        self._parameters = parameters
+        self._lengths = lengths
+        super().__init__(**arguments)
+
+    def _get_train_sampler(self, *_: object) -> Sampler[int]:
+        return BucketSampler(self._lengths, self._parameters.batch_texts, self._parameters.seed)
+
+    def _sorted_checkpoints(self, *arguments: Any, use_mtime: bool = False, **more: Any) -> list[str]:  # noqa: ANN401 - the Trainer's
+        # By number: by time, the Trainer warns when two checkpoints are less than a second apart.
+        return list(super()._sorted_checkpoints(*arguments, use_mtime=False, **more))
+
+    def create_optimizer(self) -> torch.optim.Optimizer:
+        """Return AdamW over the model's parameter groups."""
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self._parameters), fused=True)
+        return self.optimizer
+
+
+class KeepBest(transformers.TrainerCallback):
+    """Keep the weights that did best on the held-out rows, and stop when they stay behind.
+
+    The Trainer's own way keeps whole checkpoints and ties saving to evaluating; here a long run can save often,
+    to lose little when it is killed, and evaluate seldom. What was measured is written down by step, so that a
+    resumed run that measures a step again decides as an unbroken one.
+
+    Args:
+        directory: where the best weights go.
+        best_by: figure to go by.
+        patience: evaluations without a better one before the run stops; 0 never stops.
+    """
+
+    def __init__(self, directory: Path, best_by: Criterion, patience: int) -> None:
+        self._directory = directory
+        self._file = directory.with_suffix(".json")
+        self._best_by = best_by
+        self._patience = patience
+        self._scores: dict[int, float] = {}
+
+    @property
+    def best_step(self) -> int | None:
+        """The optimizer step of the best weights, the first of equals; None before the first evaluation."""
+        return max(self._scores, key=lambda step: (self._scores[step], -step), default=None)
+
+    def on_train_begin(self, *_: object, **__: object) -> None:
+        """Recall what was measured before the run was killed."""
+        if self._file.exists():
+            self._scores = {int(step): score for step, score in json.loads(self._file.read_text()).items()}
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: transformers.PreTrainedModel,
+        metrics: dict[str, float],
+        **_: object,
+    ) -> None:
+        """Compare with the best so far; what was measured behind this step belongs to a run that was killed."""
+        value = metrics[f"eval_{self._best_by}"]
+        earlier = {step: score for step, score in self._scores.items() if step < state.global_step}
+        self._scores = earlier | {state.global_step: -value if self._best_by == "log_loss" else value}
+        if state.is_world_process_zero:
+            if self.best_step == state.global_step:
+                model.save_pretrained(self._directory)
+            beside = self._file.with_suffix(".new")
+            beside.write_text(json.dumps(self._scores))
+            beside.replace(self._file)
+        stale = sum(step > (self.best_step or 0) for step in self._scores)
+        if self._patience and stale >= self._patience:
+            control.should_training_stop = True
+
+    def load_into(self, model: transformers.PreTrainedModel) -> None:
+        """Give the model the best weights, if any were kept."""
+        if self.best_step is not None:
+            model.load_state_dict(type(model).from_pretrained(self._directory).state_dict())
+
+
+class NoteTime(transformers.TrainerCallback):
+    """Write down the run's time with every checkpoint."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
+        """Note the time."""
+        if state.is_world_process_zero:
+            self._output.note_time()
+
+
+def last_checkpoint(directory: Path) -> str | None:
+    """Return the newest whole Trainer checkpoint, or None; drop those that a kill left half written.
+
+    The Trainer writes ``trainer_state.json`` last.
+    """
+    found = sorted(directory.glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2]))
+    while found:
+        try:
+            json.loads((found[-1] / TRAINER_STATE_NAME).read_text())
+        except (OSError, ValueError):
+            shutil.rmtree(found.pop(), ignore_errors=True)
+        else:
+            return str(found[-1])
+    return None
+
+
+def training_arguments(plan: Plan, directory: Path, rows: int) -> TrainingArguments:
+    """Return the Trainer's arguments.
+
+    Args:
+        plan: what was asked for.
+        directory: for the Trainer's checkpoints.
+        rows: training rows per epoch.
+    """
+    parameters = plan.parameters
+    gpu = torch.cuda.is_available()
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    steps = max(1, int(rows * parameters.epochs / parameters.batch_texts / processes))
+    return TrainingArguments(
+        output_dir=str(directory),
+        num_train_epochs=parameters.epochs,
+        per_device_train_batch_size=parameters.batch_texts,
+        per_device_eval_batch_size=parameters.batch_texts,
+        learning_rate=parameters.peak_learning_rate,
+        lr_scheduler_type="linear",
+        warmup_ratio=parameters.warm_up_ratio,
+        weight_decay=parameters.weight_decay,
+        max_grad_norm=parameters.max_gradient_norm,
+        label_smoothing_factor=parameters.label_smoothing,
+        bf16=parameters.precision == "bf16",
+        use_cpu=not gpu,
+        ddp_backend="gloo" if processes > 1 and not gpu else None,
+        ddp_find_unused_parameters=False,
+        seed=parameters.seed,
+        data_seed=parameters.seed,
+        save_steps=plan.save_steps,
+        save_total_limit=2,
+        eval_strategy="steps" if plan.evaluations else "no",
+        eval_steps=max(1, steps // max(1, plan.evaluations)),
+        logging_steps=max(1, steps // _LOGS_PER_RUN),
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=gpu,
+    )
