@@ -6,6 +6,7 @@ without taking CPU, while the server is measured.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.process import Process, server_python
@@ -15,16 +16,34 @@ class BareLoopError(Exception):
     """The bare loop ended; the message holds what it wrote."""
 
 
+@dataclass(frozen=True, slots=True)
+class BareRun:
+    """What the texts of one turn took.
+
+    Attributes:
+        seconds: of each text, by the clock.
+        cpu_s: of all of them, in CPU seconds.
+    """
+
+    seconds: list[float]
+    cpu_s: float
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds of all texts, by the clock; much more than ``cpu_s`` where others used the core as well."""
+        return sum(self.seconds)
+
+
 class BareLoop(Process):
     """The bare loop in a process of its own, pinned to the server's cores."""
 
     def __init__(self, artifact: Path, cores: Sequence[int]) -> None:
         command = [server_python(), "-m", "benchmarks.bare_loop", str(artifact.resolve())]
         super().__init__(command, cores=cores, pipes=True)
-        self.seconds([])
+        self.run([])
 
-    def seconds(self, texts: Sequence[str]) -> list[float]:
-        """Run the texts one by one and return the seconds that each took.
+    def run(self, texts: Sequence[str]) -> BareRun:
+        """Run the texts one by one and return what they took.
 
         Raises:
             BareLoopError: if the process has ended.
@@ -40,5 +59,4 @@ class BareLoop(Process):
         if not answer:
             self.stop()
             raise BareLoopError(f"the bare loop ended; it wrote:\n{self.log()}")
-        seconds: list[float] = json.loads(answer)
-        return seconds
+        return BareRun(**json.loads(answer))

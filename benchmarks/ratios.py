@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.bare import BareLoop
+from benchmarks.bare import BareLoop, BareRun
 from benchmarks.client import Address, Request, predict, predict_batch
 from benchmarks.corpus import Corpus
 from benchmarks.effort import Effort
 from benchmarks.load import Generator, Outcome, run
+from benchmarks.servers import Server
 from benchmarks.statistics import Interval, mean_interval, ratio_interval
 
 BATCH_TEXTS: Final = 64
@@ -24,7 +25,9 @@ class RateRatio:
     """Throughput of the server over that of the bare loop.
 
     Attributes:
-        ratio: server over bare loop, with its interval over the rounds.
+        ratio: server over bare loop by the clock, with its interval over the rounds.
+        cpu_ratio: the same per CPU second of either process: what it would be if the core were theirs alone.
+        quiet_share: CPU seconds per second of the bare loop; below 1 others had the core in between.
         server_texts_per_s: mean over the rounds.
         bare_texts_per_s: mean over the rounds.
         generator_share: the load's largest share of a core.
@@ -32,6 +35,8 @@ class RateRatio:
     """
 
     ratio: Interval
+    cpu_ratio: Interval
+    quiet_share: float
     server_texts_per_s: float
     bare_texts_per_s: float
     generator_share: float
@@ -64,7 +69,7 @@ def batches(texts: Sequence[str]) -> list[Request]:
 
 
 def rate_ratio(
-    address: Address,
+    server: Server,
     bare: BareLoop,
     corpus: Corpus,
     render: Callable[[Sequence[str]], list[Request]],
@@ -76,7 +81,7 @@ def rate_ratio(
     """Compare throughputs; each round both sides get the same texts, which no other round gets.
 
     Args:
-        address: the server, pinned where the bare loop is.
+        server: pinned where the bare loop is.
         bare: the bare loop.
         corpus: where the texts come from, in order.
         render: texts to requests.
@@ -86,19 +91,25 @@ def rate_ratio(
     """
     count = _texts_for(bare, corpus, effort.seconds, multiple * callers if multiple > 1 else callers)
     outcomes: list[Outcome] = []
-    bare_rates: list[float] = []
-    run(Generator(address).closed_loop(render(corpus.take(count // 2 + 1)), callers))  # warm-up
+    server_cpu_s: list[float] = []
+    bare_runs: list[BareRun] = []
 
     def serve(texts: Sequence[str]) -> None:
-        outcomes.append(run(Generator(address).closed_loop(render(texts), callers)))
+        before = server.usage().cpu_s
+        outcomes.append(run(Generator(server.address).closed_loop(render(texts), callers)))
+        server_cpu_s.append(server.usage().cpu_s - before)
 
     def loop(texts: Sequence[str]) -> None:
-        bare_rates.append(count / sum(bare.seconds(texts)))
+        bare_runs.append(bare.run(texts))
 
+    run(Generator(server.address).closed_loop(render(corpus.take(count // 2 + 1)), callers))  # warm-up
     _alternate(serve, loop, corpus, count, effort.rounds)
     server_rates = [outcome.texts_per_s for outcome in outcomes]
+    bare_rates = [count / it.wall_s for it in bare_runs]
     return RateRatio(
         ratio=ratio_interval(server_rates, bare_rates),
+        cpu_ratio=ratio_interval([it.cpu_s for it in bare_runs], server_cpu_s),
+        quiet_share=sum(it.cpu_s for it in bare_runs) / sum(it.wall_s for it in bare_runs),
         server_texts_per_s=statistics.fmean(server_rates),
         bare_texts_per_s=statistics.fmean(bare_rates),
         generator_share=max(outcome.generator_share for outcome in outcomes),
@@ -118,7 +129,7 @@ def latency_gap(address: Address, bare: BareLoop, corpus: Corpus, effort: Effort
         server_medians.append(statistics.median(outcome.latencies_s()))
 
     def loop(texts: Sequence[str]) -> None:
-        bare_medians.append(statistics.median(bare.seconds(texts)))
+        bare_medians.append(statistics.median(bare.run(texts).seconds))
 
     _alternate(serve, loop, corpus, count, effort.rounds)
     gaps = [ours - theirs for ours, theirs in zip(server_medians, bare_medians, strict=True)]
@@ -142,5 +153,5 @@ def _alternate(
 def _texts_for(bare: BareLoop, corpus: Corpus, seconds: float, multiple: int) -> int:
     """Return how many texts take the bare loop about so long, a multiple of something."""
     trial = corpus.take(20, start=len(corpus.texts) // 2)
-    per_text = sum(bare.seconds(trial)) / len(trial)
+    per_text = bare.run(trial).wall_s / len(trial)
     return max(round(seconds / per_text / multiple), 1) * multiple

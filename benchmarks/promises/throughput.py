@@ -48,10 +48,11 @@ def _ratio(
     multiple: int = 1,
 ) -> Finding:
     with rig.server() as server, rig.bare() as bare:
-        measured = rate_ratio(server.address, bare, corpus, render, callers=callers, effort=effort, multiple=multiple)
+        measured = rate_ratio(server, bare, corpus, render, callers=callers, effort=effort, multiple=multiple)
     note = (
         f"[{measured.ratio.low:.3f}, {measured.ratio.high:.3f}]; server {measured.server_texts_per_s:.1f}, "
-        f"bare loop {measured.bare_texts_per_s:.1f} texts/s"
+        f"bare loop {measured.bare_texts_per_s:.1f} texts/s; by CPU seconds {measured.cpu_ratio}; "
+        f"the core was theirs for {measured.quiet_share:.0%} of the time"
     )
     if measured.generator_was_the_limit:
         note += "; the load generator was the limit"
