@@ -170,7 +170,8 @@ class TextClassifier:
     def _predict(self, texts: list[TokenizedText], logits: NDArray[np.float32]) -> list[Prediction]:
         labels = self._manifest.labels
         predictions = []
-        for text, row in zip(texts, self._probabilities(texts, logits), strict=True):
+        probabilities = calibrated_softmax(_text_logits(texts, logits), self._manifest.temperature)
+        for text, row in zip(texts, probabilities, strict=True):
             best = int(row.argmax())
             predictions.append(
                 Prediction(best, labels[best], [round(p, 6) for p in row.tolist()], text.tokens, text.truncated)
@@ -180,15 +181,18 @@ class TextClassifier:
                 self._metrics.truncated.inc()
         return predictions
 
-    def _probabilities(self, texts: list[TokenizedText], logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Average each text's windows and calibrate: (windows, labels) float32 -> (texts, labels) float64."""
-        means = []
-        start = 0
-        for text in texts:
-            end = start + len(text.windows)
-            means.append(np.average(logits[start:end], axis=0, weights=text.weights))
-            start = end
-        return calibrated_softmax(np.stack(means), self._manifest.temperature)
+
+def _text_logits(texts: list[TokenizedText], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average each text's windows by their weights: (windows, labels) -> (texts, labels), float32."""
+    if len(texts) == len(logits):  # no text has more than one window
+        return logits
+    means = []
+    start = 0
+    for text in texts:
+        end = start + len(text.windows)
+        means.append(np.average(logits[start:end], axis=0, weights=text.weights))
+        start = end
+    return np.stack(means).astype(np.float32)
 
 
 def calibrated_softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
