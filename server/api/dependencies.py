@@ -46,8 +46,9 @@ async def require_api_key(request: Request) -> None:
     if not keys:
         return
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    sent = (token if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")).strip().encode()
-    matches = [hmac.compare_digest(sent, key.encode()) for key in keys]
+    sent = (token if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")).strip()
+    sent_bytes = sent.encode("latin-1")  # as they came: a key may be any UTF-8
+    matches = [hmac.compare_digest(sent_bytes, key.encode()) for key in keys]
     if not any(matches):
         raise UnauthorizedError("an API key is required; send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'")
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from server import errors
 from server.schemas import ErrorBody
+from server.tracing import annotate
 
 STATUS: Final[dict[type[errors.VerdictError], int]] = {
     errors.InvalidRequestError: 422,
@@ -65,12 +66,13 @@ def install(app: FastAPI) -> None:
 
     async def on_verdict_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.VerdictError)  # noqa: S101 - narrows what the registration guarantees
+        annotate(error_kind=error.kind)
         return render(error, request.state.request_id)
 
     async def on_routing_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - narrows what the registration guarantees
         kind = _ROUTING_KINDS.get(error.status_code, "invalid_request")
-        message = f"{request.method} {request.url.path}: {error.detail}; the routes are listed in /openapi.json"
+        message = f"{request.method} {request.url.path:.100}: {error.detail}; the routes are listed in /openapi.json"
         headers = dict(error.headers or {})
         return error_response(kind, message, error.status_code, request.state.request_id, headers)
 
