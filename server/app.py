@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 
 from server.api import admin, errors, operations, predict
 from server.api.middleware import RequestMiddleware
+from server.api.spans import request_spans
 from server.artifact import Artifact, ArtifactError, load_artifact
 from server.batching import Batcher
 from server.cache import LogitsCache
@@ -21,6 +22,7 @@ from server.queue import BatchLimits
 from server.reload import ReloadableClassifier
 from server.settings import Settings
 from server.tokenization import Tokenization
+from server.tracing import Tracing
 
 
 def create_app(settings: Settings, classifier: Classifier | None = None) -> FastAPI:
@@ -35,6 +37,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     """
     metrics = Metrics()
     lifecycle = Lifecycle(metrics)
+    tracing = Tracing(settings.otlp_endpoint)
     served = classifier or ReloadableClassifier(lambda: load_classifier(settings, metrics))
     metrics.show_model(served.info.name, served.info.version, served.info.quantization)
 
@@ -44,8 +47,16 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         lifecycle.mark_started()
         yield
         await served.close()
+        await tracing.close()
 
-    app = FastAPI(title="Verdict", version=served.info.version, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Verdict",
+        version=served.info.version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=request_spans(tracing.provider),
+    )
     app.state.settings = settings
     app.state.classifier = served
     app.state.metrics = metrics

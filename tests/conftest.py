@@ -12,7 +12,7 @@ settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 for _name in list(os.environ):
-    if _name.upper().startswith("VERDICT_") or _name.upper() == "PORT":
+    if _name.upper().startswith(("VERDICT_", "OTEL_")) or _name.upper() == "PORT":
         del os.environ[_name]
 
 

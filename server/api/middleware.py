@@ -13,6 +13,7 @@ from server.api.errors import error_response, render
 from server.errors import DrainingError
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
+from server.tracing import annotate, trace_id
 
 _access = logging.getLogger("server.access")
 _logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class RequestMiddleware:
             return
         request_id = _request_id(Request(scope))
         scope.setdefault("state", {})["request_id"] = request_id
+        annotate(request_id=request_id)
         started = time.perf_counter()
         status = 0
 
@@ -72,7 +74,8 @@ class RequestMiddleware:
         self._metrics.request_duration.labels(route).observe(seconds)
         if not route.startswith(_HEALTH):
             fields = {"request_id": request_id, "route": route, "status": status, "ms": round(seconds * 1000, 3)}
-            _access.info("answered", extra={"fields": fields | scope["state"].get("log_fields", {})})
+            trace = {"trace_id": traced} if (traced := trace_id()) else {}
+            _access.info("answered", extra={"fields": fields | trace | scope["state"].get("log_fields", {})})
 
 
 def _request_id(request: Request) -> str:
