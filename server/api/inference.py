@@ -13,6 +13,7 @@ from server.classifier import Classification, Classifier
 from server.errors import TooLargeError, VerdictError
 from server.metrics import Metrics
 from server.settings import Settings
+from server.tracing import annotate
 
 
 class Inference:
@@ -39,7 +40,8 @@ class Inference:
             self._metrics.texts.labels(error.kind).inc(len(texts))
             raise
         self._metrics.texts.labels("predicted").inc(len(texts))
-        self._request.state.log_fields = _log_fields(classification)
+        figures = self._request.state.log_fields = _figures(classification)
+        annotate(**figures)
         return classification
 
     def _check_size(self, texts: Sequence[str]) -> None:
@@ -75,8 +77,8 @@ def _stages_ms(classification: Classification) -> dict[str, float]:
     }
 
 
-def _log_fields(classification: Classification) -> dict[str, float]:
-    """Return what the log tells of a request: sizes and times, never a text."""
+def _figures(classification: Classification) -> dict[str, float]:
+    """Return what log and trace tell of a request: sizes and times, never a text."""
     times = {f"{stage}_ms": round(ms, 3) for stage, ms in _stages_ms(classification).items()}
     tokens = sum(prediction.tokens for prediction in classification.predictions)
     return {"texts": len(classification.predictions), "tokens": tokens, **times}
