@@ -82,6 +82,16 @@ def write_validation(path: Path, examples: Sequence[Example]) -> None:
     parquet.write_table(pyarrow.table(columns), path)
 
 
+def read_validation(path: Path) -> list[Example]:
+    """Read back what ``write_validation`` wrote.
+
+    Raises:
+        OSError, ValueError: if it is missing or is something else; pyarrow's errors are of these kinds.
+    """
+    rows = parquet.read_table(path, columns=["text", "label", "source"]).to_pylist()
+    return [Example(**row) for row in rows]
+
+
 def source_commit() -> str:
     """Return the commit of the code, with ``-dirty`` if the training code was changed since."""
     here = Path(__file__).parent

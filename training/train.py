@@ -18,6 +18,7 @@ from training.model import load_classifier, load_tokenizer, tokenization_of
 from training.output import Output, refuse_finished
 from training.plan import Plan
 from training.progress import ShowProgress
+from training.report import write_report
 from training.tokens import PaddedBatch, tokenized
 from training.trainer import ClassifierTrainer, KeepBest, NoteTime, last_checkpoint, training_arguments
 
@@ -40,19 +41,21 @@ def train(plan: Plan, console: Console) -> None:
     if not trainer.is_world_process_zero():
         return
     best.load_into(classifier.model)
-    logits = evaluate.predict(classifier, corpus.validation)
-    measured = evaluate.evaluations(logits, corpus.validation, "held out of train", measured_on="torch")
     outcome = {
         "steps": trainer.state.global_step,
         "best_step": best.best_step,
         "duration_s": round(output.elapsed_s, 1),
     }
-    metrics = {"schema_version": 1, "evaluations": measured, "history": trainer.state.log_history}
+    recipe = record.recipe(plan, corpus, output.state, **outcome)
     classifier.model.save_pretrained(output.partial)
     tokenizer.save_pretrained(output.partial)
+    evaluate.write_json(output.partial / record.RECIPE, recipe)
     record.write_validation(output.partial / record.VALIDATION, corpus.validation)
+    logits = evaluate.predict(classifier, corpus.validation)
+    measured = evaluate.evaluations(logits, corpus.validation, "held out of train", measured_on="torch")
+    metrics = {"schema_version": 1, "evaluations": measured, "history": trainer.state.log_history}
     evaluate.write_json(output.partial / record.METRICS, metrics)
-    evaluate.write_json(output.partial / record.RECIPE, record.recipe(plan, corpus, output.state, **outcome))
+    write_report(output.partial / "report", classifier, corpus.validation, logits, metrics=metrics, recipe=recipe)
     output.finish()
     _print_summary(measured, plan, console)
 
@@ -124,7 +127,7 @@ def _print_corpus(corpus: Corpus, console: Console) -> None:
 def _print_summary(measured: list[dict[str, Any]], plan: Plan, console: Console) -> None:
     for entry in measured:
         _print(console, evaluate.describe(entry))
-    _print(console, f"checkpoint: {plan.output}")
+    _print(console, f"checkpoint: {plan.output}, report: {plan.output / 'report' / 'index.html'}")
 
 
 def _print(console: Console, text: str) -> None:

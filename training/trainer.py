@@ -64,7 +64,7 @@ class KeepBest(transformers.TrainerCallback):
 
     Args:
         directory: where the best weights go.
-        best_by: figure to go by.
+        best_by: figure to go by; of equals the one with the lower log loss.
         patience: evaluations without a better one before the run stops; 0 never stops.
     """
 
@@ -73,17 +73,18 @@ class KeepBest(transformers.TrainerCallback):
         self._file = directory.with_suffix(".json")
         self._best_by = best_by
         self._patience = patience
-        self._scores: dict[int, float] = {}
+        self._scores: dict[int, tuple[float, float]] = {}
 
     @property
     def best_step(self) -> int | None:
-        """The optimizer step of the best weights, the first of equals; None before the first evaluation."""
-        return max(self._scores, key=lambda step: (self._scores[step], -step), default=None)
+        """The optimizer step of the best weights; None before the first evaluation."""
+        return max(self._scores, key=lambda step: (*self._scores[step], -step), default=None)
 
     def on_train_begin(self, *_: object, **__: object) -> None:
         """Recall what was measured before the run was killed."""
         if self._file.exists():
-            self._scores = {int(step): score for step, score in json.loads(self._file.read_text()).items()}
+            found = json.loads(self._file.read_text())
+            self._scores = {int(step): (score, tie) for step, (score, tie) in found.items()}
 
     def on_evaluate(
         self,
@@ -96,9 +97,10 @@ class KeepBest(transformers.TrainerCallback):
         **_: object,
     ) -> None:
         """Compare with the best so far; what was measured behind this step belongs to a run that was killed."""
-        value = metrics[f"eval_{self._best_by}"]
+        value, loss = metrics[f"eval_{self._best_by}"], metrics["eval_log_loss"]
         earlier = {step: score for step, score in self._scores.items() if step < state.global_step}
-        self._scores = earlier | {state.global_step: -value if self._best_by == "log_loss" else value}
+        score = -loss if self._best_by == "log_loss" else value
+        self._scores = earlier | {state.global_step: (score, -loss)}
         if state.is_world_process_zero:
             if self.best_step == state.global_step:
                 model.save_pretrained(self._directory)

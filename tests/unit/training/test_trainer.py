@@ -30,25 +30,34 @@ def _run(callback: KeepBest, scores: dict[int, float], figure: str = "macro_f1")
     callback.on_train_begin()
     for step, score in scores.items():
         state = SimpleNamespace(global_step=step, is_world_process_zero=True)
-        callback.on_evaluate(None, state, control, model=model, metrics={f"eval_{figure}": score})
+        callback.on_evaluate(
+            None, state, control, model=model, metrics={"eval_log_loss": 1 / step, f"eval_{figure}": score}
+        )
     return model, control
 
 
 @pytest.mark.parametrize(
     ("figure", "scores", "best"),
-    [("macro_f1", {10: 0.8, 20: 0.9, 30: 0.9}, 20), ("log_loss", {10: 0.3, 20: 0.2, 30: 0.4}, 20)],
+    [("macro_f1", {10: 0.8, 20: 0.9, 30: 0.85}, 20), ("log_loss", {10: 0.3, 20: 0.2, 30: 0.2}, 20)],
 )
 def test_first_best_is_kept(tmp_path: Path, figure: Criterion, scores: dict[int, float], best: int) -> None:
-    """Higher is better, but for a loss; of equals the first stays."""
+    """Higher is better, but for a loss, where the first of equals stays."""
     callback = KeepBest(tmp_path / "best", figure, patience=0)
     model, control = _run(callback, scores, figure)
     assert (callback.best_step, model.saved, control.should_training_stop) == (best, 2, False)
 
 
+def test_lower_loss_decides_between_equals(tmp_path: Path) -> None:
+    """Two evaluations with the same accuracy are told apart by log loss, which falls with the step here."""
+    callback = KeepBest(tmp_path / "best", "accuracy", patience=0)
+    _run(callback, {10: 0.9, 20: 0.9}, "accuracy")
+    assert callback.best_step == 20
+
+
 def test_stale_run_stops(tmp_path: Path) -> None:
     """After as many evaluations without a better one as patience says, the run stops."""
     assert not _run(KeepBest(tmp_path / "a", "macro_f1", 2), {1: 0.9, 2: 0.8})[1].should_training_stop
-    assert _run(KeepBest(tmp_path / "b", "macro_f1", 2), {1: 0.9, 2: 0.8, 3: 0.9})[1].should_training_stop
+    assert _run(KeepBest(tmp_path / "b", "macro_f1", 2), {1: 0.9, 2: 0.8, 3: 0.7})[1].should_training_stop
 
 
 def test_resumed_run_decides_as_an_unbroken_one(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Training, end to end on tiny models."""

@@ -1,0 +1,27 @@
+"""Where a classifier is right and wrong is counted by label, length and text."""
+
+import numpy as np
+
+from training.analysis import analyse, by_length
+from training.data import Example
+
+
+def test_lengths_fall_into_buckets() -> None:
+    """A text of exactly an edge belongs below it; empty buckets are left out."""
+    buckets = by_length(np.array([True, False, True, True]), np.array([16, 17, 32, 1000]))
+    assert buckets == [
+        {"tokens": "1-16", "accuracy": 1.0, "n": 1},
+        {"tokens": "17-32", "accuracy": 0.5, "n": 2},
+        {"tokens": "over 512", "accuracy": 1.0, "n": 1},
+    ]
+
+
+def test_worst_errors_come_first() -> None:
+    """Errors are listed by how little the right label got; right answers are not."""
+    logits = np.array([[0, 1], [0, 5], [5, 0]], np.float32)
+    examples = [Example("a little wrong", 0, "s"), Example("very wrong", 0, "s"), Example("right", 0, "s")]
+    analysis = analyse(logits, examples, [5, 5, 5], ["no", "yes"])
+    assert [error["text"] for error in analysis["worst_errors"]] == ["very wrong", "a little wrong"]
+    assert analysis["worst_errors"][0]["label"] == "no"
+    assert analysis["worst_errors"][0]["predicted"] == "yes"
+    assert analysis["confusion"] == [[1, 2], [0, 0]]

@@ -1,0 +1,154 @@
+"""The report of a run: pictures as PNG and one page that holds everything.
+
+    python -m training.report checkpoints/default
+
+Training writes it into the checkpoint as ``report/``; the command makes it anew from a finished checkpoint's
+held-out rows. Owns the page; the numbers are ``analysis``'s, the pictures ``plots``'s.
+"""
+
+import argparse
+import base64
+import html
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import plots
+from training.analysis import analyse
+from training.data import Example
+from training.evaluate import Classifier, load_checkpoint, predict
+from training.model import ModelError
+from training.record import METRICS, RECIPE, VALIDATION, read_validation
+
+_SHOWN_CHARS: Final = 600
+_STYLE: Final = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.2rem }
+img { max-width: 100%; height: auto } figure { margin: 0 }
+table { border-collapse: collapse } td, th { padding: .3rem .7rem; text-align: left; vertical-align: top }
+tr { border-bottom: 1px solid #ddd } td.number { text-align: right; font-variant-numeric: tabular-nums }
+pre { white-space: pre-wrap; background: #f5f5f5; padding: .7rem; border-radius: .3rem }
+"""
+
+
+def write_report(
+    directory: Path,
+    classifier: Classifier,
+    examples: Sequence[Example],
+    logits: NDArray[np.float32],
+    *,
+    metrics: dict[str, Any],
+    recipe: dict[str, Any],
+) -> None:
+    """Write PNG files, ``report.json`` and ``index.html``.
+
+    Args:
+        directory: made if it is missing.
+        classifier: what predicted.
+        examples: the held-out rows.
+        logits: (texts, labels), in the order of the examples.
+        metrics: the document ``metrics.json``.
+        recipe: the document ``recipe.json``.
+    """
+    texts = [example.text for example in examples]
+    tokens = [text.tokens for text in classifier.tokenization.encode(texts, "window")]
+    analysis = analyse(logits, examples, tokens, classifier.labels)
+    pictures = {
+        "Learning curve": plots.learning_curve(metrics.get("history", [])),
+        "Confusion matrix": plots.confusion_matrix(analysis["confusion"], classifier.labels),
+        "Reliability": plots.reliability_diagram(analysis["reliability"]),
+        "Accuracy by length": plots.accuracy_by_length(analysis["accuracy_by_length"]),
+    }
+    directory.mkdir(exist_ok=True)
+    for title, picture in pictures.items():
+        (directory / f"{title.lower().replace(' ', '-')}.png").write_bytes(picture)
+    numbers = json.dumps(analysis, indent=2, ensure_ascii=False)
+    (directory / "report.json").write_text(numbers + "\n", encoding="utf-8")
+    page = _page(recipe, metrics, pictures, analysis)
+    (directory / "index.html").write_text(page, encoding="utf-8")
+
+
+def _page(recipe: dict[str, Any], metrics: dict[str, Any], pictures: dict[str, bytes], analysis: dict[str, Any]) -> str:
+    title = html.escape(f"{recipe['name']}: how the training went")
+    parts = [
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style>",
+        f"<h1>{title}</h1><p>{html.escape(_summary(recipe))}</p>",
+        f"<pre>{html.escape(recipe['command'])}</pre>",
+        _evaluation_table(metrics["evaluations"]),
+        *(_picture(name, picture) for name, picture in pictures.items()),
+        "<h2>Worst errors</h2><p>Held-out texts that got the wrong label with the most confidence. "
+        "Some of them are labelled wrongly.</p>",
+        _error_table(analysis["worst_errors"]),
+        "</html>",
+    ]
+    return "\n".join(parts)
+
+
+def _summary(recipe: dict[str, Any]) -> str:
+    rows = sum(source["rows_train"] for source in recipe["data"])
+    minutes = recipe["duration_s"] / 60
+    return (
+        f"{recipe['base_model']} on {rows} rows for {recipe['steps']} steps, {minutes:.0f} minutes on "
+        f"{recipe['hardware']}, begun {recipe['started_at']}. All figures are of rows held out of the training data."
+    )
+
+
+def _evaluation_table(evaluations: Sequence[dict[str, Any]]) -> str:
+    head = "<tr><th>data<th>texts<th>accuracy<th>macro F1<th>log loss<th>calibration error</tr>"
+    rows = [
+        f"<tr><td>{html.escape(entry['dataset'])}<td class='number'>{entry['n']}"
+        f"<td class='number'>{100 * entry['accuracy']:.2f} %<td class='number'>{100 * entry['macro_f1']:.2f} %"
+        f"<td class='number'>{entry['log_loss']:.4f}"
+        f"<td class='number'>{100 * entry['expected_calibration_error']:.2f} %</tr>"
+        for entry in evaluations
+    ]
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _picture(title: str, png: bytes) -> str:
+    data = base64.b64encode(png).decode()
+    return f"<h2>{title}</h2><figure><img alt='{title}' src='data:image/png;base64,{data}'></figure>"
+
+
+def _error_table(errors: Sequence[dict[str, Any]]) -> str:
+    head = "<tr><th>text<th>label<th>predicted<th>probability</tr>"
+    rows = [
+        f"<tr><td>{html.escape(_shortened(error['text']))}<td>{html.escape(error['label'])}"
+        f"<td>{html.escape(error['predicted'])}<td class='number'>{error['probability']:.3f}</tr>"
+        for error in errors
+    ]
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _shortened(text: str) -> str:
+    half = _SHOWN_CHARS // 2
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:half]} […] {text[-half:]}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 1 with one line if the checkpoint is unfit."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.report", description="Write a finished checkpoint's report/ anew."
+    )
+    parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
+    checkpoint = parser.parse_args(arguments).checkpoint
+    try:
+        classifier = load_checkpoint(checkpoint)
+        rows = read_validation(checkpoint / VALIDATION)
+        recipe, metrics = (json.loads((checkpoint / name).read_bytes()) for name in (RECIPE, METRICS))
+    except (ModelError, OSError, ValueError) as error:
+        sys.stderr.write(f"error: {checkpoint} is not a finished checkpoint: {error}\n")
+        return 1
+    logits = predict(classifier, rows)
+    write_report(checkpoint / "report", classifier, rows, logits, metrics=metrics, recipe=recipe)
+    sys.stdout.write(f"{checkpoint / 'report' / 'index.html'}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
