@@ -106,8 +106,8 @@ class Manifest(_Part):
     head_tokens: int = Field(ge=0, description="content tokens kept from the start by 'head_tail'")
     pad_token_id: int = Field(ge=0)
     temperature: float = Field(gt=0, description="logits are divided by it before the softmax")
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...] = Field(min_length=1)
+    outputs: tuple[Tensor, ...] = Field(min_length=1)
     opset: int
     quantization: Quantization
     session: SessionOptions = SessionOptions()
@@ -166,7 +166,7 @@ def read_manifest(directory: Path) -> Manifest:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ArtifactError(f"no artifact in {directory}: {MANIFEST} is missing; export one there") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} can not be read: {error}") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:

@@ -3,6 +3,7 @@
 ``Settings()`` is frozen. A wrong or contradictory value is refused at start with both values and the remedy.
 """
 
+import os
 from pathlib import Path
 from typing import Literal, Self
 
@@ -74,11 +75,15 @@ class Settings(BaseSettings):
         description="request body; each one being read holds up to this much memory",
     )
     request_timeout_s: float = Field(
-        default=30.0, gt=0, description="a text still queued after this is answered with timed_out"
+        default=30.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="a text still queued after this is answered with timed_out",
     )
     drain_timeout_s: float = Field(
         default=25.0,
         ge=0,
+        allow_inf_nan=False,
         description="time to answer what was admitted after SIGTERM; below the platform's kill time",
     )
     cache_items: int = Field(
@@ -119,6 +124,8 @@ class Settings(BaseSettings):
                 f"VERDICT_MAX_BATCH_TOKENS {self.max_batch_tokens} is more than VERDICT_MAX_QUEUE_TOKENS "
                 f"{self.max_queue_tokens}: a batch could never fill; lower the first or raise the second"
             )
+        if self.api_key and self.api_key.get_secret_value() and not self.api_keys:
+            raise ValueError("VERDICT_API_KEY holds no key: name one, or unset it to leave the API open")
         return self
 
 
@@ -136,6 +143,8 @@ def read_settings() -> Settings:
             raise SettingsError(first["msg"].removeprefix("Value error, ")) from None
         name = str(first["loc"][0])
         name = name if name.isupper() else _PREFIX + name.upper()
+        if name == "VERDICT_PORT" and name not in os.environ:
+            name = "PORT"
         raise SettingsError(f"{name}={first['input']!r} can not be used: {first['msg']}") from None
 
 
