@@ -1,7 +1,7 @@
 """The command line: ``python -m training --base-model … --data … --output checkpoints/NAME``.
 
 Owns options and exit codes: 0 when the checkpoint is written, 1 with one clear line when data, model or output
-are unfit, 2 for a wrong option.
+are unfit, 2 for a wrong option, 130 after Ctrl-C.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from training.plan import Criterion, Plan
 from training.sources import DataError, parse_source
 
 _SMOKE_ROWS = 100
+_STOPPED = 130  # what shells report of a command that Ctrl-C ended
 _DATA_HELP = (
     "a .parquet, .csv, .tsv or .jsonl file or a data set on the hub, with options behind commas: "
     "name=…, text=COLUMN, label=COLUMN, split=…, held_out=ROWS or share kept for validation (0.05), "
@@ -89,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DataError, ModelError, OutputError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; the same command goes on from the last saved step\n")
+        return _STOPPED
     return 0
 
 

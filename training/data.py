@@ -110,6 +110,12 @@ def weighted(examples: Sequence[Example], sources: Sequence[Source], seed: int) 
     return result
 
 
+def spread(examples: Sequence[Example], limit: int) -> list[Example]:
+    """Return ``limit`` examples at most, evenly spread; files are often sorted by label."""
+    step = max(1, len(examples) / limit)
+    return [examples[int(index * step)] for index in range(min(limit, len(examples)))]
+
+
 def split(examples: Sequence[Example], held_out: float, seed: int) -> tuple[list[Example], list[Example]]:
     """Split off ``held_out`` rows (a share if below 1), stratified by label; both parts keep their order."""
     wanted = held_out * len(examples) if held_out < 1 else min(held_out, len(examples) // 2)

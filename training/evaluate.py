@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from server.artifact import Truncation
 from server.tokenization import Tokenization
-from training.data import Example, read_examples
+from training.data import Example, read_examples, spread
 from training.figures import figures
 from training.model import ModelError, load_tokenizer
 from training.sources import DataError, parse_source
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measured = []
         for source in sources:
             examples = read_examples(source, classifier.labels)
-            examples = examples[:: max(1, len(examples) // options.limit)] if options.limit else examples
+            examples = spread(examples, options.limit) if options.limit else examples
             logits = predict(classifier, examples)
             context = {"measured_on": f"torch {options.precision}"}
             measured += evaluations(logits, examples, source.split, **context)

@@ -11,7 +11,7 @@ from rich.console import Console
 from transformers.trainer_callback import PrinterCallback
 
 from training import evaluate, record
-from training.data import Corpus, Example, load_corpus, weighted
+from training.data import Corpus, load_corpus, spread, weighted
 from training.evaluate import Classifier
 from training.figures import figures
 from training.model import load_classifier, load_tokenizer, tokenization_of
@@ -63,13 +63,9 @@ def train(plan: Plan, console: Console) -> None:
 def _load(plan: Plan) -> Corpus:
     corpus = load_corpus(plan.sources, plan.labels, plan.parameters.seed, plan.validation)
     if plan.limit:
-        corpus.train = _spread(corpus.train, plan.limit)
-        corpus.validation = _spread(corpus.validation, plan.limit)
+        corpus.train = spread(corpus.train, plan.limit)
+        corpus.validation = spread(corpus.validation, plan.limit)
     return corpus
-
-
-def _spread(examples: list[Example], limit: int) -> list[Example]:
-    return examples[:: max(1, len(examples) // limit)][:limit]
 
 
 def _classifier(plan: Plan, labels: list[str]) -> tuple[transformers.PreTrainedTokenizerFast, Classifier]:

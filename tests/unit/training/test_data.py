@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.data import Example, load_corpus, read_examples, split, weighted
+from training.data import Example, load_corpus, read_examples, split, spread, weighted
 from training.sources import DataError, Source
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
@@ -142,3 +142,10 @@ def test_examples_for_evaluation_keep_duplicates(tmp_path: Path) -> None:
     assert read_examples(source, ["no", "yes"]) == [Example("x", 1, "a")] * 2
     with pytest.raises(DataError, match="holds no row"):
         read_examples(_source(tmp_path / "b.tsv", []), ["no", "yes"])
+
+
+def test_a_few_are_spread_over_all() -> None:
+    """A limit takes rows from everywhere, never more than there are."""
+    examples = [Example(_text(index), 0, "a") for index in range(10)]
+    assert spread(examples, 3) == [examples[0], examples[3], examples[6]]
+    assert spread(examples, 10) == spread(examples, 99) == examples
