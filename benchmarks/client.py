@@ -6,7 +6,8 @@ knows neither schedules nor what the bytes mean.
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 import httptools
@@ -28,10 +29,21 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Bytes to send, and how many texts they carry."""
+    """Bytes to send, and what is to be expected of them.
+
+    Attributes:
+        payload: the whole request.
+        texts: how many texts it carries.
+        expected: statuses that are right answers to it.
+        abandon_after_s: the caller drops the connection after this time; never where None.
+        subject: what the sender needs to judge the answer, such as its texts.
+    """
 
     payload: bytes
     texts: int
+    expected: frozenset[int] = frozenset({200})
+    abandon_after_s: float | None = None
+    subject: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -43,32 +55,24 @@ class Answer:
     body: bytes = b""
 
 
-def get(path: str) -> Request:
-    """Return a GET request."""
-    return Request(f"GET {path} HTTP/1.1\r\nhost: benchmark\r\n\r\n".encode(), 0)
+def post(path: str, body: bytes, *, texts: int = 1, headers: Mapping[str, str] | None = None) -> Request:
+    """Return a POST request with any body, announced as JSON unless a header says otherwise."""
+    fields = {"host": "benchmark", "content-type": "application/json", **(headers or {})}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    head = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""])
+    return Request(head.encode() + body, texts)
 
 
-def post(path: str, document: object, *, texts: int = 1, headers: dict[str, str] | None = None) -> Request:
-    """Return a POST request with a JSON body."""
-    return post_bytes(path, json.dumps(document).encode(), texts=texts, headers=headers)
-
-
-def post_bytes(path: str, body: bytes, *, texts: int = 1, headers: dict[str, str] | None = None) -> Request:
-    """Return a POST request with any body, announced as JSON."""
-    lines = [f"POST {path} HTTP/1.1", "host: benchmark", "content-type: application/json"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    lines.append(f"content-length: {len(body)}")
-    return Request("\r\n".join(lines).encode() + b"\r\n\r\n" + body, texts)
-
-
-def predict(text: str) -> Request:
+def predict(text: str, headers: Mapping[str, str] | None = None) -> Request:
     """Return the native request for one text."""
-    return post("/predict", {"text": text})
+    request = post("/predict", json.dumps({"text": text}).encode(), headers=headers)
+    return replace(request, subject=(text,))
 
 
-def predict_batch(texts: list[str]) -> Request:
+def predict_batch(texts: Sequence[str]) -> Request:
     """Return the native request for several texts."""
-    return post("/predict/batch", {"texts": texts}, texts=len(texts))
+    request = post("/predict/batch", json.dumps({"texts": list(texts)}).encode(), texts=len(texts))
+    return replace(request, subject=tuple(texts))
 
 
 class Connection(asyncio.Protocol):

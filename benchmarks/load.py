@@ -9,91 +9,23 @@ The generator measures itself: its share of a core and how late its requests lef
 """
 
 import asyncio
+import contextlib
 import itertools
+import math
 import random
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 import uvloop
 
 from benchmarks.client import Address, Connection, ConnectionLostError, Request, connect
-from benchmarks.statistics import quantile
+from benchmarks.outcome import Exchange, Outcome
 
 T = TypeVar("T")
 
-NO_ANSWER: Final = 0
-"""The status of a request whose connection was lost or that nobody answered in time."""
 _ANSWER_TIMEOUT_S: Final = 60.0
-_BUSY_SHARE: Final = 0.8
-_LATE_S: Final = 0.010
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request and what became of it; times in seconds from the start of the load.
-
-    Attributes:
-        due_s: when the schedule wanted it sent; in a closed loop, when it was sent.
-        sent_s: when it was sent.
-        done_s: when its answer was whole, or given up.
-        status: HTTP status, or ``NO_ANSWER``.
-        texts: texts it carried.
-    """
-
-    due_s: float
-    sent_s: float
-    done_s: float
-    status: int
-    texts: int
-
-    @property
-    def latency_s(self) -> float:
-        """From the moment at which it was due to the end of its answer."""
-        return self.done_s - self.due_s
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """All exchanges of one load, in the order in which they ended.
-
-    Attributes:
-        exchanges: what became of each request.
-        wall_s: from the first request to the last answer.
-        generator_share: CPU seconds of this process per second of wall time.
-    """
-
-    exchanges: list[Exchange]
-    wall_s: float
-    generator_share: float
-
-    @property
-    def texts_per_s(self) -> float:
-        """Texts predicted per second of wall time."""
-        return sum(it.texts for it in self.exchanges if it.status == HTTPStatus.OK) / self.wall_s
-
-    def latencies_s(self, status: int = HTTPStatus.OK) -> list[float]:
-        """Latencies of the answers with a status."""
-        return [it.latency_s for it in self.exchanges if it.status == status]
-
-    def statuses(self) -> dict[int, int]:
-        """How often each status came."""
-        counts: dict[int, int] = {}
-        for it in self.exchanges:
-            counts[it.status] = counts.get(it.status, 0) + 1
-        return counts
-
-    @property
-    def lateness_s(self) -> float:
-        """How late requests left at the 99th percentile."""
-        return quantile([it.sent_s - it.due_s for it in self.exchanges], 0.99)
-
-    @property
-    def generator_was_the_limit(self) -> bool:
-        """Whether the figures may tell of this process instead of the server."""
-        return self.generator_share > _BUSY_SHARE or self.lateness_s > _LATE_S
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -111,19 +43,30 @@ def poisson_arrivals(rate_per_s: float, duration_s: float, seed: int) -> list[fl
 
 @dataclass(slots=True)
 class Generator:
-    """Sends requests to one address and keeps connections alive between them."""
+    """Sends requests to one address and keeps connections alive until the load ends."""
 
     address: Address
     _idle: list[Connection] = field(default_factory=list)
     _exchanges: list[Exchange] = field(default_factory=list)
     _started: float = 0.0
 
-    async def closed_loop(self, requests: Iterable[Request], callers: int, duration_s: float = 3600.0) -> Outcome:
-        """Let so many callers send the requests, each one after the other, until they or the time run out."""
+    async def closed_loop(
+        self, requests: Iterable[Request], callers: int, *, duration_s: float = math.inf, until_lost: bool = False
+    ) -> Outcome:
+        """Let callers send the requests, each one after the other, until they or the time run out.
+
+        Args:
+            requests: taken by whichever caller is free.
+            callers: how many there are.
+            duration_s: seconds after which no more are sent.
+            until_lost: whether a caller gives up at its first request without an answer.
+        """
         shared = iter(requests)
         with _Meter() as meter:
             self._begin()
-            await asyncio.gather(*(self._caller(shared, duration_s) for _ in range(callers)))
+            async with asyncio.TaskGroup() as group:
+                for _ in range(callers):
+                    group.create_task(self._caller(shared, duration_s, until_lost))
         return self._end(meter)
 
     async def open_loop(self, requests: Sequence[Request], arrivals: Sequence[float]) -> Outcome:
@@ -138,29 +81,43 @@ class Generator:
                     group.create_task(self._exchange(request, due))
         return self._end(meter)
 
-    async def _caller(self, requests: Iterator[Request], duration_s: float) -> None:
+    async def _caller(self, requests: Iterator[Request], duration_s: float, until_lost: bool) -> None:
         for request in requests:
             due = self._now()
             if due >= duration_s:
                 return
-            await self._exchange(request, due)
+            exchange = await self._exchange(request, due)
+            if until_lost and exchange.answer is None:
+                return
 
-    async def _exchange(self, request: Request, due_s: float) -> None:
-        exchange = Exchange(due_s, self._now(), 0.0, NO_ANSWER, request.texts)
-        try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                connection = self._idle.pop() if self._idle else await connect(self.address)
+    async def _exchange(self, request: Request, due_s: float) -> Exchange:
+        exchange = Exchange(request, due_s)
+        patience_s = _ANSWER_TIMEOUT_S if request.abandon_after_s is None else request.abandon_after_s
+        with contextlib.suppress(ConnectionLostError, OSError, TimeoutError):
+            async with asyncio.timeout(patience_s):
+                connection = self._take() or await connect(self.address)
+                exchange.sent_s = self._now()
                 try:
-                    exchange.status = (await connection.exchange(request)).status
+                    exchange.answer = await connection.exchange(request)
                 finally:
-                    if exchange.status == NO_ANSWER:
-                        connection.close()
-                    elif connection.reusable:
-                        self._idle.append(connection)
-        except (ConnectionLostError, OSError, TimeoutError):
-            pass
+                    self._give_back(connection, whole=exchange.answer is not None)
         exchange.done_s = self._now()
         self._exchanges.append(exchange)
+        return exchange
+
+    def _take(self) -> Connection | None:
+        """Return a kept connection that the server has not closed in the meantime."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                return connection
+        return None
+
+    def _give_back(self, connection: Connection, *, whole: bool) -> None:
+        if whole and connection.reusable:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     def _begin(self) -> None:
         self._exchanges = []
@@ -170,13 +127,10 @@ class Generator:
         return time.perf_counter() - self._started
 
     def _end(self, meter: "_Meter") -> Outcome:
-        return Outcome(self._exchanges, meter.wall_s, meter.cpu_s / meter.wall_s)
-
-    def close(self) -> None:
-        """Drop all connections."""
         for connection in self._idle:
             connection.close()
         self._idle.clear()
+        return Outcome(self._exchanges, meter.wall_s, meter.cpu_s / meter.wall_s)
 
 
 class _Meter:

@@ -13,7 +13,8 @@ from benchmarks.bare import BareLoop, BareRun
 from benchmarks.client import Address, Request, predict, predict_batch
 from benchmarks.corpus import Corpus
 from benchmarks.effort import Effort
-from benchmarks.load import Generator, Outcome, run
+from benchmarks.load import Generator, run
+from benchmarks.outcome import Outcome
 from benchmarks.servers import Server
 from benchmarks.statistics import Interval, mean_interval, ratio_interval
 

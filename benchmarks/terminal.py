@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.promises.finding import Finding
@@ -20,6 +21,6 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
             "[green]holds[/]" if finding.holds else "[red]FAILS[/]",
             f"{finding.value:.3f}",
             f"{finding.relation} {finding.bound:g} {finding.unit}",
-            f"{finding.what}\n[dim]{finding.note}[/]",
+            finding.what + (f"\n[dim]{escape(finding.note)}[/]" if finding.note else ""),
         )
     console.print(table)

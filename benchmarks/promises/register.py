@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.effort import Effort
-from benchmarks.promises import throughput
+from benchmarks.promises import isolation, overload, shutdown, soak, steady, throughput
 from benchmarks.promises.finding import Finding
 from benchmarks.rig import Rig
 
@@ -13,4 +13,9 @@ PROMISES: Final[Mapping[str, Callable[[Rig, Effort], list[Finding]]]] = {
     "closed-reviews": throughput.closed_reviews,
     "batch-sentences": throughput.batch_sentences,
     "idle-latency": throughput.idle_latency,
+    "open-loop": steady.open_loop,
+    "overload": overload.overload,
+    "soak": soak.soak,
+    "shutdown": shutdown.shutdown,
+    "isolation": isolation.isolation,
 }

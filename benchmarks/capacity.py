@@ -1,0 +1,43 @@
+"""Capacity: the most that a server does of a mix, which loads and bounds are given in."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.client import predict, predict_batch
+from benchmarks.corpus import Corpus
+from benchmarks.load import Generator, run
+from benchmarks.servers import Server
+
+_CALLERS: Final = 16
+_SAMPLE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a server does when it is always busy.
+
+    Attributes:
+        texts_per_s: single texts answered per second.
+        tokens_per_text: tokens that the model read of one, special tokens included, on average.
+    """
+
+    texts_per_s: float
+    tokens_per_text: float
+
+
+def measure_capacity(server: Server, corpus: Corpus, seconds: float) -> Capacity:
+    """Let 16 callers send single texts in a closed loop."""
+    requests = itertools.cycle([predict(text) for text in corpus.texts])
+    outcome = run(Generator(server.address).closed_loop(requests, _CALLERS, duration_s=seconds))
+    return Capacity(outcome.texts_per_s, _tokens_per_text(server, corpus.take(4 * _SAMPLE)))
+
+
+def _tokens_per_text(server: Server, texts: Sequence[str]) -> float:
+    requests = [predict_batch(texts[start : start + _SAMPLE]) for start in range(0, len(texts), _SAMPLE)]
+    outcome = run(Generator(server.address).closed_loop(requests, callers=1))
+    bodies = [json.loads(it.answer.body) for it in outcome.exchanges if it.answer]
+    tokens: list[int] = [prediction["tokens"] for body in bodies for prediction in body["predictions"]]
+    return sum(tokens) / len(tokens)

@@ -1,0 +1,70 @@
+"""Overload: three times the capacity; what is refused is refused at once, and the rest is answered as before."""
+
+import http.client
+import json
+from typing import Final
+
+from benchmarks.capacity import Capacity, measure_capacity
+from benchmarks.client import Address, predict
+from benchmarks.effort import Effort
+from benchmarks.load import Generator, poisson_arrivals, run
+from benchmarks.outcome import Outcome
+from benchmarks.promises.finding import Finding
+from benchmarks.rig import Rig
+from benchmarks.statistics import quantile
+from benchmarks.watch import Watch
+
+_LOAD: Final = 3.0
+_TOO_MANY: Final = 429
+_QUEUE_TOLERANCE: Final = 1.25
+
+
+def overload(rig: Rig, effort: Effort) -> list[Finding]:
+    """Sentences and reviews, 9 : 1, arrive for 30 s at 300 % of capacity."""
+    corpus = rig.texts.mixed(4000, seed=2)
+    duration_s = effort.lasting(30)
+    with rig.server() as server:
+        capacity = measure_capacity(server, corpus, effort.lasting(10))
+        arrivals = poisson_arrivals(_LOAD * capacity.texts_per_s, duration_s, seed=2)
+        with Watch(server, every_s=0.25) as watch:
+            outcome = run(Generator(server.address).open_loop([predict(text) for text in corpus.texts], arrivals))
+        queue_tokens = _queue_tokens(server.address)
+    # The queue fills first; from then on nothing more may be taken until the load ends.
+    early, late = (max(it.resident_bytes for it in watch.between(*span)) for span in ((0, 0.4), (0.6, 1)))
+    growth = Finding(
+        "overload: memory, the first 40 % of the time against the last", (late - early) / 1e6, "MB", "at most", 5
+    )
+    return [*_answers(outcome, capacity, duration_s), _wait(outcome, capacity, queue_tokens), growth]
+
+
+def _answers(outcome: Outcome, capacity: Capacity, duration_s: float) -> list[Finding]:
+    in_time = sum(it.status == 200 and it.done_s <= duration_s for it in outcome.exchanges)  # noqa: PLR2004 - OK
+    refusals = [it for it in outcome.exchanges if it.status == _TOO_MANY]
+    mute = sum("retry-after" not in it.answer.headers for it in refusals if it.answer)
+    other = sum(it.status not in {200, _TOO_MANY} for it in outcome.exchanges)
+    slowest = max((it.done_s - it.sent_s for it in refusals), default=0.0)
+    note = f"capacity {capacity.texts_per_s:.1f} texts/s; answers {outcome.statuses()}; {outcome.generator_note}"
+    goodput = in_time / duration_s / capacity.texts_per_s
+    spread = f"p50 {quantile([it.done_s - it.sent_s for it in refusals], 0.5) * 1000:.1f} ms"
+    return [
+        Finding("overload: goodput", goodput, "x capacity", "at least", 0.9, note),
+        Finding("overload: answers other than 200 and 429", other, "answers", "exactly", 0),
+        Finding("overload: refusals without Retry-After", mute, "answers", "exactly", 0),
+        Finding("overload: slowest refusal", slowest * 1000, "ms", "at most", 50, spread),
+    ]
+
+
+def _wait(outcome: Outcome, capacity: Capacity, queue_tokens: int) -> Finding:
+    """The longest wait is that of a full queue, drained at capacity."""
+    bound = _QUEUE_TOLERANCE * queue_tokens / (capacity.tokens_per_text * capacity.texts_per_s)
+    note = f"a queue of {queue_tokens} tokens at {capacity.tokens_per_text:.1f} tokens a text, and a quarter more"
+    return Finding("overload: p99 of the accepted", quantile(outcome.latencies_s(), 0.99), "s", "at most", bound, note)
+
+
+def _queue_tokens(address: Address) -> int:
+    connection = http.client.HTTPConnection(address.host, address.port)
+    connection.request("GET", "/info")
+    info = json.loads(connection.getresponse().read())
+    connection.close()
+    tokens: int = info["limits"]["max_queue_tokens"]
+    return tokens
