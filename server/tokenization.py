@@ -101,6 +101,9 @@ def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     framed = tokenizer.encode(_PROBE, add_special_tokens=True).ids
     for start in range(len(framed) - len(content) + 1):
         end = start + len(content)
-        if framed[start:end] == content:
+        if content and framed[start:end] == content:
             return framed[:start], framed[end:]
-    raise ValueError("the tokenizer's template rewrites the text's own tokens; use one that only frames them")
+    raise ValueError(
+        f"the tokenizer reads {_PROBE!r} as {content} and frames it as {framed}; use one that has a token for it and "
+        "puts special tokens before and after a text's own, nothing else"
+    )
