@@ -86,7 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     quiet = os.environ.get("RANK", "0") != "0"  # under torchrun, one process speaks
     try:
-        train(_plan(options, given), Console(quiet=quiet))
+        plan = _plan(options, given)
+    except (DataError, ValueError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    try:
+        train(plan, Console(quiet=quiet))
     except (DataError, ModelError, OutputError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -4,8 +4,9 @@ Owns the names, defaults and meaning of the knobs; the command line and ``recipe
 fields, so that a knob can not exist in one of them only. Knows neither data nor model.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from server.artifact import Truncation
 
@@ -14,9 +15,30 @@ def _knob(default: Any, help_text: str, *choices: str) -> Any:  # noqa: ANN401 -
     return field(default=default, metadata={"help": help_text, "choices": choices or None})
 
 
+_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "max_length": (3, math.inf),
+    "head_tokens": (0, math.inf),
+    "epochs": (1e-6, math.inf),
+    "batch_texts": (1, math.inf),
+    "peak_learning_rate": (1e-9, 1),
+    "warm_up_ratio": (0, 1),
+    "weight_decay": (0, 1),
+    "layer_decay": (0.1, 1),
+    "max_gradient_norm": (1e-6, math.inf),
+    "label_smoothing": (0, 0.99),
+    "dropout": (0, 0.99),
+    "attention_dropout": (0, 0.99),
+}
+"""Least and largest sensible value of a knob; beyond them a run would fail late or learn nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HyperParameters:
-    """How to fine-tune. The defaults are the recipe of a small BERT on mixed long and short texts."""
+    """How to fine-tune. The defaults are the recipe of a small BERT on mixed long and short texts.
+
+    Raises:
+        ValueError: if a knob is out of its range; the message names it.
+    """
 
     max_length: int = _knob(256, "tokens read of a text, special tokens included; cost grows faster than linearly")
     truncation: Truncation = field(
@@ -44,3 +66,9 @@ class HyperParameters:
         "bf16", "bf16 autocast is 2 to 4 times faster than fp32 where the processor has it", "bf16", "fp32"
     )
     seed: int = _knob(7, "of the split, the order of batches, dropout and the new classifier's weights")
+
+    def __post_init__(self) -> None:
+        for name, (least, largest) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= largest:
+                raise ValueError(f"{name} must lie between {least:g} and {largest:g}, not {value:g}")

@@ -67,6 +67,8 @@ def load_corpus(
     _need_names([*sources, *validation])
     tables = [_read_rows(source) for source in sources]
     names = list(labels or ()) or _label_names(tables)
+    if len(set(names)) < len(names):
+        raise DataError(f"the labels {', '.join(names)} are not unique")
     corpus = Corpus(names)
     seen: dict[str, int] = {}
     for source in validation:  # first, so that a text in both is held out and not learnt

@@ -10,6 +10,7 @@ Reading it is ``reading``'s, the meaning of its labels ``data``'s.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -71,7 +72,7 @@ def parse_source(specification: str, **defaults: float | str) -> Source:
             raise DataError(f"data option {key} must be a number, not {value!r}") from None
     if source.style not in get_args(Style):
         raise DataError(f"style {source.style!r} is unknown; there are {', '.join(get_args(Style))}")
-    if source.held_out < 0 or source.weight <= 0:
+    if not (0 <= source.held_out < math.inf and 0 < source.weight < math.inf):
         raise DataError(f"{location}: held_out must be at least 0 and weight above 0")
     return source
 

@@ -133,6 +133,20 @@ def test_bad_data_is_one_line(
     assert not (tmp_path / "out.partial").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--epochs", "0"], "epochs must lie between"), (["--data", "a.csv,colour=red"], "unknown data option")],
+)
+def test_wrong_setting_is_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    """A setting out of range is one line on standard error and exit code 1."""
+    assert main([*arguments, *options]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+
+
 def test_base_without_model_is_one_line(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,6 +95,7 @@ def test_phrases_of_held_out_sentences_are_not_learnt(tmp_path: Path) -> None:
         ([*_rows(20), ("x", "maybe")], ["no", "yes"], "line 22: the label 'maybe' is not one of no, yes"),
         ([*_rows(20), ("x", "2")], ["no", "yes"], "line 22: the label '2' is not one of"),
         (_rows(20, ("no",)), None, "at least two labels, the rows to learn from have 'no' alone"),
+        (_rows(20), ["no", "yes", "no"], "labels no, yes, no are not unique"),
         (_rows(20), ["no", "yes", "never"], "no training row has the label never"),
         ([], None, "a.tsv holds no row"),
     ],
