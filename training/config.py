@@ -58,6 +58,12 @@ class HyperParameters:
     layer_decay: float = _knob(1.0, "each layer's learning rate is the next one's times this; 1 treats all alike")
     max_gradient_norm: float = _knob(1.0, "gradients longer than this are shortened to it")
     label_smoothing: float = _knob(0.0, "share of a label's probability given to the others")
+    label_weights: str = _knob(
+        "equal",
+        "balanced lets rare labels count as much as frequent ones; finds more of them, at the cost of calibration",
+        "equal",
+        "balanced",
+    )
     dropout: float = _knob(0.1, "of the hidden states")
     attention_dropout: float = _knob(
         0.0, "of the attention weights; on a CPU, drawing its masks costs a third of a step of 256 tokens"

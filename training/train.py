@@ -14,6 +14,7 @@ from training import evaluate, record
 from training.data import Corpus, load_corpus, spread, weighted
 from training.evaluate import Classifier
 from training.figures import figures
+from training.loss import WeightedLoss, balanced_weights
 from training.model import load_classifier, load_tokenizer, tokenization_of
 from training.output import Output, refuse_finished
 from training.plan import Plan
@@ -90,6 +91,10 @@ def _trainer(
 ) -> ClassifierTrainer:
     learning = weighted(corpus.train, plan.sources, plan.parameters.seed)
     rows = tokenized(learning, classifier.tokenization, classifier.truncation)
+    loss = None
+    if plan.parameters.label_weights == "balanced":
+        weights = balanced_weights(rows["labels"], len(corpus.labels))
+        loss = WeightedLoss(weights, plan.parameters.label_smoothing)
     trainer = ClassifierTrainer(
         plan.parameters,
         [len(ids) for ids in rows["input_ids"]],
@@ -98,6 +103,7 @@ def _trainer(
         data_collator=PaddedBatch(classifier.model.config.pad_token_id),
         train_dataset=rows,
         eval_dataset=tokenized(corpus.validation, classifier.tokenization, classifier.truncation),
+        compute_loss_func=loss,
         compute_metrics=_compute_metrics,
         callbacks=callbacks,
     )

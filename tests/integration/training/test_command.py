@@ -77,6 +77,18 @@ def test_three_labels_and_two_sources(arguments: list[str], tmp_path: Path) -> N
     assert load_checkpoint(out).labels == ["fine", "so-so", "bad"]
 
 
+def test_rare_label_is_found_with_balanced_weights(arguments: list[str], tmp_path: Path) -> None:
+    """A label of one row in eleven is learnt when labels are balanced."""
+    path = tmp_path / "rare.csv"
+    write_rows(path, ("negative", "positive"), per_label=200)
+    head, *rows = path.read_text().splitlines()
+    rare = [row for row in rows if row.endswith("positive")][:20]
+    path.write_text("\n".join([head, *(row for row in rows if row.endswith("negative")), *rare]) + "\n")
+    arguments[arguments.index("--data") + 1] = f"{path},held_out=0.3"
+    assert main([*arguments, "--label-weights", "balanced"]) == 0
+    assert _json(tmp_path / "out" / "metrics.json")["evaluations"][0]["macro_f1"] > 0.9
+
+
 def test_smoke_does_the_whole_road(arguments: list[str], tmp_path: Path) -> None:
     """--smoke takes at most 200 texts and still writes a whole checkpoint."""
     assert main([*arguments, "--smoke"]) == 0

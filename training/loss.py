@@ -1,0 +1,56 @@
+"""The loss for labels that are not equally frequent.
+
+Owns label weights; the plain loss is the model's own.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+def balanced_weights(labels: Sequence[int], count: int) -> torch.Tensor:
+    """Return a weight per label, (count,) float32: inverse to its frequency, 1 on average over the rows.
+
+    The formula of scikit-learn's ``class_weight="balanced"`` (King & Zeng 2001).
+    """
+    found = Counter(labels)
+    return torch.tensor([len(labels) / (count * found[label]) for label in range(count)])
+
+
+class WeightedLoss:
+    """Cross entropy with a weight per label, as the Trainer's ``compute_loss_func``.
+
+    Args:
+        weights: (labels,) float32.
+        label_smoothing: share of a label's probability given to the others.
+    """
+
+    def __init__(self, weights: torch.Tensor, label_smoothing: float) -> None:
+        self._weights = weights
+        self._label_smoothing = label_smoothing
+
+    def __call__(
+        self,
+        outputs: SequenceClassifierOutput,
+        labels: torch.Tensor,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Return the loss per text, averaged over the texts of all processes.
+
+        Args:
+            outputs: with ``logits`` (batch, labels).
+            labels: (batch,) int64.
+            num_items_in_batch: texts over all processes; the Trainer multiplies by their number afterwards.
+        """
+        weights = self._weights.to(outputs.logits.device)
+        total = cross_entropy(
+            outputs.logits.float(),
+            labels,
+            weight=weights,
+            reduction="sum",
+            label_smoothing=self._label_smoothing,
+        )
+        return total / (num_items_in_batch or len(labels))
