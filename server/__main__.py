@@ -51,10 +51,15 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then say so."""
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # somebody else began to listen since the port was reserved
+            raise StartupError(
+                f"can not listen: {error.strerror}; choose another VERDICT_HOST or VERDICT_PORT"
+            ) from error
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._start_reload)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        _logger.info("listening on http://%s:%d", host, port)
+        _logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain, or end at once if that has begun already."""
@@ -86,16 +91,25 @@ async def _reload_or_log(classifier: ReloadableClassifier) -> None:
 
 def main() -> int:
     """Serve; return the exit code."""
-    started = time.perf_counter()
     _parse_arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the server drains, both are a plain end
     try:
-        settings = read_settings()
-        configure_logging(settings.log_level, settings.log_format)
-        listener = _bind(settings.host, settings.port)
-        app = create_app(settings)
+        _serve()
     except (SettingsError, StartupError, ArtifactError) as error:
-        print(f"verdict: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
+        reason = " ".join(str(error).split())  # libraries below may have sent several lines
+        print(f"verdict: {reason}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _serve() -> None:
+    started = time.perf_counter()
+    settings = read_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    listener = _bind(settings.host, settings.port)
+    app = create_app(settings)
     model = app.state.classifier.info
     _logger.info(
         "%s %s (%s) loaded in %.2f s",
@@ -107,7 +121,6 @@ def main() -> int:
     server = DrainingServer(_uvicorn_config(app), app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
     server.run(sockets=[listener])
     _logger.info("stopped")
-    return 0
 
 
 def _parse_arguments() -> None:
@@ -128,10 +141,11 @@ def _bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host is called like that
         listener.close()
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
         raise StartupError(
-            f"can not listen on {host}:{port}: {error.strerror}; choose another VERDICT_HOST or VERDICT_PORT"
+            f"can not listen on {host}:{port}: {reason}; choose another VERDICT_HOST or VERDICT_PORT"
         ) from error
     return listener
 

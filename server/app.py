@@ -79,7 +79,7 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
     manifest = artifact.manifest
     tokenization = _load_tokenization(artifact)
     engine = OnnxEngine(artifact, intra_op_threads=settings.intra_op_threads)
-    cost = CostCurve.measure(engine, pad_token_id=manifest.pad_token_id, max_length=manifest.max_length)
+    cost = _measure(engine, artifact)
     check_known_answers(manifest, tokenization, engine)
     limits = BatchLimits(
         settings.max_batch_items, settings.max_batch_tokens or cost.best_tokens, settings.max_queue_tokens
@@ -101,6 +101,14 @@ def _runtime(limits: BatchLimits, cost: CostCurve) -> dict[str, object]:
     """Return what this machine was measured to do, for ``/info``."""
     run_ms = {str(tokens): round(seconds * 1000, 3) for tokens, seconds in cost.points}
     return {"max_batch_tokens": limits.max_batch_tokens, "run_ms_by_padded_tokens": run_ms}
+
+
+def _measure(engine: OnnxEngine, artifact: Artifact) -> CostCurve:
+    manifest = artifact.manifest
+    try:
+        return CostCurve.measure(engine, pad_token_id=manifest.pad_token_id, max_length=manifest.max_length)
+    except Exception as error:  # onnxruntime raises classes of its own with no common base
+        raise ArtifactError(f"{artifact.model_path} can not be run: {error}") from error
 
 
 def _load_tokenization(artifact: Artifact) -> Tokenization:

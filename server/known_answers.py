@@ -21,7 +21,13 @@ def check_known_answers(manifest: Manifest, tokenization: Tokenization, engine: 
     for probe in manifest.probes:
         (text,) = tokenization.encode([probe.text], "head" if manifest.truncation == "window" else manifest.truncation)
         logits = engine.run(Batch.of(text.windows, manifest.pad_token_id))
-        probabilities = calibrated_softmax(logits, manifest.temperature)[0]
+        if logits.shape != (1, len(manifest.labels)):
+            raise ArtifactError(
+                f"the model answers {probe.text[:40]!r} with logits of the shape {logits.shape}, its manifest has "
+                f"{len(manifest.labels)} labels; export it again"
+            )
+        with np.errstate(invalid="ignore"):  # infinite logits become NaN, and fail below
+            probabilities = calibrated_softmax(logits, manifest.temperature)[0]
         error = float(np.abs(probabilities - np.asarray(probe.probabilities)).max())
         if not error <= manifest.probe_tolerance:  # written so that NaN fails
             raise ArtifactError(

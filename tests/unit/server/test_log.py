@@ -1,0 +1,64 @@
+"""Logs: one line per record, whatever is in it."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from server.log import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    """Put back the handlers and levels that the test changes."""
+    names = (None, "uvicorn.error", "asyncio")
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers = list(logging.getLogger().handlers)
+    yield
+    logging.getLogger().handlers = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def test_text_lines_carry_their_fields_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for people: time, level, message, and the fields in one place."""
+    configure_logging("info", "text")
+    logging.getLogger("server").info("listening on %s", "x")
+    logging.getLogger("server.access").info("answered", extra={"fields": {"status": 200}})
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(" INFO listening on x")
+    assert second.endswith(' INFO answered {"status":200}')
+
+
+def test_json_lines_are_documents(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for machines: one JSON document, fields beside the message, a line feed escaped."""
+    configure_logging("debug", "json")
+    logging.getLogger("server.access").debug("two\nlines", extra={"fields": {"status": 200}})
+    (line,) = capsys.readouterr().err.splitlines()
+    document = json.loads(line)
+    assert ("debug", "server.access", "two\nlines", 200) == tuple(
+        document[name] for name in ("level", "logger", "message", "status")
+    )
+    assert "T" in document["time"]
+
+
+def test_json_lines_hold_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception is part of its record, not forty lines behind it."""
+    configure_logging("info", "json")
+    try:
+        int("inside")
+    except ValueError:
+        logging.getLogger("server").error("failed", exc_info=sys.exc_info())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ValueError: invalid literal" in json.loads(line)["exception"]
+
+
+def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """The level counts for every logger, and uvicorn's own life-cycle lines are never repeated."""
+    configure_logging("warning", "text")
+    logging.getLogger("server").info("quiet")
+    configure_logging("debug", "text")
+    logging.getLogger("uvicorn.error").info("quiet")
+    assert "" == capsys.readouterr().err
