@@ -1,0 +1,77 @@
+"""``python -m export CHECKPOINT --output DIR``: find the fastest graph that is still right, and package it."""
+
+import argparse
+import logging
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+
+from export.errors import ExportError
+from export.variants import Target
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the export; return 0, or 1 after one line (or the table) that says why not."""
+    options = _parser().parse_args(arguments)
+    console = Console(stderr=True)
+    _quieten()
+    from export import artifact, package, pipeline, report  # noqa: PLC0415 - torch takes seconds; --help should not
+    from export.progress import Progress  # noqa: PLC0415
+
+    request = pipeline.Request(options.checkpoint, options.output, tuple(options.data), options.target)
+    progress = Progress(console)
+    chosen: list[str] = []
+
+    def finish(findings: pipeline.Findings) -> None:
+        Console(width=None if sys.stdout.isatty() else 220).print(report.table(findings))
+        if findings.chosen is None:
+            return
+        fill = partial(artifact.fill, findings, durations_s=progress.durations_s)
+        package.write_atomically(options.output, fill)
+        chosen.append(findings.chosen.name)
+
+    try:
+        pipeline.run(request, progress, finish)
+    except ExportError as error:
+        console.print(f"[red]export failed:[/] {error}", highlight=False, soft_wrap=True)
+        return 1
+    if not chosen:
+        console.print("[red]export failed:[/] no candidate passes the gates; nothing was written", soft_wrap=True)
+        return 1
+    console.print(f"{chosen[0]} is in {options.output}; the report is in {options.output}/report", soft_wrap=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="directory that training wrote, or any Hugging Face classifier")
+    parser.add_argument("--output", type=Path, required=True, help="artifact directory to write or replace")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        help="held-out rows (parquet, csv or jsonl with text and label), instead of the checkpoint's own; "
+        "half calibrates, half measures; never a test split; may be given several times",
+    )
+    parser.add_argument(
+        "--target",
+        choices=get_args(Target),
+        default="portable",
+        help="CPU to export for; portable is exact everywhere and loses nothing where VNNI is (default: portable)",
+    )
+    return parser
+
+
+def _quieten() -> None:
+    """Keep the libraries' chatter out of the progress: what matters is checked and said by this program."""
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Bench: measures built graphs on one checkpoint's held-out texts: all of them briefly, the choice in full."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from export import latency, measure
+from export.build import Built
+from export.checkpoint import Checkpoint
+from export.convert import torch_logits
+from export.memory import peak_bytes
+from export.progress import Progress
+from export.samples import Samples
+from export.select import Gates, Measured, by_speed, failures
+from export.session import Session
+from export.variants import FP32, PYTORCH
+
+_SCREEN_TEXTS: Final = 500
+_SCREEN_INVARIANCE: Final = (40, 4)
+"""Texts and rounds while every variant is looked at; the choice is proved on ``_PROOF_INVARIANCE``."""
+_PROOF_INVARIANCE: Final = (200, 20)
+
+
+class Bench:
+    """Measures built graphs on the measurement texts of one checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, samples: Samples, gates: Gates, progress: Progress) -> None:
+        self._checkpoint = checkpoint
+        self._pad = checkpoint.pad_token_id
+        self._rows = [sample.ids for sample in samples.measurement]
+        self._labels = np.array([sample.label for sample in samples.measurement], np.int64)
+        self._gates = gates
+        self._progress = progress
+        self._reference = np.empty((0, len(checkpoint.labels)), np.float32)
+
+    def latencies(self, built: Sequence[Built], model: PreTrainedModel) -> dict[str, latency.Latency]:
+        """Time every variant, and PyTorch, in turns."""
+        runs: dict[str, latency.Run] = {
+            row.variant.name: Session(row.path, row.variant.session).logits for row in built
+        }
+        runs[PYTORCH] = partial(torch_logits, model)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        with self._progress.step("latency, in turns", len(runs) * latency.TURNS) as tick:
+            times = latency.measure(
+                runs, self._rows, max_length=self._checkpoint.max_length, pad_token_id=self._pad, tick=tick
+            )
+        torch.set_num_threads(threads)
+        return times
+
+    def screen(self, built: Sequence[Built], times: dict[str, latency.Latency]) -> list[Measured]:
+        """Measure every variant on a part of the texts; fp32 on all of them, because it is the reference."""
+        part = min(_SCREEN_TEXTS, len(self._rows))
+        steps = len(self._rows) + (len(built) - 1) * part
+        with self._progress.step("quality of every variant", steps) as tick:
+            self._reference = self._logits(
+                next(row for row in built if row.variant.name == FP32), len(self._rows), tick
+            )
+            return [self._measure(row, times[row.variant.name], part, _SCREEN_INVARIANCE, tick) for row in built]
+
+    def prove(self, rows: Sequence[Measured]) -> tuple[list[Measured], Measured | None]:
+        """Prove candidates on all texts, the fastest first, until one passes; return all rows and the choice."""
+        listed = by_speed(rows)
+        for place, row in enumerate(listed):
+            if row.failures or row.built.variant.reference:
+                continue
+            with self._progress.step(f"prove {row.name}", len(self._rows) + _PROOF_INVARIANCE[1]) as tick:
+                proved = self._measure(row.built, row.latency, len(self._rows), _PROOF_INVARIANCE, tick)
+            listed[place] = replace(proved, proved=True)
+            if not proved.failures:
+                return listed, listed[place]
+        return listed, None
+
+    def _measure(
+        self, built: Built, times: latency.Latency, texts: int, invariance: tuple[int, int], tick: Callable[[], None]
+    ) -> Measured:
+        variant = built.variant
+        logits = self._reference[:texts] if variant.name == FP32 else self._logits(built, texts, tick)
+        fp32 = self._reference[:texts]
+        count, rounds = invariance
+        variance = measure.batch_variance(
+            Session(built.path, variant.session),
+            self._rows[:count],
+            self._pad,
+            rounds=rounds,
+            max_length=self._checkpoint.max_length,
+        )
+        row = Measured(
+            built=built,
+            latency=times,
+            quality=measure.quality(logits, fp32, self._labels[:texts]),
+            batch_variance=variance,
+            size_bytes=built.path.stat().st_size,
+            peak_bytes=peak_bytes(built.path, variant.session, self._checkpoint.max_length),
+        )
+        reference = measure.quality(fp32, fp32, self._labels[:texts])
+        return replace(row, failures=failures(row, reference, self._gates))
+
+    def _logits(self, built: Built, texts: int, tick: Callable[[], None]) -> NDArray[np.float32]:
+        session = Session(built.path, built.variant.session)
+        return measure.logits_alone(session, self._rows[:texts], self._pad, tick)

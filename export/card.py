@@ -1,0 +1,61 @@
+"""Card: the artifact's README, the model card, written from its manifest and figures alone."""
+
+from collections.abc import Mapping
+
+from server.artifact import Manifest
+
+
+def render(manifest: Manifest, base_model: str, quality: Mapping[str, str]) -> str:
+    """Return the model card as Markdown.
+
+    Args:
+        manifest: of the artifact; its evaluations are filled in by ``export.evaluate``.
+        base_model: what the model was fine-tuned from.
+        quality: figures against fp32 on held-out texts, in words.
+    """
+    lines = [
+        f"# {manifest.name}",
+        "",
+        f"A text classifier ({', '.join(manifest.labels)}), fine-tuned from {base_model}, quantized to "
+        f"{manifest.quantization.scheme} and served by Verdict. Version {manifest.version}.",
+        "",
+        f"- Reads at most {manifest.max_length} tokens, {_reading(manifest)}.",
+        f"- Weights: {manifest.quantization.weights}; activations: {manifest.quantization.activations}.",
+        f"- Probabilities are calibrated with temperature {manifest.temperature:.3f}, fitted on held-out texts.",
+        "",
+        "## Against the same model in fp32, on held-out texts",
+        "",
+        *(f"- {name}: {value}" for name, value in quality.items()),
+        "",
+        *evaluations(manifest),
+        "## Limits",
+        "",
+        "It knows the language and the kinds of text it was trained on; sarcasm and mixed opinions mislead it. Its "
+        "probabilities are calibrated on average over texts of that kind, not for each text.",
+        "",
+        "How the graph was chosen is in [report/report.md](report/report.md).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def evaluations(manifest: Manifest) -> list[str]:
+    """Return the section of figures on whole splits; nothing where there are none yet."""
+    if not manifest.evaluations:
+        return []
+    lines = [
+        "## Accuracy",
+        "",
+        "| data set | split | n | accuracy | expected calibration error | measured on |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in manifest.evaluations:
+        error = f"{row.expected_calibration_error:.2%}"
+        lines.append(f"| {row.dataset} | {row.split} | {row.n:,} | {row.accuracy:.2%} | {error} | {row.measured_on} |")
+    return [*lines, ""]
+
+
+def _reading(manifest: Manifest) -> str:
+    if manifest.truncation == "head_tail":
+        rest = manifest.max_length - manifest.head_tokens
+        return f"of longer texts the first {manifest.head_tokens} and the last {rest} (special tokens included)"
+    return "of longer texts the first" if manifest.truncation == "head" else "longer texts window by window"

@@ -1,0 +1,150 @@
+"""The checkpoint: what training wrote, checked before anything is converted.
+
+Owns the door ``checkpoint/``: Hugging Face files (``config.json``, ``model.safetensors``, ``tokenizer.json``) and
+the project's ``recipe.json``, which a foreign checkpoint does not have. It knows nothing of ONNX.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+
+from export.errors import ExportError
+from server.artifact import Truncation
+from server.tokenization import Tokenization
+
+_CLASSIFIER: Final = "ForSequenceClassification"
+_HEADS: Final = ("classifier.weight", "classifier.out_proj.weight", "score.weight")
+_LONGEST: Final = 512
+"""Tokens a foreign checkpoint reads at most: what the encoders that fit a small CPU were pretrained with."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A sequence classifier and how it reads text.
+
+    Attributes:
+        name: of the model, for the manifest.
+        base_model: what it was fine-tuned from.
+        labels: names in label order.
+        max_length: tokens per row at most, special tokens included.
+        source_commit: of the code that trained it, or "unknown".
+    """
+
+    directory: Path
+    name: str
+    base_model: str
+    labels: tuple[str, ...]
+    max_length: int
+    truncation: Truncation
+    head_tokens: int
+    pad_token_id: int
+    source_commit: str
+
+    @property
+    def validation_path(self) -> Path:
+        """Held-out rows that training left for export; a foreign checkpoint has none."""
+        return self.directory / "validation.parquet"
+
+    def tokenization(self) -> Tokenization:
+        """Return the tokenization that training used and the server will use."""
+        tokenizer = Tokenizer.from_file(str(self.directory / "tokenizer.json"))
+        return Tokenization(tokenizer, max_length=self.max_length, head_tokens=self.head_tokens)
+
+    def load_model(self) -> PreTrainedModel:
+        """Load the PyTorch model in fp32, for evaluation."""
+        try:
+            model = AutoModelForSequenceClassification.from_pretrained(self.directory, dtype="float32")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ExportError(f"{self.directory} can not be loaded: {str(error).splitlines()[0]}") from error
+        return model.eval()
+
+
+def read_checkpoint(directory: Path) -> Checkpoint:
+    """Check a checkpoint directory and say how it reads text.
+
+    Raises:
+        ExportError: if a file is missing or damaged, it is no sequence classifier, its labels do not fit its
+            head, or a weight is not finite.
+    """
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (directory / name).is_file():
+            raise ExportError(f"{directory} is no checkpoint: {name} is missing")
+    config = _read_config(directory)
+    labels = tuple(str(config.id2label[index]) for index in sorted(config.id2label))
+    _check_weights(directory / "model.safetensors", len(labels))
+    recipe = _read_recipe(directory)
+    room = _room(directory)
+    max_length = int(recipe.get("max_length", min(room, _LONGEST)))
+    return Checkpoint(
+        directory=directory,
+        name=str(recipe.get("name") or directory.resolve().name),
+        base_model=str(recipe.get("base_model") or getattr(config, "_name_or_path", "") or "unknown"),
+        labels=labels,
+        max_length=max_length,
+        truncation=recipe.get("truncation", "head"),
+        head_tokens=int(recipe.get("head_tokens", 0)),
+        pad_token_id=int(config.pad_token_id or 0),
+        source_commit=str(recipe.get("source_commit") or "unknown"),
+    )
+
+
+def _read_config(directory: Path) -> PretrainedConfig:
+    try:
+        config = AutoConfig.from_pretrained(directory)
+    except (OSError, ValueError, KeyError) as error:
+        raise ExportError(f"{directory}/config.json can not be read: {str(error).splitlines()[0]}") from error
+    architectures = config.architectures or []
+    if not any(str(name).endswith(_CLASSIFIER) for name in architectures):
+        raise ExportError(
+            f"{directory} is not a sequence classifier but {architectures or 'of no stated architecture'}; "
+            "fine-tune one with python -m training"
+        )
+    if len(config.id2label) < 2:  # noqa: PLR2004 - a classifier chooses between at least two
+        raise ExportError(f"{directory} has {len(config.id2label)} label; a classifier needs two or more")
+    return config
+
+
+def _check_weights(path: Path, labels: int) -> None:
+    """Read every tensor once: finite, and a head with one row per label."""
+    heads = []
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - not a mapping
+                tensor = tensors.get_tensor(name)
+                if not np.isfinite(tensor).all():
+                    raise ExportError(f"{path}: the weight {name} holds NaN or infinity; train again")
+                if name in _HEADS:
+                    heads.append((name, tensor.shape[0]))
+    except SafetensorError as error:
+        raise ExportError(f"{path} is damaged: {error}") from error
+    for name, rows in heads:
+        if rows != labels:
+            raise ExportError(f"{path}: {name} has {rows} rows, config.json names {labels} labels")
+
+
+def _read_recipe(directory: Path) -> dict[str, Any]:
+    path = directory / "recipe.json"
+    if not path.exists():
+        return {}
+    try:
+        recipe = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ExportError(f"{path} is not JSON: {error}") from error
+    if not isinstance(recipe, dict):
+        raise ExportError(f"{path} does not hold an object")
+    return recipe
+
+
+def _room(directory: Path) -> int:
+    """Tokens that the tokenizer says the model reads; huge where it does not say."""
+    path = directory / "tokenizer_config.json"
+    try:
+        return int(json.loads(path.read_bytes()).get("model_max_length", _LONGEST))
+    except (OSError, ValueError):
+        return _LONGEST

@@ -1,0 +1,50 @@
+"""Frontier: accuracy against latency as a picture, the choice marked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from export.select import Measured, by_speed
+
+_PASSES: Final = "#1b7f4d"
+_FAILS: Final = "#b3402a"
+_REFERENCE: Final = "#555555"
+
+
+def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
+    """Write a small PNG: change against fp32 and accuracy over milliseconds per text.
+
+    Args:
+        rows: every measured variant.
+        chosen: marked with a ring.
+        path: of the PNG.
+    """
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True)
+    ordered = by_speed(rows)
+    _scatter(above, ordered, chosen, [100 * row.quality.accuracy for row in ordered])
+    _scatter(below, ordered, chosen, [100 * row.quality.mean_change for row in ordered])
+    above.set_ylabel("accuracy, %")
+    below.set_ylabel("mean change of a\nprobability against fp32, points")
+    below.set_xlabel("ms per text on the real mix of lengths, one core")
+    above.set_title("Candidates: numbers are ranks by speed")
+    legend = [f"{place}  {row.name}" for place, row in enumerate(ordered, 1)]
+    figure.text(1.0, 0.5, "\n".join(legend), fontsize=7, va="center", ha="left", family="monospace")
+    figure.savefig(path, dpi=90, bbox_inches="tight", pad_inches=0.15)
+
+
+def _scatter(axes: Axes, rows: Sequence[Measured], chosen: Measured | None, heights: Sequence[float]) -> None:
+    for place, (row, height) in enumerate(zip(rows, heights, strict=True), 1):
+        colour = _REFERENCE if row.built.variant.reference else _FAILS if row.failures else _PASSES
+        x = row.latency.mix_ms
+        axes.plot(x, height, "o", color=colour, markersize=5)
+        axes.annotate(str(place), (x, height), xytext=(3, 3), textcoords="offset points", fontsize=7)
+        if row is chosen:
+            axes.plot(x, height, "o", markersize=13, markerfacecolor="none", markeredgecolor=_PASSES, markeredgewidth=2)
+    axes.set_xscale("log")
+    axes.grid(visible=True, which="both", alpha=0.25)

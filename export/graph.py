@@ -1,0 +1,113 @@
+"""Graph: find and add things in an ONNX model.
+
+A thin layer over onnxruntime's own ``OnnxModel``, which prunes and sorts; the rewrites are written in its words.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnxruntime.transformers.onnx_model import OnnxModel
+
+MICROSOFT = "com.microsoft"
+"""Domain of onnxruntime's own operators (ContribOperators.md)."""
+Attribute = int | float | str | bytes | list[int]
+
+
+class Graph:
+    """An editable copy of a model.
+
+    Args:
+        model: left as it is.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        self._model = OnnxModel(copy)
+
+    @property
+    def nodes(self) -> list[onnx.NodeProto]:
+        """Every node, in the order of the file."""
+        return list(self._model.model.graph.node)
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the graph's inputs."""
+        return [value.name for value in self._model.model.graph.input]
+
+    @property
+    def output(self) -> str:
+        """Name of the first output."""
+        return str(self._model.model.graph.output[0].name)
+
+    def of_type(self, *types: str) -> list[onnx.NodeProto]:
+        """Nodes of the given operator types, in the order of the file."""
+        return [node for node in self.nodes if node.op_type in types]
+
+    def producers(self) -> dict[str, onnx.NodeProto]:
+        """Which node makes each tensor."""
+        return {name: node for node in self.nodes for name in node.output}
+
+    def consumers(self) -> dict[str, list[onnx.NodeProto]]:
+        """Which nodes read each tensor."""
+        found: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.nodes:
+            for name in node.input:
+                found.setdefault(name, []).append(node)
+        return found
+
+    def constant(self, name: str) -> NDArray[Any] | None:
+        """Return the value of an initializer or Constant node, None for a computed tensor."""
+        value: NDArray[Any] | None = self._model.get_constant_value(name) if name else None
+        return value
+
+    def attributes(self, node: onnx.NodeProto) -> dict[str, Attribute]:
+        """Return the attributes of a node."""
+        return {item.name: helper.get_attribute_value(item) for item in node.attribute}
+
+    def add_constant(self, name: str, value: NDArray[Any]) -> str:
+        """Add an initializer and return its name."""
+        self._model.add_initializer(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def add(
+        self, kind: str, inputs: Iterable[str], outputs: str | list[str], *, domain: str = "", **attributes: Attribute
+    ) -> str:
+        """Add a node named after its first output and return that output's name."""
+        names = [outputs] if isinstance(outputs, str) else outputs
+        node = helper.make_node(kind, list(inputs), names, name=f"{names[0]}/{kind}", domain=domain, **attributes)
+        self._model.add_node(node)
+        return names[0]
+
+    def remove(self, nodes: Iterable[onnx.NodeProto]) -> None:
+        """Take nodes out."""
+        self._model.remove_nodes(list(nodes))
+
+    def redirect(self, old: str, new: str) -> None:
+        """Let every reader of one tensor read another."""
+        self._model.replace_input_of_all_nodes(old, new)
+
+    def drop_input(self, name: str) -> None:
+        """Take an input of the graph away."""
+        for value in list(self._model.model.graph.input):
+            if value.name == name:
+                self._model.model.graph.input.remove(value)
+
+    def add_outputs(self, names: Iterable[str]) -> None:
+        """Make inner float tensors readable from outside."""
+        for name in names:
+            self._model.model.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+
+    def finish(self) -> onnx.ModelProto:
+        """Return the model without dead nodes and constants, sorted, its domains declared."""
+        self._model.prune_graph(allow_remove_graph_inputs=False)
+        self._model.topological_sort()
+        model = self._model.model
+        if MICROSOFT not in {entry.domain for entry in model.opset_import}:
+            model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+        del model.graph.value_info[:]  # shapes of what was rewritten are stale
+        return model

@@ -1,0 +1,122 @@
+"""Latency: how long one text takes, alone, on one core, every variant in turn.
+
+Time is the measuring thread's own processor time: with one intra-op thread all work happens on it, so on an idle
+core it is the latency, and a busy neighbour does not stretch it. Variants alternate within each round, so that
+whatever slows the machine slows all alike; the median over rounds is reported.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.samples import Ids, pad
+
+Batch = dict[str, NDArray[np.int64]]
+Run = Callable[[Batch], object]
+LENGTHS_TOKENS: Final = (16, 64, 128, 256)
+SENTENCE_TOKENS: Final = 64
+"""Texts up to here count as sentences, longer ones as reviews."""
+_ROUNDS: Final = 7
+_MIX_TEXTS: Final = 36
+TURNS: Final = _ROUNDS + 1
+"""How often each variant has its turn; the first warms up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds per text, alone, on one core.
+
+    Attributes:
+        by_length_ms: for texts of exactly that many tokens.
+        sentences_ms: mean over the texts of at most ``SENTENCE_TOKENS``; None where there are none.
+        reviews_ms: mean over the longer ones; None where there are none.
+        mix_ms: mean over the real mix of lengths.
+    """
+
+    by_length_ms: dict[int, float]
+    sentences_ms: float | None
+    reviews_ms: float | None
+    mix_ms: float
+
+
+def measure(
+    runs: Mapping[str, Run],
+    rows: Sequence[Ids],
+    *,
+    max_length: int,
+    pad_token_id: int,
+    tick: Callable[[], None] = lambda: None,
+) -> dict[str, Latency]:
+    """Time every run on texts of fixed lengths and on a mix that follows the lengths of ``rows``."""
+    mix = _spread(rows, _MIX_TEXTS)
+    longest = max(rows, key=len)
+    fixed = [_of_length(longest, tokens) for tokens in LENGTHS_TOKENS if tokens <= max_length]
+    batches = [pad([row], pad_token_id) for row in [*fixed, *mix]]
+    with _one_core():
+        times_ms = _alternate(runs, batches, tick)
+    lengths = np.array([len(row) for row in mix])
+    return {name: _summary(values, [len(row) for row in fixed], lengths) for name, values in times_ms.items()}
+
+
+def _alternate(runs: Mapping[str, Run], batches: Sequence[Batch], tick: Callable[[], None]) -> dict[str, list[float]]:
+    """Return the median milliseconds of every batch by run."""
+    rounds: dict[str, list[list[float]]] = {name: [] for name in runs}
+    for count in range(TURNS):
+        for name, run in runs.items():
+            times = [_time_ms(run, batch) for batch in batches]
+            if count:  # the first round warms up
+                rounds[name].append(times)
+            tick()
+    return {name: np.median(times, axis=0).tolist() for name, times in rounds.items()}
+
+
+def _time_ms(run: Run, batch: Batch) -> float:
+    start = time.thread_time()
+    run(batch)
+    return (time.thread_time() - start) * 1e3
+
+
+def _summary(times_ms: list[float], fixed: list[int], lengths: NDArray[np.int64]) -> Latency:
+    mix = np.array(times_ms[len(fixed) :])
+    short, long = mix[lengths <= SENTENCE_TOKENS], mix[lengths > SENTENCE_TOKENS]
+    return Latency(
+        by_length_ms=dict(zip(fixed, times_ms, strict=False)),
+        sentences_ms=float(short.mean()) if len(short) else None,
+        reviews_ms=float(long.mean()) if len(long) else None,
+        mix_ms=float(mix.mean()),
+    )
+
+
+def _spread(rows: Sequence[Ids], count: int) -> list[Ids]:
+    """Pick rows evenly over their lengths, so that few stand for many."""
+    by_length = sorted(rows, key=len)
+    places = np.linspace(0, len(by_length) - 1, min(count, len(by_length))).round().astype(int)
+    return [by_length[place] for place in places]
+
+
+def _of_length(row: Ids, tokens: int) -> Ids:
+    """Repeat the content of a row between its special tokens until it has the length."""
+    content = row[1:-1] * (tokens // max(1, len(row) - 2) + 1)
+    return (row[0], *content[: tokens - 2], row[-1])
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Pin this thread to one core where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    with suppress(OSError):
+        os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setaffinity(0, before)

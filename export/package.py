@@ -1,0 +1,67 @@
+"""Package: a directory that is either the whole new artifact or what stood there before.
+
+Everything is written beside the target and renamed onto it. What is not an artifact is never overwritten.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from export.errors import ExportError
+from server.artifact import MANIFEST, ArtifactError, Manifest, load_artifact
+
+REPORT = "report"
+
+
+def check_replaceable(directory: Path) -> None:
+    """Refuse a target that holds anything but an artifact.
+
+    Raises:
+        ExportError: if it exists, is not empty and has no manifest.
+    """
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise ExportError(f"{directory} is a file; name a directory")
+    if any(directory.iterdir()) and not (directory / MANIFEST).is_file():
+        raise ExportError(f"{directory} is not empty and not an artifact; name another directory")
+
+
+def write_atomically(directory: Path, write: Callable[[Path], Manifest]) -> None:
+    """Write an artifact beside ``directory``, check it as the server will, and rename it into place.
+
+    Args:
+        directory: where the artifact shall stand; an artifact that stands there is replaced.
+        write: fills a directory with everything but the manifest, and returns the manifest.
+
+    Raises:
+        ExportError: if ``directory`` is not an artifact, or what was written does not pass the server's checks.
+    """
+    check_replaceable(directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    try:
+        manifest = write(staging)
+        (staging / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        load_artifact(staging)
+        staging.chmod(0o755)  # mkdtemp makes it private
+        _swap(staging, directory)
+    except ArtifactError as error:
+        raise ExportError(f"what was written is not an artifact: {error}. This is a bug.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _swap(new: Path, directory: Path) -> None:
+    """Rename ``new`` onto ``directory``; the old one steps aside first and comes back if the rename fails."""
+    aside = new.with_name(new.name + ".old")
+    if directory.exists():
+        directory.rename(aside)
+    try:
+        new.rename(directory)
+    except OSError:
+        if aside.exists():
+            aside.rename(directory)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,142 @@
+"""Pipeline: the whole export, read top to bottom.
+
+Convert and prove equal, build every variant, measure all of them briefly and in turns, prove the fastest that
+passes on everything, write the artifact. Nothing is chosen that was not proved.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+import onnx
+
+from export import latency
+from export.activations import Observer
+from export.bench import Bench
+from export.build import Builder, Built
+from export.checkpoint import Checkpoint, read_checkpoint
+from export.convert import check_parity, convert
+from export.package import check_replaceable
+from export.probability import softmax
+from export.progress import Progress
+from export.samples import Sample, Samples, load_samples, pad, spread
+from export.select import Gates, Measured
+from export.session import Session
+from export.variants import FP32, PYTORCH, REFERENCES, Target, candidates
+
+_PARITY_TEXTS: Final = 48
+_CHECK_TEXTS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for."""
+
+    checkpoint: Path
+    output: Path
+    data: tuple[Path, ...] = ()
+    target: Target = "portable"
+    gates: Gates = Gates()  # noqa: RUF009 - frozen
+    calibration_texts: int = 400
+    measurement_texts: int = 2000
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything an export learned; the report and the artifact are written from it."""
+
+    checkpoint: Checkpoint
+    samples: Samples
+    target: Target
+    gates: Gates
+    parity: float
+    fp32: Path
+    rows: tuple[Measured, ...]
+    pytorch: latency.Latency
+    unbuilt: dict[str, str]
+    chosen: Measured | None
+
+
+def run(request: Request, progress: Progress, work: Callable[[Findings], None]) -> None:
+    """Export, and hand the findings to ``work`` while the built graphs still exist.
+
+    Raises:
+        ExportError: if the checkpoint, the data or the target can not be used, or conversion changed answers.
+    """
+    check_replaceable(request.output)
+    checkpoint = read_checkpoint(request.checkpoint)
+    samples = load_samples(
+        checkpoint, request.data, calibration=request.calibration_texts, limit=request.measurement_texts
+    )
+    with TemporaryDirectory(prefix="verdict-export-") as folder:
+        work(_export(request, checkpoint, samples, Path(folder), progress))
+
+
+def _export(request: Request, checkpoint: Checkpoint, samples: Samples, folder: Path, progress: Progress) -> Findings:
+    model = checkpoint.load_model()
+    with progress.step("convert to ONNX", 1) as tick:
+        fp32 = convert(model, folder / "fp32")
+        tick()
+    with progress.step("compare with PyTorch", 1) as tick:
+        parity = check_parity(model, Session(fp32), checkpoint, spread(samples.measurement, _PARITY_TEXTS))
+        tick()
+    builder = _builder(checkpoint, samples, fp32, folder)
+    built, unbuilt = _build(builder, request.target, progress)
+    bench = Bench(checkpoint, samples, request.gates, progress)
+    times = bench.latencies(built, model)
+    rows = bench.screen(built, times)
+    rows, chosen = bench.prove(rows)
+    return Findings(
+        checkpoint, samples, request.target, request.gates, parity, fp32, tuple(rows), times[PYTORCH], unbuilt, chosen
+    )
+
+
+def _builder(checkpoint: Checkpoint, samples: Samples, fp32: Path, folder: Path) -> Builder:
+    observer = Observer([sample.ids for sample in samples.calibration])
+    check = _check_against(fp32, samples.measurement, checkpoint, folder)
+    return Builder(fp32, folder, observer, check, max_length=checkpoint.max_length)
+
+
+def _build(builder: Builder, target: Target, progress: Progress) -> tuple[list[Built], dict[str, str]]:
+    """Build every variant; one that a library can not build or load is reported, not fatal."""
+    table = [*REFERENCES, *candidates(target)]
+    unbuilt: dict[str, str] = {}
+    built = []
+    with progress.step("build variants", len(table)) as tick:
+        for variant in table:
+            try:
+                row = builder.build(variant)
+                Session(row.path, variant.session)
+            except Exception as error:  # libraries raise what they like; the row says so
+                if variant.name == FP32:
+                    raise
+                unbuilt[variant.name] = str(error).splitlines()[0][:200]
+            else:
+                built.append(row)
+            tick()
+    return built, unbuilt
+
+
+def _check_against(
+    fp32: Path, samples: Sequence[Sample], checkpoint: Checkpoint, folder: Path
+) -> Callable[[onnx.ModelProto], float]:
+    """Return how far a float graph's answers are from fp32's, alone and in a padded batch."""
+    rows = [sample.ids for sample in spread(samples, _CHECK_TEXTS)]
+    batches = [pad([row], checkpoint.pad_token_id) for row in rows] + [pad(rows, checkpoint.pad_token_id)]
+    reference = Session(fp32)
+    expected = [softmax(reference.logits(batch)) for batch in batches]
+
+    def largest_change(model: onnx.ModelProto) -> float:
+        path = folder / "checked.onnx"
+        onnx.save(model, path)
+        session = Session(path)
+        changes = (
+            np.abs(softmax(session.logits(batch)) - answer).max()
+            for batch, answer in zip(batches, expected, strict=True)
+        )
+        return float(max(changes))
+
+    return largest_change

@@ -1,0 +1,82 @@
+"""Select: the gates that every candidate must pass, and the fastest one that does."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from export.build import Built
+from export.latency import Latency
+from export.measure import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What a candidate may cost at most, against fp32 on the same texts.
+
+    Attributes:
+        accuracy_points: percentage points of accuracy.
+        flipped: share of labels that change.
+        largest_change: of a probability.
+        batch_variance: largest change of a probability between alone and in a batch.
+        calibration_points: percentage points of expected calibration error.
+        size_bytes: of the graph.
+    """
+
+    accuracy_points: float = 0.3
+    flipped: float = 0.008
+    largest_change: float = 0.10
+    batch_variance: float = 1e-6
+    calibration_points: float = 0.5
+    size_bytes: int = 24_200_000
+    """25 MB for the artifact, less a tokenizer, a card and a report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything known about one variant; ``failures`` says why it is out."""
+
+    built: Built
+    latency: Latency
+    quality: Quality
+    batch_variance: float
+    size_bytes: int
+    peak_bytes: int
+    proved: bool = False
+    failures: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return self.built.variant.name
+
+
+def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str, ...]:
+    """Say which gates a candidate fails, in words with both numbers; empty where it passes."""
+    found = measured.quality
+    lost = (reference.accuracy - found.accuracy) * 100
+    worse = (found.calibration_error - reference.calibration_error) * 100
+    checks = (
+        (lost <= gates.accuracy_points, f"accuracy {lost:.2f} points under fp32, allowed {gates.accuracy_points}"),
+        (found.flipped <= gates.flipped, f"{found.flipped:.2%} of labels flipped, allowed {gates.flipped:.1%}"),
+        (
+            found.largest_change <= gates.largest_change,
+            f"a probability changed by {found.largest_change:.3f}, allowed {gates.largest_change}",
+        ),
+        (
+            measured.batch_variance <= gates.batch_variance,
+            f"a score changes by {measured.batch_variance:.1e} with its batch, allowed {gates.batch_variance:.0e}",
+        ),
+        (
+            worse <= gates.calibration_points,
+            f"calibration {worse:.2f} points worse, allowed {gates.calibration_points}",
+        ),
+        (
+            measured.size_bytes <= gates.size_bytes,
+            f"{measured.size_bytes / 1e6:.1f} MB, allowed {gates.size_bytes / 1e6:.1f}",
+        ),
+    )
+    return tuple(words for passed, words in checks if not passed)
+
+
+def by_speed(rows: Iterable[Measured]) -> list[Measured]:
+    """Sort by latency on the real mix, fastest first."""
+    return sorted(rows, key=lambda row: row.latency.mix_ms)
