@@ -13,15 +13,17 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.bare import BareLoopError
+from benchmarks.bench import bench
 from benchmarks.corpus import CorpusError
 from benchmarks.effort import FULL, QUICK, Effort
+from benchmarks.engines import EngineError
 from benchmarks.process import ROOT, place
 from benchmarks.promises.register import PROMISES
+from benchmarks.report import LATEST
 from benchmarks.rig import Rig, choose_texts
+from benchmarks.sections import RATIOS
 from benchmarks.servers import ServerError, pin_load
 from benchmarks.terminal import print_findings
-
-_RATIOS = ("closed-sentences", "closed-reviews", "batch-sentences", "idle-latency")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except (BareLoopError, CorpusError, ServerError) as error:
+    except (BareLoopError, CorpusError, EngineError, ServerError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 2
     return code
@@ -38,9 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the server under load.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    everything = commands.add_parser("bench", help="engines, server and ratios: what this machine gives")
+    everything.add_argument(
+        "--checkpoint", type=Path, help="weights for the engines to compare with; random ones if none"
+    )
+    everything.add_argument("--output", type=Path, default=LATEST, help="directory for JSON, Markdown and pictures")
+    _add_common(everything)
+    everything.set_defaults(run=_bench)
     ratios = commands.add_parser("ratios", help="throughput and idle latency against the bare loop")
     _add_common(ratios)
-    ratios.set_defaults(run=_promises, names=list(_RATIOS), judge=False)
+    ratios.set_defaults(run=_promises, names=list(RATIOS), judge=False)
     promises = commands.add_parser("promises", help="what the server must hold under load; exit code 1 if it fails")
     promises.add_argument("names", nargs="*", choices=[*PROMISES, []], metavar="NAME", help=", ".join(PROMISES))
     _add_common(promises)
@@ -58,6 +67,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=FULL.seconds, help="of each side in a round")
     parser.add_argument("--scale", type=float, default=FULL.scale, help="factor on all other durations")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it works")
+
+
+def _bench(options: argparse.Namespace) -> int:
+    console = Console(stderr=True)
+    summary = bench(
+        _rig(options), _effort(options), checkpoint=options.checkpoint, directory=options.output, console=console
+    )
+    _print_json(summary)
+    return 0
 
 
 def _promises(options: argparse.Namespace) -> int:

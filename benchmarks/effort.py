@@ -1,6 +1,9 @@
 """Effort: how long to measure."""
 
 from dataclasses import dataclass
+from typing import Final
+
+_QUICK_BELOW: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +20,15 @@ class Effort:
     seconds: float
     scale: float
 
+    @property
+    def quick(self) -> bool:
+        """Whether the run shows only that everything works."""
+        return self.scale < _QUICK_BELOW
+
     def lasting(self, seconds: float) -> float:
         """Return a duration at this scale."""
         return seconds * self.scale
 
 
-FULL = Effort(rounds=10, seconds=1.5, scale=1.0)
-QUICK = Effort(rounds=2, seconds=0.15, scale=0.03)
+FULL = Effort(rounds=10, seconds=1.2, scale=1.0)
+QUICK = Effort(rounds=2, seconds=0.1, scale=0.03)

@@ -1,0 +1,54 @@
+"""Bench: what this machine gives, in a few minutes: engines, server over HTTP, ratios to the bare loop."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import machine, report, sections
+from benchmarks.effort import Effort
+from benchmarks.rig import Rig
+from benchmarks.section import Section
+
+
+def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path, console: Console) -> dict[str, Any]:
+    """Measure everything, print each part as it is done, write the report and return a summary for programs."""
+    context = machine.describe(rig.artifact, rig.placement)
+    if rig.placement.shared:
+        console.print("[yellow]Only one core: server and load disturb each other; trust the engine figures alone.[/]")
+    done: list[Section] = []
+
+    def finish(section: Section) -> None:
+        report.print_section(section, console)
+        done.append(section)
+
+    with console.status("engines (the first run makes the models to compare with)"):
+        finish(sections.engines(rig, Effort(max(effort.rounds // 3, 2), effort.seconds, effort.scale), checkpoint))
+    with rig.server() as server:
+        context["server"] = {"start_s": server.start_s, "resident_bytes_at_start": server.usage().resident_bytes}
+        with console.status("closed loops"):
+            finish(sections.closed_loops(rig, server, effort))
+        with console.status("open loops"):
+            finish(sections.open_loops(rig, server, effort))
+        context["server"]["resident_bytes_at_end"] = server.usage().resident_bytes
+    with console.status("ratios"):
+        finish(sections.ratios(rig, Effort(max(effort.rounds // 2, 2), effort.seconds, effort.scale)))
+    document = report.write("bench", context, done, directory)
+    console.print(f"[dim]written to {directory}[/]")
+    return _summary(document)
+
+
+def _summary(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures that one looks for first."""
+    best = {
+        it["shape"]: round(it["texts_per_s"], 1)
+        for it in sorted(document["closed_loops"], key=lambda it: float(it["texts_per_s"]))
+    }
+    return {
+        "artifact": document["artifact"]["name"],
+        "texts_per_s": best,
+        "ratios": {it["what"]: round(it["value"], 3) for it in document["ratios"]},
+        "held": all(it["holds"] for it in document["ratios"]),
+        "start_s": round(document["server"]["start_s"], 2),
+        "resident_mb": round(document["server"]["resident_bytes_at_end"] / 1e6, 1),
+    }

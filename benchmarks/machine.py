@@ -1,0 +1,92 @@
+"""Machine: where figures come from, without which they mean nothing."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from benchmarks.process import ROOT, Placement
+
+_CGROUP: Final = Path("/sys/fs/cgroup")
+_QUOTA_FILES: Final = ("cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
+# What decides how fast int8, bf16 and fp32 run, on x86 and on Arm.
+_SPEED_FLAGS: Final = frozenset(
+    {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "fma"}
+    | {"asimddp", "i8mm", "bf16", "sve"}
+)
+_PACKAGES: Final = (
+    "onnxruntime", "tokenizers", "numpy", "fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic",
+    "torch", "transformers", "optimum-onnx",
+)  # fmt: skip
+
+
+def describe(artifact: Path, placement: Placement) -> dict[str, Any]:
+    """Return machine, versions, artifact and command, ready for JSON."""
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        "source_commit": _commit(),
+        "machine": {
+            "cpu": _cpu_field("model name") or platform.machine(),
+            "flags": sorted(_SPEED_FLAGS & set((_cpu_field("flags") or _cpu_field("Features")).split())),
+            "cores": os.cpu_count(),
+            "server_cores": list(placement.server),
+            "load_cores": list(placement.load),
+            "cgroup": _quota(),
+            "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+            "load_average": [round(load, 2) for load in os.getloadavg()],
+            "system": platform.platform(),
+            "python": platform.python_version(),
+        },
+        "versions": {name: version for name in _PACKAGES if (version := _version(name))},
+        "artifact": _artifact(artifact),
+    }
+
+
+def _artifact(directory: Path) -> dict[str, Any]:
+    manifest = json.loads((directory / "manifest.json").read_text())
+    return {
+        "name": manifest["name"],
+        "version": manifest["version"],
+        "quantization": manifest["quantization"]["scheme"],
+        "max_length": manifest["max_length"],
+        "bytes": sum(file["size_bytes"] for file in manifest["files"]),
+        "model_sha256": next(file["sha256"] for file in manifest["files"] if file["path"] == "model.onnx"),
+    }
+
+
+def _cpu_field(name: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
+
+
+def _quota() -> dict[str, str]:
+    """Return what the cgroup says of CPU time, v2 or v1, as it says it."""
+    files = (_CGROUP / name for name in _QUOTA_FILES)
+    return {path.name: path.read_text().strip() for path in files if path.exists()}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - fixed
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

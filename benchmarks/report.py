@@ -1,0 +1,70 @@
+"""Report: what was measured, for people on the terminal and in Markdown, for programs in JSON, as pictures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from benchmarks.plots import draw
+from benchmarks.process import ROOT
+from benchmarks.section import Section
+
+LATEST: Final = ROOT / "benchmarks" / "results" / "latest"
+
+
+def print_section(section: Section, console: Console) -> None:
+    """Print one section as soon as it has been measured."""
+    table = RichTable(title=section.title, title_justify="left", title_style="bold", header_style="dim", box=None)
+    for index, column in enumerate(section.table.columns):
+        table.add_column(column, justify="right" if index else "left")
+    for row in section.table.rows:
+        table.add_row(*row)
+    console.print(table)
+    for note in section.notes:
+        console.print(f"  {note}", style="dim", markup=False)
+    console.print()
+
+
+def write(name: str, context: Mapping[str, Any], sections: Sequence[Section], directory: Path) -> dict[str, Any]:
+    """Write ``NAME.json``, ``NAME.md`` and the pictures, and return what the JSON holds.
+
+    Args:
+        name: of the files, such as "bench".
+        context: machine, versions, artifact, command.
+        sections: what was measured.
+        directory: made if it is missing.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    document = {**context, **{section.name: section.figures for section in sections}}
+    (directory / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    pictures = {section.name: draw(section.name, section.figures, directory) for section in sections}
+    parts = [_head(context)]
+    for section in sections:
+        picture = pictures[section.name]
+        parts.append(_markdown(section) + (f"\n![{section.title}]({picture.name})\n" if picture else ""))
+    (directory / f"{name}.md").write_text("\n".join(parts))
+    return document
+
+
+def _head(context: Mapping[str, Any]) -> str:
+    machine, artifact = context["machine"], context["artifact"]
+    versions = ", ".join(f"{name} {version}" for name, version in context["versions"].items())
+    return (
+        f"`{context['command']}` on {context['measured_at']}, commit {context['source_commit']}.\n\n"
+        f"- Machine: {machine['cores']} cores of {machine['cpu']} ({', '.join(machine['flags'])}), "
+        f"{machine['memory_gb']} GB; server on core {machine['server_cores']}, load on {machine['load_cores']}; "
+        f"load average at the start {machine['load_average'][0]}; Python {machine['python']}\n"
+        f"- Artifact: {artifact['name']} {artifact['version']} ({artifact['quantization']}, "
+        f"{artifact['bytes'] / 1e6:.1f} MB, at most {artifact['max_length']} tokens)\n"
+        f"- Versions: {versions}\n"
+    )
+
+
+def _markdown(section: Section) -> str:
+    columns = section.table.columns
+    lines = [f"## {section.title}", "", f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
+    lines += [f"| {' | '.join(row)} |" for row in section.table.rows]
+    return "\n".join([*lines, "", *(f"- {note}" for note in section.notes), ""])
