@@ -81,6 +81,8 @@ class Batcher:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="inference")
         self._worker_count = workers
         self._workers: list[asyncio.Task[None]] = []
+        metrics.queue_depth.set_function(lambda: len(self._queue))
+        metrics.queue_tokens.set_function(lambda: self._queue.tokens)
 
     async def start(self) -> None:
         """Start the workers on the running event loop."""
@@ -113,11 +115,10 @@ class Batcher:
         self.check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
         request = Request(time.perf_counter())
         items = [self._admit(row, request, known.get(row)) for row in rows]
-        self._publish_queue()
         self._wake_up.set()
         timer = asyncio.get_running_loop().call_at(deadline, self._expire, request)
         try:
-            logits = np.stack([await item.future for item in items])
+            logits = np.array([await item.future for item in items])
         finally:
             timer.cancel()
             self._withdraw(items)
@@ -169,10 +170,6 @@ class Batcher:
             self._queue.add(item)
         return item
 
-    def _publish_queue(self) -> None:
-        self._metrics.queue_depth.set(len(self._queue))
-        self._metrics.queue_tokens.set(self._queue.tokens)
-
     def _expire(self, request: Request) -> None:
         """Give up a request whose deadline has passed, unless all of its rows run already."""
         if request.waiting:
@@ -189,7 +186,6 @@ class Batcher:
         for item in items:
             if not item.future.cancel() and not item.future.cancelled():
                 item.future.exception()  # mark it as seen: the caller was told of the first failure already
-        self._publish_queue()
 
     async def _work(self) -> None:
         while True:
@@ -199,7 +195,6 @@ class Batcher:
             groups: dict[Row, list[Item]] = {}
             for item in self._queue.take():
                 groups.setdefault(item.row, []).append(item)
-            self._publish_queue()
             await self._run(groups)
 
     async def _run(self, groups: dict[Row, list[Item]]) -> None:

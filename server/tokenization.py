@@ -67,10 +67,7 @@ class Tokenization:
             texts: valid Unicode, no lone surrogates.
             truncation: how texts longer than ``max_length`` are read.
         """
-        if len(texts) == 1:  # encode_batch would hand a single text to a pool of threads
-            encodings = [self._tokenizer.encode(texts[0], add_special_tokens=False)]
-        else:
-            encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)  # fast: without offsets
         return [self._cut(encoding.ids, truncation) for encoding in encodings]
 
     def _cut(self, ids: list[int], truncation: Truncation) -> TokenizedText:
