@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from tokenizers import Tokenizer
 
-from server.api import admin, errors, operations, predict
+from server.api import admin, errors, openapi, operations, predict
 from server.api.middleware import RequestMiddleware
 from server.api.spans import request_spans
 from server.artifact import Artifact, ArtifactError, load_artifact
@@ -66,6 +66,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.include_router(admin.router)
     app.add_middleware(RequestMiddleware, lifecycle=lifecycle, metrics=metrics)
     errors.install(app)
+    openapi.install(app)
     return app
 
 

@@ -1,6 +1,6 @@
 """Schemas: the shapes of the native protocol's bodies."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 
@@ -18,7 +18,7 @@ def _readable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_readable)]
+Text = Annotated[str, AfterValidator(_readable), Field(json_schema_extra={"pattern": r"\S"})]
 
 
 class _Body(BaseModel):
@@ -47,10 +47,26 @@ class PredictBatchRequest(_Body):
     texts: Annotated[list[Text], FailFast()] = Field(min_length=1)
 
 
+ErrorKind = Literal[
+    "invalid_request",
+    "too_large",
+    "unauthorized",
+    "not_found",
+    "method_not_allowed",
+    "overloaded",
+    "draining",
+    "not_ready",
+    "timed_out",
+    "engine_failed",
+    "reload_failed",
+]
+"""Every kind that a caller can receive, for the OpenAPI document."""
+
+
 class ErrorDetail(BaseModel):
     """What went wrong: a kind for programs, a message for people."""
 
-    kind: str
+    kind: ErrorKind
     message: str
     request_id: str
 

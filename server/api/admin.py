@@ -1,11 +1,13 @@
 """Routes that change the server; they need an API key to be set, and sent."""
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from server.api.dependencies import ClassifierDependency, SettingsDependency, require_api_key
-from server.api.errors import RESPONSES
-from server.errors import ReloadFailedError, UnauthorizedError
+from server.api.openapi import responses
+from server.errors import DrainingError, ReloadFailedError, UnauthorizedError
 from server.reload import ReloadableClassifier
 
 
@@ -19,11 +21,20 @@ async def require_locked_api(request: Request, settings: SettingsDependency) -> 
 router = APIRouter(prefix="/admin", dependencies=[Depends(require_locked_api)], tags=["operations"])
 
 
-@router.post("/reload", responses=RESPONSES)
-async def reload(classifier: ClassifierDependency) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Which version took over from which."""
+
+    name: str
+    version: str
+    previous_version: str
+
+
+@router.post("/reload", responses=responses(UnauthorizedError, ReloadFailedError, DrainingError))
+async def reload(classifier: ClassifierDependency) -> Reloaded:
     """Load the artifact anew and let it take over between two requests."""
     if not isinstance(classifier, ReloadableClassifier):
         raise ReloadFailedError("this server was given its classifier by code, there is no artifact to load")
     previous = classifier.info.version
     await classifier.reload()
-    return {"name": classifier.info.name, "version": classifier.info.version, "previous_version": previous}
+    return Reloaded(classifier.info.name, classifier.info.version, previous)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from types import TracebackType
+from typing import Final
 
 from starlette.requests import Request
 
@@ -10,6 +11,16 @@ from server.errors import CallerGoneError, InvalidRequestError
 
 _TIMEOUT_HEADER = "x-request-timeout-ms"
 _MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
+PARAMETERS: Final = [
+    {
+        "name": _TIMEOUT_HEADER,
+        "in": "header",
+        "required": False,
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+        "description": "how long the caller waits at most; the server's own limit where that is less",
+    }
+]
+"""The headers that a prediction heeds, for the OpenAPI document."""
 
 
 class WhileConnected:

@@ -1,7 +1,6 @@
 """The one table from error kinds to statuses, and the one body that errors have."""
 
 import math
-from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -11,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server import errors
-from server.schemas import ErrorBody
 from server.tracing import annotate
 
 STATUS: Final[dict[type[errors.VerdictError], int]] = {
@@ -29,14 +27,7 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
     errors.ReloadFailedError: 409,
     errors.CallerGoneError: 499,
 }
-_UNSENT: Final = 499
-"""Nobody receives it: it stands in logs and metrics alone, as in those of nginx."""
-
-RESPONSES: Final[dict[int | str, dict[str, object]]] = {
-    status: {"model": ErrorBody, "description": HTTPStatus(status).phrase}
-    for status in sorted(set(STATUS.values()) - {_UNSENT})
-}
-"""For the OpenAPI document of every route that predicts."""
+"""499 is what nobody receives: it stands in logs and metrics alone, as in those of nginx."""
 
 _ROUTING_KINDS: Final = {404: "not_found", 405: "method_not_allowed"}
 

@@ -19,6 +19,8 @@ _access = logging.getLogger("server.access")
 _logger = logging.getLogger(__name__)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _HEALTH = "/health/"
+_WHILE_DRAINING = (_HEALTH, "/metrics")
+"""What is answered to the end: the last figures must not be lost."""
 
 
 class RequestMiddleware:
@@ -46,6 +48,8 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
+                headers["x-content-type-options"] = "nosniff"  # errors quote the caller: no browser may read HTML in it
+                headers.setdefault("cache-control", "no-store")  # a kept answer may hold someone's text or old health
                 if self._lifecycle.draining:
                     headers["connection"] = "close"  # the next request must find another server
             await send(message)
@@ -62,7 +66,7 @@ class RequestMiddleware:
                 self._count(scope, status, time.perf_counter() - started, request_id)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._lifecycle.draining and not scope["path"].startswith(_HEALTH):
+        if self._lifecycle.draining and not scope["path"].startswith(_WHILE_DRAINING):
             refusal = DrainingError("the server is shutting down; send the request to another one")
             await render(refusal, scope["state"]["request_id"])(scope, receive, send)
         else:

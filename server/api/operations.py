@@ -1,8 +1,8 @@
 """Routes for operators: health, what is running, metrics. Health needs no key."""
 
 import platform
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import onnxruntime
 import orjson
@@ -16,51 +16,99 @@ from server.api.dependencies import (
     SettingsDependency,
     require_api_key,
 )
+from server.api.openapi import responses
+from server.classifier import ModelInfo
 from server.cpu import cpu_model, cpu_quota, int8_features
-from server.errors import DrainingError, NotReadyError
+from server.errors import DrainingError, NotReadyError, UnauthorizedError
 from server.settings import Settings
 
 router = APIRouter(tags=["operations"])
 
-_LIMITS = (
-    "max_batch_items",
-    "max_queue_tokens",
-    "max_items_per_request",
-    "max_text_chars",
-    "max_body_bytes",
-    "request_timeout_s",
-)
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The process serves."""
+
+    status: Literal["live"] = "live"
 
 
-@router.get("/health/live")
-async def live() -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """New requests are taken."""
+
+    status: Literal["ready"] = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request and the queue may hold, as in the settings of the same names."""
+
+    max_batch_items: int
+    max_queue_tokens: int
+    max_items_per_request: int
+    max_text_chars: int
+    max_body_bytes: int
+    request_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The processor, the part of it that the container may use, and its int8 instructions."""
+
+    model: str
+    vcpus: float
+    int8: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What is served, within which limits, by which runtime and on which CPU."""
+
+    model: ModelInfo
+    limits: Limits
+    runtime: dict[str, Any]
+    cpu: Cpu
+
+
+@router.get("/health/live", responses=responses())
+async def live() -> Live:
     """Answer while the process serves its event loop."""
-    return {"status": "live"}
+    return Live()
 
 
-@router.get("/health/ready")
-async def ready(lifecycle: LifecycleDependency) -> dict[str, str]:
+@router.get("/health/ready", responses=responses(NotReadyError, DrainingError))
+async def ready(lifecycle: LifecycleDependency) -> Ready:
     """Answer 200 while new requests are taken."""
     if lifecycle.draining:
         raise DrainingError("the server is shutting down; send requests to another one")
     if not lifecycle.ready:
         raise NotReadyError("the model is not loaded yet; retry in a second")
-    return {"status": "ready"}
+    return Ready()
 
 
-@router.get("/info", dependencies=[Depends(require_api_key)])
+@router.get(
+    "/info",
+    dependencies=[Depends(require_api_key)],
+    response_model=Info,
+    responses=responses(UnauthorizedError, DrainingError),
+)
 async def info(classifier: ClassifierDependency, settings: SettingsDependency) -> Response:
     """Tell what is served, within which limits, by which runtime and on which CPU."""
-    document: dict[str, Any] = {
-        "model": asdict(classifier.info),
-        "limits": {name: getattr(settings, name) for name in _LIMITS},
-        "runtime": _runtime(settings) | dict(classifier.runtime),
-        "cpu": {"model": cpu_model(), "vcpus": cpu_quota(), "int8": int8_features()},
-    }
+    document = Info(
+        model=classifier.info,
+        limits=Limits(**{limit.name: getattr(settings, limit.name) for limit in fields(Limits)}),
+        runtime=_runtime(settings) | dict(classifier.runtime),
+        cpu=Cpu(cpu_model(), cpu_quota(), int8_features()),
+    )
     return Response(orjson.dumps(document), media_type="application/json")
 
 
-@router.get("/metrics", dependencies=[Depends(require_api_key)])
+@router.get(
+    "/metrics",
+    dependencies=[Depends(require_api_key)],
+    response_class=Response,
+    responses=responses(UnauthorizedError) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(figures: MetricsDependency) -> Response:
     """Return the metrics in Prometheus' text format."""
     return Response(figures.render(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,16 +1,18 @@
 """The native protocol: ``POST /predict`` and ``POST /predict/batch``."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import orjson
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from server import errors
 from server.api.body import JsonBody
+from server.api.caller import PARAMETERS
 from server.api.dependencies import require_api_key
-from server.api.errors import RESPONSES
 from server.api.inference import InferenceDependency, server_timing
+from server.api.openapi import responses
 from server.classifier import Prediction
 from server.schemas import PredictBatchRequest, PredictRequest
 
@@ -18,6 +20,17 @@ router = APIRouter(dependencies=[Depends(require_api_key)], tags=["predict"])
 
 _one = JsonBody(PredictRequest)
 _many = JsonBody(PredictBatchRequest)
+_RESPONSES: Final = responses(
+    errors.InvalidRequestError,
+    errors.MalformedBodyError,
+    errors.UnsupportedMediaTypeError,
+    errors.TooLargeError,
+    errors.SlowBodyError,
+    errors.UnauthorizedError,
+    errors.OverloadedError,
+    errors.DrainingError,
+    errors.TimedOutError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +40,24 @@ class BatchAnswer:
     predictions: list[Prediction]
 
 
-@router.post("/predict", response_model=Prediction, responses=RESPONSES, openapi_extra=_one.openapi())
+@router.post(
+    "/predict",
+    response_model=Prediction,
+    responses=_RESPONSES,
+    openapi_extra=_one.openapi() | {"parameters": PARAMETERS},
+)
 async def predict(body: Annotated[PredictRequest, Depends(_one)], inference: InferenceDependency) -> Response:
     """Classify one text."""
     classification = await inference([body.text], body.truncation)
     return _json(classification.predictions[0], server_timing(classification))
 
 
-@router.post("/predict/batch", response_model=BatchAnswer, responses=RESPONSES, openapi_extra=_many.openapi())
+@router.post(
+    "/predict/batch",
+    response_model=BatchAnswer,
+    responses=_RESPONSES,
+    openapi_extra=_many.openapi() | {"parameters": PARAMETERS},
+)
 async def predict_batch(
     body: Annotated[PredictBatchRequest, Depends(_many)], inference: InferenceDependency
 ) -> Response:
