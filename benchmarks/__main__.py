@@ -9,11 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from benchmarks import machine, report
 from benchmarks.bare import BareLoopError
 from benchmarks.bench import bench
+from benchmarks.compare import TargetError, compare, launch_of, slowed
 from benchmarks.corpus import CorpusError
 from benchmarks.effort import FULL, QUICK, Effort
 from benchmarks.engines import EngineError
@@ -21,6 +24,8 @@ from benchmarks.process import ROOT, place
 from benchmarks.promises.register import PROMISES
 from benchmarks.report import LATEST
 from benchmarks.rig import Rig, choose_texts
+from benchmarks.rivals import rivals
+from benchmarks.section import Section
 from benchmarks.sections import RATIOS
 from benchmarks.servers import ServerError, pin_load
 from benchmarks.terminal import print_findings
@@ -31,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except (BareLoopError, CorpusError, EngineError, ServerError) as error:
+    except (BareLoopError, CorpusError, EngineError, ServerError, TargetError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 2
     return code
@@ -47,6 +52,18 @@ def _parser() -> argparse.ArgumentParser:
     everything.add_argument("--output", type=Path, default=LATEST, help="directory for JSON, Markdown and pictures")
     _add_common(everything)
     everything.set_defaults(run=_bench)
+    baselines = commands.add_parser("baselines", help="what one would use instead, under the same load")
+    baselines.add_argument("--checkpoint", type=Path, help="weights of the baselines; random ones if none")
+    baselines.add_argument("--output", type=Path, default=LATEST, help="directory for JSON, Markdown and pictures")
+    _add_common(baselines)
+    baselines.set_defaults(run=_baselines)
+    comparison = commands.add_parser("compare", help="two revisions, working trees or artifacts, taking turns")
+    comparison.add_argument("a", help="an artifact, a directory with a server, or a revision")
+    comparison.add_argument("b", help="likewise")
+    comparison.add_argument("--slow-b", type=float, metavar="FACTOR", help="make B slower: does the harness find it?")
+    comparison.add_argument("--output", type=Path, default=LATEST, help="directory for JSON and Markdown")
+    _add_common(comparison)
+    comparison.set_defaults(run=_compare)
     ratios = commands.add_parser("ratios", help="throughput and idle latency against the bare loop")
     _add_common(ratios)
     ratios.set_defaults(run=_promises, names=list(RATIOS), judge=False)
@@ -75,6 +92,29 @@ def _bench(options: argparse.Namespace) -> int:
         _rig(options), _effort(options), checkpoint=options.checkpoint, directory=options.output, console=console
     )
     _print_json(summary)
+    return 0
+
+
+def _baselines(options: argparse.Namespace) -> int:
+    rig, effort = _rig(options), _effort(options)
+    context = machine.describe(rig.artifact, rig.placement)
+    section = rivals(rig, Effort(max(effort.rounds // 3, 2), effort.seconds, effort.scale), options.checkpoint)
+    return _finish("baselines", context, section, options.output)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    rig, effort = _rig(options), _effort(options)
+    context = machine.describe(rig.artifact, rig.placement)
+    with launch_of(options.a, rig.artifact) as first, launch_of(options.b, rig.artifact) as second:
+        section = compare(rig, first, slowed(second, options.slow_b) if options.slow_b else second, effort)
+    return _finish("compare", context, section, options.output)
+
+
+def _finish(name: str, context: dict[str, Any], section: Section, directory: Path) -> int:
+    console = Console(stderr=True)
+    report.print_section(section, console)
+    report.write(name, context, [section], directory)
+    _print_json({section.name: section.figures})
     return 0
 
 

@@ -3,17 +3,18 @@
 import math
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_RESAMPLES: Final = 2000
-_CONFIDENCE: Final = 0.95
+_RESAMPLES: Final = 4000
+_SEED: Final = 0
+CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and its 95 % bootstrap interval."""
+    """An estimate and its bootstrap interval."""
 
     estimate: float
     low: float
@@ -37,26 +38,24 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(math.ceil(share * len(values)) - 1, 0)]
 
 
-def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
+def ratio_interval(
+    numerators: Sequence[float], denominators: Sequence[float], confidence: float = CONFIDENCE
+) -> Interval:
     """Return the geometric mean of paired ratios with its bootstrap interval.
 
     Args:
         numerators: a figure of each round.
         denominators: what it is compared with, measured in the same round.
-        seed: of the resampling.
+        confidence: share of such intervals that hold the true value.
     """
     logs = [math.log(a / b) for a, b in zip(numerators, denominators, strict=True)]
-    interval = mean_interval(logs, seed)
+    interval = mean_interval(logs, confidence)
     return Interval(math.exp(interval.estimate), math.exp(interval.low), math.exp(interval.high))
 
 
-def mean_interval(values: Sequence[float], seed: int = 0) -> Interval:
+def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Return the mean with its bootstrap interval (percentile method; Efron & Tibshirani 1993)."""
-    return _bootstrap(values, statistics.fmean, seed)
-
-
-def _bootstrap(values: Sequence[float], statistic: Callable[[Sequence[float]], float], seed: int) -> Interval:
-    draw = random.Random(seed)  # noqa: S311 - not cryptography
-    resampled = sorted(statistic(draw.choices(values, k=len(values))) for _ in range(_RESAMPLES))
-    tail = (1 - _CONFIDENCE) / 2
-    return Interval(statistic(values), quantile(resampled, tail), quantile(resampled, 1 - tail))
+    draw = random.Random(_SEED)  # noqa: S311 - not cryptography
+    means = sorted(statistics.fmean(draw.choices(values, k=len(values))) for _ in range(_RESAMPLES))
+    tail = (1 - confidence) / 2
+    return Interval(statistics.fmean(values), quantile(means, tail), quantile(means, 1 - tail))

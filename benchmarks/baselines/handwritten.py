@@ -1,0 +1,37 @@
+"""Handwritten: what a careful developer writes in an hour, tokenizers and onnxruntime behind FastAPI's threads.
+
+It serves the very artifact that Verdict serves, so that the difference is the server alone.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from tokenizers import Tokenizer
+
+from benchmarks.baselines.app import Predict
+from server.artifact import read_manifest
+
+
+def load(artifact: Path) -> Predict:
+    """Return the function."""
+    manifest = read_manifest(artifact)
+    tokenizer = Tokenizer.from_file(str(artifact / "tokenizer.json"))
+    tokenizer.enable_truncation(manifest.max_length)
+    tokenizer.no_padding()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = ort.InferenceSession(
+        artifact / "model.onnx", options, disabled_optimizers=list(manifest.session.disabled_optimizers)
+    )
+
+    def predict(text: str) -> Sequence[float]:
+        ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
+        (logits,) = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        powers = np.exp(logits[0] - logits[0].max())
+        probabilities: list[float] = (powers / powers.sum()).tolist()
+        return probabilities
+
+    return predict

@@ -1,0 +1,111 @@
+"""Compare: two revisions, working trees or artifacts, with a verdict only where the figures carry one."""
+
+import contextlib
+import io
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+from benchmarks.duel import Duel, Load, duel
+from benchmarks.effort import Effort
+from benchmarks.process import ROOT, server_python
+from benchmarks.ratios import BATCH_TEXTS, batches, single
+from benchmarks.rig import Rig
+from benchmarks.section import Section, Table
+from benchmarks.servers import Launch, Server, verdict
+from benchmarks.statistics import Interval
+
+_CONFIDENCE: Final = 0.99
+"""Four loads are judged, twice each: at 95 % every third comparison of equals would find a difference."""
+
+
+class TargetError(Exception):
+    """What is to be compared does not exist; the message says what was looked for."""
+
+
+@contextlib.contextmanager
+def launch_of(target: str, artifact: Path) -> Iterator[Launch]:
+    """Return how to start what a target names: an artifact, a working tree or a revision.
+
+    Args:
+        target: a directory with a manifest, a directory with a server, or whatever git knows as a commit.
+        artifact: what trees and revisions serve.
+
+    Raises:
+        TargetError: if it is none of them.
+    """
+    path = Path(target)
+    if (path / "manifest.json").exists():
+        yield verdict(path)
+    elif (path / "server").is_dir():
+        yield verdict(artifact, directory=path.resolve())
+    else:
+        with tempfile.TemporaryDirectory() as directory:
+            _extract(target, Path(directory))
+            yield verdict(artifact, directory=Path(directory))
+
+
+def slowed(launch: Launch, factor: float) -> Launch:
+    """Return how to start the same server with every run of the model made slower."""
+    command = [server_python(), "-m", "benchmarks.slowed", str(factor)]
+    return replace(launch, command=command, environment={**launch.environment, "PYTHONPATH": str(ROOT)})
+
+
+def compare(rig: Rig, first: Launch, second: Launch, effort: Effort) -> Section:
+    """Let two servers take turns at four loads; return what the second makes of them against the first."""
+    cores = rig.placement.server
+    with Server(first, cores) as a, Server(second, cores) as b:
+        duels = [duel(a, b, load, effort, _CONFIDENCE) for load in _loads(rig)]
+        memory = [f"{server.usage().resident_bytes / 1e6:.0f} MB, ready in {server.start_s:.2f} s" for server in (a, b)]
+    rows = [
+        [it.load, f"{it.first_per_s:.1f}", f"{it.second_per_s:.1f}", str(it.ratio), str(it.cpu_ratio), judge(it)]
+        for it in duels
+    ]
+    notes = [
+        f"B over A; above 1 B is faster; intervals of {_CONFIDENCE:.0%} over {effort.rounds} rounds",
+        f"A: {memory[0]}; B: {memory[1]}",
+    ]
+    table = Table(["load", "A texts/s", "B texts/s", "by the clock", "by CPU seconds", "verdict"], rows)
+    figures = [{**asdict(it), "verdict": judge(it)} for it in duels]
+    return Section("comparison", "B against A, taking turns", figures, table, notes)
+
+
+def judge(result: Duel) -> str:
+    """Return a verdict in words, or that there is none.
+
+    The clock decides where it can. CPU seconds, which a busy machine does not stretch, decide where only they can.
+    """
+    for interval in (result.ratio, result.cpu_ratio):
+        if interval.excludes(1.0):
+            return _words(interval)
+    return "no difference shown"
+
+
+def _words(interval: Interval) -> str:
+    change = abs(interval.estimate - 1)
+    return f"B is {change:.1%} {'faster' if interval.estimate > 1 else 'slower'}"
+
+
+def _loads(rig: Rig) -> Sequence[Load]:
+    sentences, reviews = single(rig.texts.sentences.texts), single(rig.texts.reviews.texts)
+    many = batches(rig.texts.sentences.take(60 * BATCH_TEXTS))
+    return [
+        Load("sentences, 1 caller", sentences, 1),
+        Load("sentences, 16 callers", sentences, 16),
+        Load("reviews, 16 callers", reviews, 16),
+        Load(f"batches of {BATCH_TEXTS} sentences, 4 callers", many, 4),
+    ]
+
+
+def _extract(revision: str, directory: Path) -> None:
+    command = ["git", "archive", "--format=tar", revision, "server"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - no shell
+    if answer.returncode:
+        reason = answer.stderr.decode(errors="replace").strip()
+        raise TargetError(f"{revision!r} is no artifact, no working tree and no revision with a server: {reason}")
+    with tarfile.open(fileobj=io.BytesIO(answer.stdout)) as archive:
+        archive.extractall(directory, filter="data")

@@ -1,0 +1,87 @@
+"""Rivals: Verdict against what one would use instead, under the same load on the same core."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.duel import Duel, Load, duel
+from benchmarks.effort import Effort
+from benchmarks.ratios import single
+from benchmarks.reference import make_reference
+from benchmarks.rig import Rig
+from benchmarks.section import Section, Table
+from benchmarks.servers import Launch, Server
+from server.artifact import read_manifest
+
+_CALLERS: Final = 16
+
+# Name on the command line of benchmarks.baselines -> name in tables.
+_NAMES: Final[Mapping[str, str]] = {
+    "replaced": "replaced: DistilBERT in PyTorch, padded",
+    "transformers": "transformers pipeline, fp32",
+    "optimum": "optimum pipeline, usual int8",
+    "handwritten": "by hand: onnxruntime, this artifact",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a server takes before and after its first load.
+
+    Attributes:
+        start_s: seconds from the start of its process to its first ready answer.
+        resident_bytes: resident memory after the load.
+    """
+
+    start_s: float
+    resident_bytes: int
+
+
+def rivals(rig: Rig, effort: Effort, checkpoint: Path | None) -> Section:
+    """Let Verdict take turns with each baseline at sentences and reviews."""
+    max_length = read_manifest(rig.artifact).max_length
+    reference = make_reference(rig.artifact / "tokenizer.json", max_length, checkpoint)
+    loads = {
+        "sentences": Load("sentences", single(rig.texts.sentences.texts), _CALLERS),
+        "reviews": Load("reviews", single(rig.texts.reviews.texts), _CALLERS),
+    }
+    figures: list[dict[str, Any]] = []
+    with rig.server() as ours:
+        for name, title in _NAMES.items():
+            model = rig.artifact if name == "handwritten" else reference
+            with Server(_launch(name, model), rig.placement.server) as theirs:
+                duels = {key: duel(theirs, ours, load, effort) for key, load in loads.items()}
+                standing = Standing(theirs.start_s, theirs.usage().resident_bytes)
+            figures.append(_figures(title, duels, standing))
+        ours_standing = Standing(ours.start_s, ours.usage().resident_bytes)
+    own = {key: max(it["duels"][key]["second_per_s"] for it in figures) for key in loads}
+    figures.insert(0, {"name": "Verdict", **{f"{key}_per_s": own[key] for key in loads}, **asdict(ours_standing)})
+    columns = ["server", "sentences/s", "Verdict", "reviews/s", "Verdict", "memory", "start"]
+    notes = [
+        f"{_CALLERS} callers, closed loop, one core; Verdict takes turns with each of the others, and its columns say "
+        "how many times as fast it is. All others stand behind FastAPI, their function on its threads."
+    ]
+    return Section("baselines", "What one would use instead", figures, Table(columns, _rows(figures)), notes)
+
+
+def _launch(name: str, model: Path) -> Launch:
+    command = [sys.executable, "-m", "benchmarks.baselines", name, str(model.resolve()), "--port", "{port}"]
+    return Launch(command, {"TOKENIZERS_PARALLELISM": "false"}, start_timeout_s=180)
+
+
+def _figures(title: str, duels: Mapping[str, Duel], standing: Standing) -> dict[str, Any]:
+    rates = {f"{key}_per_s": it.first_per_s for key, it in duels.items()}
+    return {"name": title, **rates, **asdict(standing), "duels": {key: asdict(it) for key, it in duels.items()}}
+
+
+def _rows(figures: list[dict[str, Any]]) -> list[list[str]]:
+    rows = []
+    for it in figures:
+        row = [it["name"]]
+        for key in ("sentences", "reviews"):
+            row.append(f"{it[f'{key}_per_s']:.1f}")
+            row.append(f"{it['duels'][key]['ratio']['estimate']:.2f}x" if "duels" in it else "")
+        rows.append([*row, f"{it['resident_bytes'] / 1e6:.0f} MB", f"{it['start_s']:.1f} s"])
+    return rows
