@@ -1,84 +1,141 @@
-"""Connections: limits on a request's head, which uvicorn leaves unbounded in size and time.
+"""Connections: what uvicorn leaves open, in size, in time and in kind.
 
-A sender that trickles a head or never ends it must hold neither memory nor a connection for long. Bodies have
-their own limits in ``server.api.body``.
+A sender that trickles a head, never ends it, or is silent holds neither memory nor a connection for long; an offer
+to upgrade is declined instead of swallowing the body. Bodies have their own limits in ``server.api.body``.
 """
 
 import asyncio
 import http
-import uuid
+import os
+import resource
 from typing import Final
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
 """A proxy's usual limit is 8 to 32 KiB."""
-_HEAD_TIMEOUT_S: Final = 10.0
+_PATIENCE_S: Final = 10.0
+"""For a head, and for the rest of a body that was answered before it ended."""
+_RESERVED_DESCRIPTORS: Final = 64
+"""Files that the process needs beside its connections."""
+_HOP_BY_HOP: Final = (b"upgrade", b"http2-settings")
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 whose request heads are complete in 10 s and at most 32 KiB, or the connection closes."""
+    """HTTP/1.1 with bounds on heads, on silence and on the number of connections."""
 
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
-        """Begin to wait for the first head."""
+        """Begin to wait for the first head, if there is a descriptor to spare."""
         super().connection_made(transport)
-        self._begin_head()
+        if len(self.connections) > _max_connections():
+            self._refuse(503, "overloaded", "too many connections; retry in a second")
+        else:
+            self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        self._end_head()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and give up on a head that does not end."""
-        super().data_received(data)
-        if self._timer is None or self.transport.is_closing():
+        """Parse; decline upgrades; give up on a head that does not end."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline_upgrade(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("the request is not HTTP/1.1")
+        if self.transport.is_closing() or self._is_answering():
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > _MAX_HEAD_BYTES:
-            self._refuse(431, "invalid_request", f"the request's head has more than {_MAX_HEAD_BYTES} bytes")
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self._refuse_head()
+        if self._timer is None:
+            self._start_timer()
 
     def on_message_begin(self) -> None:
         """Begin to wait for this head."""
-        self._begin_head()
+        self._in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Let the request through if its head is small enough."""
-        self._end_head()
+        if self._declines_upgrade():
+            return
+        self._in_head = False
+        self._stop_timer()
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > _MAX_HEAD_BYTES:
-            self._refuse(431, "invalid_request", f"the request's head has more than {_MAX_HEAD_BYTES} bytes")
+            self._refuse_head()
         else:
             super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """Note the end of a body, unless the parser ended it for an upgrade that is declined."""
+        if not self._declines_upgrade():
+            self._stop_timer()
+            super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP with the error body that every error has."""
-        if not self.transport.is_closing():
-            self._refuse(400, "invalid_request", msg)
+        self._refuse(400, "invalid_request", msg)
 
-    def _begin_head(self) -> None:
-        self._head_bytes = 0
-        if self._timer is None:
-            self._timer = self.loop.call_later(_HEAD_TIMEOUT_S, self._give_up)
+    def _declines_upgrade(self) -> bool:
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
 
-    def _end_head(self) -> None:
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Read the request again as if HTTP/1.1 alone had been spoken of (RFC 9110, section 7.8).
+
+        The parser takes everything behind the head for the other protocol. Java's clients offer HTTP/2 with every
+        request, so their bodies would be lost, or read as a request of their own.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self.send_400_response("this server is no proxy")
+            return
+        kept = [(name, value) for name, value in self.headers if name not in _HOP_BY_HOP]
+        lines = b"".join(b"%b: %b\r\n" % (name, _without_upgrade(name, value)) for name, value in kept)
+        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (self.parser.get_method(), self.url, lines)
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(head + rest)
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(_PATIENCE_S, self._give_up)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _give_up(self) -> None:
         self._timer = None
-        if not self.transport.is_closing():
-            self._refuse(408, "timed_out", f"the request's head did not arrive in {_HEAD_TIMEOUT_S:g} s")
+        if self._in_head and self._head_bytes:
+            self._refuse(408, "timed_out", f"the request's head did not arrive in {_PATIENCE_S:g} s")
+        else:
+            self.transport.close()
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, "invalid_request", f"the request's head has more than {_MAX_HEAD_BYTES} bytes")
 
     def _refuse(self, status: int, kind: str, message: str) -> None:
-        self._end_head()
-        request_id = uuid.uuid4().hex
+        """Answer outside the application and close, but never before an answer that is still owed."""
+        self._stop_timer()
+        if self.transport.is_closing():
+            return
+        if self._is_answering():
+            self.cycle.keep_alive = False
+            return
+        request_id = os.urandom(16).hex()
         body = orjson.dumps({"error": {"kind": kind, "message": message, "request_id": request_id}})
         head = (
             f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
@@ -86,3 +143,16 @@ class BoundedProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+def _max_connections() -> int:
+    """Return how many connections leave the process descriptors for its own files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, soft - _RESERVED_DESCRIPTORS)
+
+
+def _without_upgrade(name: bytes, value: bytes) -> bytes:
+    if name != b"connection":
+        return value
+    tokens = [token.strip() for token in value.split(b",")]
+    return b", ".join(token for token in tokens if token.lower() not in _HOP_BY_HOP) or b"keep-alive"

@@ -1,9 +1,15 @@
-"""Logs: one line per record on standard error, as text or JSON. Values are escaped, texts never appear."""
+"""Logs: one line per record on standard error, as text or JSON. Values are escaped, texts never appear.
+
+As text, further lines of a record (a traceback's) are indented: nothing but a record of ours begins a line.
+"""
 
 import logging
-from typing import Literal
+from typing import Final, Literal
 
 import orjson
+
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {0x0A: "\n    "}
+"""Control characters, with which a value could forge a line or command the terminal of who reads it."""
 
 
 class _JsonFormatter(logging.Formatter):
@@ -16,13 +22,14 @@ class _JsonFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            document["exception"] = self.formatException(record.exc_info)
+            trace = self.formatException(record.exc_info)
+            document["exception"] = trace.encode(errors="backslashreplace").decode()  # lone surrogates are no JSON
         return orjson.dumps(document).decode()
 
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+        line = super().format(record).translate(_ESCAPES)
         fields = getattr(record, "fields", None)
         return f"{line} {orjson.dumps(fields).decode()}" if fields else line
 
@@ -32,6 +39,9 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler()
     text = _TextFormatter("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(_JsonFormatter() if log_format == "json" else text)
+    # As in Python's "Logging HOWTO", Optimization: nobody reads where a record was made, and finding out costs.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # its life-cycle lines repeat ours
     logging.getLogger("asyncio").setLevel(logging.WARNING)
