@@ -62,3 +62,25 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
     configure_logging("debug", "text")
     logging.getLogger("uvicorn.error").info("quiet")
     assert "" == capsys.readouterr().err
+
+
+FORGED = "a\n2026-01-01 00:00:00,000 ERROR forged\r\x1b[2K\x9b"
+
+
+def test_no_value_forges_a_text_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Line feeds in a message or an exception begin no record, and no control character reaches a terminal."""
+    configure_logging("info", "text")
+    logging.getLogger("server").error("failed on %s", FORGED, exc_info=ValueError(FORGED))
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.endswith(" ERROR failed on a")
+    assert 3 == len(others)
+    assert [] == [line for line in others if not line.startswith("    ")]
+    assert set() == {character for line in others for character in line} & {"\r", "\x1b", "\x9b"}
+
+
+def test_no_exception_breaks_a_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception with a line feed or half a character is one line that parses."""
+    configure_logging("info", "json")
+    logging.getLogger("server").error("failed", exc_info=ValueError(f"{FORGED} \ud800"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["exception"].endswith(r" \ud800")
