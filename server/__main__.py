@@ -51,22 +51,21 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then say so."""
-        try:
-            await super().startup(sockets)
-        except OSError as error:  # somebody else began to listen since the port was reserved
-            raise StartupError(
-                f"can not listen: {error.strerror}; choose another VERDICT_HOST or VERDICT_PORT"
-            ) from error
+        await super().startup(sockets)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._start_reload)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         _logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what was opened, also when there is no time left for requests, in which case uvicorn would not."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain, or end at once if that has begun already."""
-        loop = asyncio.get_running_loop()
-        if self._drain is None:
-            _logger.info("%s: draining for at most %g s", signal.Signals(sig).name, self._drain_timeout_s)
-            self._drain = loop.create_task(self._drain_and_exit())
+        if self._drain is None:  # nothing else before it is set: the next signal may interrupt this very function
+            self._drain = asyncio.get_running_loop().create_task(self._drain_and_exit(signal.Signals(sig)))
         else:
             self.force_exit = self.should_exit = True
 
@@ -74,7 +73,8 @@ class DrainingServer(uvicorn.Server):
         if isinstance(self._classifier, ReloadableClassifier):
             self._reload = asyncio.create_task(_reload_or_log(self._classifier))
 
-    async def _drain_and_exit(self) -> None:
+    async def _drain_and_exit(self, signal_: signal.Signals) -> None:
+        _logger.info("%s: draining for at most %g s", signal_.name, self._drain_timeout_s)
         unanswered = await self._lifecycle.drain(self._drain_timeout_s)
         if unanswered:
             _logger.warning("%d requests were not answered in %g s", unanswered, self._drain_timeout_s)
@@ -118,7 +118,9 @@ def _serve() -> None:
         model.quantization,
         time.perf_counter() - started,
     )
-    server = DrainingServer(_uvicorn_config(app), app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
+    config = _uvicorn_config(app)
+    _listen(listener, config.backlog)
+    server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
     server.run(sockets=[listener])
     _logger.info("stopped")
 
@@ -148,6 +150,15 @@ def _bind(host: str, port: int) -> socket.socket:
             f"can not listen on {host}:{port}: {reason}; choose another VERDICT_HOST or VERDICT_PORT"
         ) from error
     return listener
+
+
+def _listen(listener: socket.socket, backlog: int) -> None:
+    """Open the port; uvloop, which does so again, would hide that somebody else has meanwhile."""
+    try:
+        listener.listen(backlog)
+    except OSError as error:
+        host, port = listener.getsockname()[:2]
+        raise StartupError(f"can not listen on {host}:{port}: {error.strerror}; choose another VERDICT_PORT") from error
 
 
 def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:

@@ -1,5 +1,6 @@
 """The middleware around every request: its id, whether it is taken, its counting and its log line."""
 
+import asyncio
 import logging
 import re
 import time
@@ -57,6 +58,11 @@ class RequestMiddleware:
         with self._lifecycle.in_flight:
             try:
                 await self._handle(scope, receive, send_with_id)
+            except asyncio.CancelledError:  # the time to drain is over
+                if not self._lifecycle.draining:
+                    raise
+                if not status:
+                    await _refuse(scope, receive, send_with_id)
             except Exception:
                 _logger.exception("request %s failed; this is a bug", request_id)
                 if not status:
@@ -67,8 +73,7 @@ class RequestMiddleware:
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._lifecycle.draining and not scope["path"].startswith(_WHILE_DRAINING):
-            refusal = DrainingError("the server is shutting down; send the request to another one")
-            await render(refusal, scope["state"]["request_id"])(scope, receive, send)
+            await _refuse(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -80,6 +85,11 @@ class RequestMiddleware:
             fields = {"request_id": request_id, "route": route, "status": status, "ms": round(seconds * 1000, 3)}
             trace = {"trace_id": traced} if (traced := trace_id()) else {}
             _access.info("answered", extra={"fields": fields | trace | scope["state"].get("log_fields", {})})
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    refusal = DrainingError("the server is shutting down; send the request to another one")
+    await render(refusal, scope["state"]["request_id"])(scope, receive, send)
 
 
 def _request_id(request: Request) -> str:

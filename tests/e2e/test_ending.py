@@ -1,0 +1,124 @@
+"""The end of a server: nothing that was admitted is lost, and the exit code says that all went well."""
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.artifacts import copy_tiny
+from tests.support.process import ServerProcess, server_process
+from tests.support.serving import check_error
+from tests.support.tiny import TINY
+
+pytestmark = pytest.mark.timeout(60)  # a test that opens a pipe would wait for a dead server
+
+BODY = json.dumps({"text": "good"}).encode()
+
+
+class HalfSent:
+    """A request whose head the server has read and whose body it waits for."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        head = f"POST /predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {len(BODY)}\r\n\r\n"
+        self._socket.sendall(head.encode())
+        assert b"HTTP/1.1 100 Continue\r\n\r\n" == self._socket.recv(1024)
+
+    def finish(self) -> tuple[int, bool]:
+        """Send the body and return the status, and whether the server closes the connection."""
+        self._socket.sendall(BODY)
+        answer = self.read()
+        return int(answer.split()[1]), b"connection: close" in answer.lower()
+
+    def read(self) -> bytes:
+        """Return all that comes until the server closes."""
+        with self._socket:
+            return b"".join(iter(lambda: self._socket.recv(65536), b""))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_server_ends_at_once(number: signal.Signals) -> None:
+    """SIGTERM and Ctrl-C end a server that owes nothing, with exit code 0 and without a traceback."""
+    with server_process() as server:
+        assert 200 == httpx.get(f"{server.url}/health/ready").status_code
+        server.signal(number)
+        assert 0 == server.wait()
+    check_clean(server)
+    assert "stopped" in server.lines[-1]
+    assert "" == server.output
+
+
+def test_requests_in_flight_are_answered_before_the_end() -> None:
+    """During a drain readiness is 503, new work is refused, and every request that had begun gets its answer."""
+    with server_process() as server:
+        url, begun = server.url, [HalfSent(server.port) for _ in range(16)]
+        server.signal(signal.SIGTERM)
+        server.wait_for("SIGTERM: draining")
+        check_error(httpx.get(f"{url}/health/ready"), 503, "draining")
+        assert 200 == httpx.get(f"{url}/health/live").status_code
+        check_error(httpx.post(f"{url}/predict", json={"text": "good"}), 503, "draining")
+        assert server.process.poll() is None
+        assert [(200, True)] * 16 == [request.finish() for request in begun]
+        assert 0 == server.wait()
+    check_clean(server)
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    """Whoever does not want to wait for the drain sends another signal."""
+    with server_process(drain_timeout_s="600") as server:
+        begun = HalfSent(server.port)
+        server.signal(signal.SIGINT)
+        server.wait_for("SIGINT: draining")
+        server.signal(signal.SIGINT)
+        assert 0 == server.wait()
+        assert b"draining" in begun.read()
+    check_clean(server)
+
+
+def test_a_drain_ends_when_its_time_is_over() -> None:
+    """A caller that never finishes its request does not keep the server from ending, and the log counts it."""
+    with server_process(drain_timeout_s="0.1") as server:
+        begun = HalfSent(server.port)
+        server.signal(signal.SIGTERM)
+        server.wait_for("1 requests were not answered in 0.1 s")
+        assert 0 == server.wait()
+        assert b"draining" in begun.read()
+    check_clean(server)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_model_loads_ends_the_start(tmp_path: Path, number: signal.Signals) -> None:
+    """A start that is interrupted is no failure: exit code 0 and not a line."""
+    os.mkfifo(tmp_path / "manifest.json")
+    manifest = tmp_path / "manifest.json"
+    with server_process(tmp_path) as server, manifest.open("wb"):  # open returns when the server begins to read
+        server.signal(number)
+        assert 0 == server.wait()
+    assert [] == server.lines
+
+
+def test_hanging_up_reloads_the_artifact(tmp_path: Path) -> None:
+    """SIGHUP loads the artifact anew; one that is damaged leaves the old one serving."""
+    with server_process(copy_tiny(tmp_path)) as server:
+        url = server.url
+        server.signal(signal.SIGHUP)
+        server.wait_for(r"tiny 1\.0\.0 took over from 1\.0\.0")
+        (tmp_path / "model.onnx").write_bytes(b"")
+        server.signal(signal.SIGHUP)
+        server.wait_for(r"reload failed: tiny 1\.0\.0 stays: .*damaged")
+        assert 200 == httpx.post(f"{url}/predict", json={"text": "good"}).status_code
+        server.signal(signal.SIGTERM)
+        assert 0 == server.wait()
+    check_clean(server)
+    assert (TINY / "model.onnx").stat().st_size > 0
+
+
+def check_clean(server: ServerProcess) -> None:
+    """Check that nothing in the log looks like a failure."""
+    text = "".join(server.lines)
+    assert "Traceback" not in text
+    assert "Error" not in text

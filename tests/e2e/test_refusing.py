@@ -1,0 +1,94 @@
+"""A server that can not serve says why, in one line, and ends with exit code 1."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
+from tests.support.process import server_process
+from tests.support.tiny import TINY
+
+pytestmark = pytest.mark.timeout(60)  # a test that opens a pipe would wait for a dead server
+
+
+def check_refused(words: str, artifact: Path = TINY, **settings: str) -> None:
+    """Check that a server with these settings says the words in its only line and ends with exit code 1."""
+    with server_process(artifact, **settings) as server:
+        assert 1 == server.wait()
+        assert "" == server.output
+    (line,) = server.lines
+    assert line.startswith("verdict: ")
+    assert words in line
+
+
+def test_a_port_in_use() -> None:
+    """The message names address, reason and the settings to change."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = (
+            f"can not listen on 127.0.0.1:{port}: Address already in use; choose another VERDICT_HOST or VERDICT_PORT"
+        )
+        check_refused(words, port=str(port))
+
+
+def test_a_port_taken_while_the_model_loads(tmp_path: Path) -> None:
+    """Two servers that reserve a port at the same time: the one that comes second to listening says so."""
+    copy_tiny(tmp_path)
+    manifest = (tmp_path / "manifest.json").read_bytes()
+    (tmp_path / "manifest.json").unlink()
+    os.mkfifo(tmp_path / "manifest.json")
+    with socket.socket() as rival:
+        rival.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        rival.bind(("127.0.0.1", 0))
+        with server_process(tmp_path, port=str(rival.getsockname()[1])) as server:
+            with (tmp_path / "manifest.json").open("wb") as pipe:
+                rival.listen()
+                pipe.write(manifest)
+            assert 1 == server.wait()
+    assert "verdict: can not listen on 127.0.0.1:" in server.lines[-1]
+    assert "Traceback" not in "".join(server.lines)
+
+
+def test_a_missing_artifact(tmp_path: Path) -> None:
+    """The message names the folder and what is missing in it."""
+    check_refused(f"no artifact in {tmp_path}: manifest.json is missing", tmp_path)
+
+
+def test_a_damaged_artifact(tmp_path: Path) -> None:
+    """The message names the file that is not the one that was exported."""
+    (copy_tiny(tmp_path) / "model.onnx").write_bytes(b"damaged")
+    check_refused(f"{tmp_path}/model.onnx is damaged", tmp_path)
+
+
+def test_an_unknown_schema(tmp_path: Path) -> None:
+    """The message has both versions."""
+    edit_manifest(copy_tiny(tmp_path), lambda manifest: manifest.update(schema_version=2))
+    check_refused("has schema version 2, this server reads 1", tmp_path)
+
+
+def test_a_wrong_known_answer(tmp_path: Path) -> None:
+    """A CPU that computes something else than export wrote down never serves it."""
+    edit_manifest(copy_tiny(tmp_path), lambda m: m["probes"][0].update(probabilities=[0.5, 0.5]))
+    check_refused("this CPU computes the known answer for 'good' wrong by 0.435", tmp_path)
+
+
+def test_a_model_that_is_none(tmp_path: Path) -> None:
+    """What onnxruntime says about a file that it can not read is put into one line."""
+    replace_file(copy_tiny(tmp_path), "model.onnx", b"not\na\ngraph")
+    check_refused("onnxruntime can not load", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"port": "http"}, "VERDICT_PORT='http' can not be used"),
+        ({"log_format": "xml"}, "VERDICT_LOG_FORMAT='xml' can not be used: Input should be 'text' or 'json'"),
+        ({"max_body_bytes": "5000"}, "VERDICT_MAX_BODY_BYTES 5000 is less than VERDICT_MAX_TEXT_CHARS 100000"),
+        ({"host": "no.such.host.invalid"}, "can not listen on no.such.host.invalid:0"),
+    ],
+)
+def test_a_setting_that_can_not_be_used(settings: dict[str, str], words: str) -> None:
+    """The message names the variable, its value and what is allowed."""
+    check_refused(words, **settings)
