@@ -1,0 +1,70 @@
+"""The API against its own OpenAPI document: whatever is sent, the answer is a documented one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.process import server_process
+
+pytest.importorskip("schemathesis")
+
+pytestmark = pytest.mark.development
+
+CONFIGURATION = Path(__file__).with_name("openapi_fuzz.toml")
+HEADERS = {"authorization": "Bearer fuzz-key"}
+TIGHT = {
+    "max_text_chars": "60",
+    "max_body_bytes": "1024",
+    "max_items_per_request": "3",
+    "max_batch_tokens": "20",
+    "max_queue_tokens": "40",
+    "cache_items": "10",
+}
+SEED = ["--seed", "1"] if os.environ.get("CI") else []
+
+
+@pytest.mark.parametrize("limits", [{}, TIGHT], ids=["usual limits", "tight limits"])
+def test_every_answer_is_documented_and_none_is_a_failure(tmp_path: Path, limits: dict[str, str]) -> None:
+    """Several hundred right and wrong requests: no 500, every status, header and body as the document says.
+
+    Wrong requests are refused, right ones accepted, other methods answered with 405 and keys asked for where the
+    document says so. Afterwards the server is ready and its log knows of no bug.
+    """
+    with server_process(api_key="fuzz-key", **limits) as server:
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run"]
+        fuzzed = subprocess.run(
+            [*command, f"{server.url}/openapi.json", "--checks", "all", "--max-examples", "25", "--no-color", *SEED],
+            cwd=tmp_path,  # it keeps its findings there
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        ready = httpx.get(f"{server.url}/health/ready")
+        figures = httpx.get(f"{server.url}/metrics", headers=HEADERS).text
+        server.process.terminate()
+        assert 0 == server.wait()
+    assert 0 == fuzzed.returncode, fuzzed.stdout + fuzzed.stderr
+    assert "Tested: 7" in fuzzed.stdout
+    assert 200 == ready.status_code
+    assert 'status="500"' not in figures
+    assert [] == [line for line in server.lines if "Traceback" in line or "bug" in line]
+
+
+def test_the_document_covers_every_route() -> None:
+    """What is not in the document is not fuzzed: the routes are these."""
+    with server_process() as server:
+        document = httpx.get(f"{server.url}/openapi.json").json()
+    operations = {f"{method} {path}" for path, methods in document["paths"].items() for method in methods}
+    assert {
+        "get /health/live",
+        "get /health/ready",
+        "get /info",
+        "get /metrics",
+        "post /admin/reload",
+        "post /predict",
+        "post /predict/batch",
+    } == operations
