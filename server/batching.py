@@ -7,10 +7,11 @@ This module knows neither text nor HTTP. All state belongs to the event loop's t
 """
 
 import asyncio
+import itertools
 import logging
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -21,12 +22,20 @@ from numpy.typing import NDArray
 from server.cache import LogitsCache
 from server.cost_curve import CostCurve
 from server.engine import Batch, Engine
-from server.errors import EngineFailedError, OverloadedError, TimedOutError, TooLargeError
+from server.errors import (
+    DrainingError,
+    EngineFailedError,
+    OverloadedError,
+    TimedOutError,
+    TooLargeError,
+    VerdictError,
+)
 from server.metrics import Metrics
-from server.queue import BatchLimits, Item, Queue, Request, Row
+from server.queue import Admission, BatchLimits, Item, Queue, Row
 
 _logger = logging.getLogger(__name__)
 _RATE_SMOOTHING: Final = 0.1
+_CLOSED: Final = "the server is shutting down; send the request to another one"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +84,9 @@ class Batcher:
         self._metrics = metrics
         self._queue = Queue(limits, cost)
         self._running: dict[Row, list[Item]] = {}
+        self._open: set[Admission] = set()
         self._admitted = 0
+        self._closed = False
         self._tokens_per_s = 0.0
         self._wake_up = asyncio.Event()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="inference")
@@ -89,14 +100,14 @@ class Batcher:
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._worker_count)]
 
     async def close(self) -> None:
-        """End the workers; whoever still waits is cancelled."""
+        """End the workers; whoever still waits is told that the server shuts down."""
+        self._closed = True
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        while self._queue:
-            for item in self._queue.take():
-                item.future.cancel()
-        self._threads.shutdown()
+        for admission in list(self._open):
+            self._give_up(admission, DrainingError(_CLOSED))
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def submit(self, rows: Sequence[Row], deadline: float) -> Outcome:
         """Queue rows, all or none, and return their logits.
@@ -110,21 +121,30 @@ class Batcher:
             OverloadedError: if they do not fit now.
             TimedOutError: if the deadline passed before all of them ran.
             EngineFailedError: if the runtime failed on one of them.
+            DrainingError: if the batcher is closed.
         """
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            raise DrainingError(_CLOSED)
+        if loop.time() >= deadline:
+            raise self._timed_out()
         known = {row: logits for row in rows if (logits := self._cached(row)) is not None}
         self.check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
-        request = Request(time.perf_counter())
-        items = [self._admit(row, request, known.get(row)) for row in rows]
-        self._wake_up.set()
-        timer = asyncio.get_running_loop().call_at(deadline, self._expire, request)
+        admission = Admission(loop.create_future(), [None] * len(rows), time.perf_counter())
+        timer = loop.call_at(deadline, self._expire, admission)
+        self._open.add(admission)
         try:
-            logits = np.array([await item.future for item in items])
+            for index, row in enumerate(rows):
+                self._admit(row, index, admission, known.get(row))
+            self._wake_up.set()
+            await admission.answer
         finally:
             timer.cancel()
-            self._withdraw(items)
-        running = sum(request.runs)
-        waited = max(time.perf_counter() - request.admitted_at - running, 0.0)
-        return Outcome(logits, waited, running)
+            self._open.discard(admission)
+            self._withdraw(admission)
+        running = sum(admission.runs)
+        waited = max(time.perf_counter() - admission.admitted_at - running, 0.0)
+        return Outcome(np.array(admission.logits), waited, running)
 
     def _cached(self, row: Row) -> NDArray[np.float32] | None:
         if not self._cache:
@@ -158,34 +178,36 @@ class Batcher:
         rate = self._tokens_per_s * self._worker_count
         return float(math.ceil(excess_tokens / rate)) if rate else 1.0
 
-    def _admit(self, row: Row, request: Request, logits: NDArray[np.float32] | None) -> Item:
+    def _admit(self, row: Row, index: int, admission: Admission, logits: NDArray[np.float32] | None) -> None:
         """Answer a row from the cache, join it to its equal that runs, or queue it."""
         self._admitted += 1
-        item = Item(row, self._admitted, asyncio.get_running_loop().create_future(), request)
+        item = Item(row, index, admission, self._admitted)
         if logits is not None:
-            item.future.set_result(logits)
+            admission.settle(index, logits)
         elif row in self._running:
             self._running[row].append(item)
         else:
             self._queue.add(item)
-        return item
 
-    def _expire(self, request: Request) -> None:
-        """Give up a request whose deadline has passed, unless all of its rows run already."""
-        if request.waiting:
-            self._metrics.shed.labels("timed_out").inc()
-        for item in _unanswered(request.waiting):
-            item.future.set_exception(
-                TimedOutError("the deadline passed before inference started; send fewer texts or wait longer")
-            )
+    def _expire(self, admission: Admission) -> None:
+        """Give up an admission whose deadline has passed, unless all of its rows run already."""
+        if admission.waiting:
+            self._give_up(admission, self._timed_out())
 
-    def _withdraw(self, items: list[Item]) -> None:
-        """Leave nothing behind when a request ends, be it answered, failed, expired or its caller gone."""
-        for item in list(items[0].request.waiting):
+    def _timed_out(self) -> TimedOutError:
+        self._metrics.shed.labels("timed_out").inc()
+        return TimedOutError("the deadline passed before inference started; send fewer texts or wait longer")
+
+    def _give_up(self, admission: Admission, error: VerdictError) -> None:
+        self._withdraw(admission)
+        admission.fail(error)
+
+    def _withdraw(self, admission: Admission) -> None:
+        """Leave nothing behind when an admission ends, be it answered, failed, expired or its caller gone."""
+        for item in list(admission.waiting):
             self._queue.remove(item)
-        for item in items:
-            if not item.future.cancel() and not item.future.cancelled():
-                item.future.exception()  # mark it as seen: the caller was told of the first failure already
+        if admission.answer.done() and not admission.answer.cancelled():
+            admission.answer.exception()  # seen, also where its caller was cancelled in the same moment
 
     async def _work(self) -> None:
         while True:
@@ -201,32 +223,24 @@ class Batcher:
         """Run one micro-batch; its failure is its own rows' failure and nobody else's."""
         started = time.perf_counter()
         rows = list(groups)
-        for items in groups.values():
-            for item in items:
-                self._metrics.queue_wait.observe(started - item.request.admitted_at)
         self._metrics.in_flight.inc(len(rows))
         self._running |= groups
         try:
             logits = await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
-        except asyncio.CancelledError:
-            for item in _unanswered(*groups.values()):
-                item.future.cancel()
-            raise
         except Exception:
             _logger.exception("a micro-batch of %d texts failed", len(rows))
-            failure = EngineFailedError("the model failed on this text; try again")
-            for item in _unanswered(*groups.values()):
-                item.future.set_exception(failure)
+            for item in itertools.chain.from_iterable(groups.values()):
+                self._give_up(item.admission, EngineFailedError("the model failed on this text; try again"))
             return
         finally:
             self._metrics.in_flight.dec(len(rows))
             for row in rows:
                 self._running.pop(row, None)
-        self._account(groups, time.perf_counter() - started)
+        self._account(groups, started, time.perf_counter() - started)
         for row, row_logits in zip(rows, logits, strict=True):
             self._cache.put(row, row_logits)
-            for item in _unanswered(groups[row]):
-                item.future.set_result(row_logits)
+            for item in groups[row]:
+                item.admission.settle(item.index, row_logits)
 
     def _infer(self, rows: list[Row]) -> NDArray[np.float32]:
         logits = self._engine.run(Batch.of(rows, self._pad_token_id))
@@ -234,16 +248,15 @@ class Batcher:
             raise ValueError(f"the engine answered {len(rows)} rows with {logits.shape} logits that are not all finite")
         return logits
 
-    def _account(self, groups: dict[Row, list[Item]], seconds: float) -> None:
+    def _account(self, groups: dict[Row, list[Item]], started: float, seconds: float) -> None:
         lengths = [len(row) for row in groups]
         self._metrics.inference.observe(seconds)
         self._metrics.batch_texts.observe(len(lengths))
         self._metrics.batch_tokens.observe(max(lengths) * len(lengths))
-        for request in {item.request for items in groups.values() for item in items}:
-            request.runs.append(seconds)
+        items = list(itertools.chain.from_iterable(groups.values()))
+        for item in items:
+            self._metrics.queue_wait.observe(max(started - item.admission.admitted_at, 0.0))
+        for admission in {item.admission for item in items}:
+            admission.runs.append(seconds)
         smoothing = _RATE_SMOOTHING if self._tokens_per_s else 1.0
         self._tokens_per_s += smoothing * (sum(lengths) / max(seconds, 1e-6) - self._tokens_per_s)
-
-
-def _unanswered(*groups: Iterable[Item]) -> list[Item]:
-    return [item for items in groups for item in items if not item.future.done()]

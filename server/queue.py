@@ -1,6 +1,6 @@
 """The queue: rows that wait, sorted by length, and the choice of those that run together.
 
-Requests take turns in naming the first row of a micro-batch, so a large request is interleaved with small ones and
+Admissions take turns in naming the first row of a micro-batch, so a large one is interleaved with small ones and
 neither long nor short rows starve. Rows next to it in length join while the cost curve says that one run is cheaper
 than two. Equal rows are one row to the engine. The queue knows neither the event loop's tasks nor the engine.
 """
@@ -10,6 +10,7 @@ import math
 from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,37 +31,62 @@ class BatchLimits:
 
 
 @dataclass(slots=True, eq=False)
-class Request:
-    """The rows that were admitted together.
+class Admission:
+    """The rows that were admitted together, and what has become of them.
 
     Attributes:
+        answer: done when every row has its logits or the first has failed.
+        logits: per row (labels,) float32, once it has been computed.
         admitted_at: ``time.perf_counter()`` at admission.
-        waiting: its rows that do not run yet.
-        runs: seconds of each micro-batch that its rows were in.
+        waiting: the rows that do not run yet, in their order; the values mean nothing.
+        runs: seconds of each micro-batch that rows were in.
     """
 
+    answer: asyncio.Future[None]
+    logits: list[NDArray[np.float32] | None]
     admitted_at: float
-    waiting: deque["Item"] = field(default_factory=deque)
+    waiting: dict["Item", None] = field(default_factory=dict)
     runs: list[float] = field(default_factory=list)
+    _missing: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Miss every row."""
+        self._missing = len(self.logits)
+
+    def settle(self, index: int, logits: NDArray[np.float32]) -> None:
+        """Note a row's logits; the last one completes the answer."""
+        self.logits[index] = logits
+        self._missing -= 1
+        if not self._missing and not self.answer.done():
+            self.answer.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """End the answer with an error, unless it has ended already."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
-@dataclass(slots=True, eq=False)
 class Item:
-    """A row and the future of its logits, (labels,) float32; done at the latest when its request has ended."""
+    """A row of an admission.
 
-    row: Row
-    order: int
-    future: asyncio.Future[NDArray[np.float32]]
-    request: Request
+    Args:
+        row: its token ids.
+        index: its place in the admission.
+        admission: to whom its logits are owed.
+        order: counts rows in the order in which they came.
+    """
 
-    @property
-    def key(self) -> tuple[int, Row, int]:
+    __slots__ = ("admission", "index", "key", "row")
+
+    def __init__(self, row: Row, index: int, admission: Admission, order: int) -> None:
+        self.row = row
+        self.index = index
+        self.admission = admission
+        self.key = (len(row), row, order)
         """By length, and equal rows side by side."""
-        return len(self.row), self.row, self.order
 
 
-def _key(item: Item) -> tuple[int, Row, int]:
-    return item.key
+_key = attrgetter("key")
 
 
 class Queue:
@@ -74,7 +100,7 @@ class Queue:
     def __init__(self, limits: BatchLimits, cost: CostCurve) -> None:
         self._limits = limits
         self._cost = cost
-        self._turns: deque[Request] = deque()
+        self._turns: deque[Admission] = deque()
         self._by_length: list[Item] = []
         self.tokens = 0
 
@@ -83,26 +109,26 @@ class Queue:
         return len(self._by_length)
 
     def add(self, item: Item) -> None:
-        """Append a row; its request takes its turn behind those that wait already."""
-        if not item.request.waiting:
-            self._turns.append(item.request)
-        item.request.waiting.append(item)
+        """Append a row; its admission takes its turn behind those that wait already."""
+        if not item.admission.waiting:
+            self._turns.append(item.admission)
+        item.admission.waiting[item] = None
         insort(self._by_length, item, key=_key)
         self.tokens += len(item.row)
 
     def remove(self, item: Item) -> None:
         """Take a waiting row out."""
         del self._by_length[bisect_left(self._by_length, item.key, key=_key)]
-        item.request.waiting.remove(item)
-        if not item.request.waiting:
-            self._turns.remove(item.request)
+        del item.admission.waiting[item]
+        if not item.admission.waiting:
+            self._turns.remove(item.admission)
         self.tokens -= len(item.row)
 
     def take(self) -> list[Item]:
         """Take the next micro-batch out; the queue must not be empty."""
-        request = self._turns[0]
+        admission = self._turns[0]
         self._turns.rotate(-1)
-        low, high = self._neighbours(request.waiting[0])
+        low, high = self._neighbours(next(iter(admission.waiting)))
         items = self._by_length[low:high]
         for item in items:
             self.remove(item)

@@ -15,7 +15,7 @@ from server.batching import Batcher, Outcome
 from server.cache import LogitsCache
 from server.cost_curve import CostCurve
 from server.engine import Engine
-from server.errors import EngineFailedError, OverloadedError, TimedOutError, TooLargeError
+from server.errors import DrainingError, EngineFailedError, OverloadedError, TimedOutError, TooLargeError
 from server.metrics import Metrics
 from server.queue import BatchLimits, Row
 from tests.support.engines import EchoEngine, FixedEngine, GatedEngine, PoisonedEngine
@@ -257,12 +257,14 @@ async def test_a_deadline_that_passes_while_its_caller_is_cancelled_is_harmless(
     async with running(engine) as bench:
         first = bench.submit([make_row(1, 5)])
         await engine.reached(1)
-        gone = bench.submit([make_row(2, 5), make_row(3, 5)], timeout_s=0)
+        deadline = loop.time() + 0.05
+        gone = asyncio.create_task(bench.batcher.submit([make_row(2, 5), make_row(3, 5)], deadline))
         await asyncio.sleep(0)
-        loop.call_at(0, gone.cancel)
+        loop.call_at(deadline, gone.cancel)
+        ended = await settle([gone])
         engine.open()
-        results = await settle([first, gone])
-    assert isinstance(results[1], asyncio.CancelledError)
+        await first
+    assert isinstance(ended[0], asyncio.CancelledError)
     assert [] == complaints
 
 
@@ -382,7 +384,7 @@ async def test_an_answer_that_can_not_be_right_is_a_failure(logits: list[list[fl
                 await asyncio.wait_for(bench.submit([make_row(1, 5), make_row(2, 5)]), 5)
 
 
-async def test_closing_cancels_whoever_still_waits_or_runs() -> None:
+async def test_closing_tells_whoever_still_waits_or_runs() -> None:
     """No caller hangs on a batcher that was closed, be its rows queued or running."""
     engine = GatedEngine(EchoEngine())
     bench = make_bench(engine)
@@ -394,7 +396,9 @@ async def test_closing_cancels_whoever_still_waits_or_runs() -> None:
     asyncio.get_running_loop().call_soon(engine.open)
     await bench.batcher.close()
     results = await asyncio.wait_for(settle([runs, waits]), 5)
-    assert [asyncio.CancelledError] * 2 == [type(result) for result in results]
+    assert [DrainingError] * 2 == [type(result) for result in results]
+    with pytest.raises(DrainingError):
+        await bench.submit([make_row(3, 5)])
 
 
 async def test_every_figure_of_a_run_is_counted_once() -> None:
