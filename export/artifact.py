@@ -84,10 +84,11 @@ def _quantization(chosen: Measured) -> Quantization:
             scheme="dynamic-int8", weights="int8 per tensor", activations="uint8 per tensor, at run time"
         )
     granularity = "per channel" if recipe.per_channel else "per tensor"
+    exact = ", scaled so that 16-bit sums can not saturate" if recipe.exact else ""
     tamed = "" if recipe.outlier_ratio is None else ", outlying channels scaled down"
     return Quantization(
         scheme="static-int8",
-        weights=f"int{recipe.bits} {granularity}",
+        weights=f"int8 {granularity}{exact}",
         activations=f"uint8 per tensor, {recipe.method} of calibration texts{tamed}",
     )
 

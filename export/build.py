@@ -3,10 +3,8 @@
 Graphs that share fusions and rewrites are made once; calibration texts run through each tensor once.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -18,8 +16,9 @@ from export.activations import Observer, Range
 from export.graph import Graph
 from export.optimize import Fusions, fuse
 from export.quantize import quantize_embeddings, quantize_products
-from export.rewrites import Check, Outcome, apply
+from export.rewrites import Check, Outcome, Rewrite, apply
 from export.rewrites.embeddings import trim_positions
+from export.rewrites.gelu import approximate_gelu
 from export.rewrites.outliers import tame_outliers
 from export.variants import DynamicInt8, StaticInt8, Variant
 
@@ -53,7 +52,7 @@ class Builder:
         self._directory = directory
         self._observer = observer
         self._check = check
-        self._graphs: dict[tuple[Fusions, tuple[Callable[[Graph], bool], ...]], Any] = {}
+        self._graphs: dict[tuple[Fusions, tuple[Rewrite, ...]], tuple[onnx.ModelProto, tuple[Outcome, ...]]] = {}
 
     def build(self, variant: Variant) -> Built:
         """Write a variant's graph.
@@ -79,17 +78,18 @@ class Builder:
             fused = fuse(self._fp32, variant.fusions)
             model, outcomes = apply(fused, variant.rewrites, self._check, tolerance=REWRITE_TOLERANCE)
             self._graphs[key] = (model, tuple(outcomes))
-        model, outcomes = self._graphs[key]
-        return model, outcomes
+        return self._graphs[key]
 
     def _static(self, model: onnx.ModelProto, recipe: StaticInt8) -> onnx.ModelProto:
         ranges = self._observer.ranges(model, recipe.method)
         graph = Graph(model)
+        if recipe.fast_gelu:
+            approximate_gelu(graph)
         if recipe.outlier_ratio is not None:
             channels = self._observer.channels(model)
             ranges |= tame_outliers(graph, channels, ratio=recipe.outlier_ratio)
             graph = Graph(graph.finish())
-        quantize_products(graph, ranges, per_channel=recipe.per_channel, bits=recipe.bits)
+        quantize_products(graph, ranges, per_channel=recipe.per_channel, exact=recipe.exact)
         if recipe.embeddings:
             quantize_embeddings(graph)
             trim_positions(graph, self._max_length)

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from server.artifact import Manifest
 
+_BEGIN = "<!-- evaluations -->"
+_END = "<!-- end of evaluations -->"
+
 
 def render(manifest: Manifest, base_model: str, quality: Mapping[str, str]) -> str:
     """Return the model card as Markdown.
@@ -27,7 +30,8 @@ def render(manifest: Manifest, base_model: str, quality: Mapping[str, str]) -> s
         "",
         *(f"- {name}: {value}" for name, value in quality.items()),
         "",
-        *evaluations(manifest),
+        *_evaluations(manifest),
+        "",
         "## Limits",
         "",
         "It knows the language and the kinds of text it was trained on; sarcasm and mixed opinions mislead it. Its "
@@ -38,20 +42,28 @@ def render(manifest: Manifest, base_model: str, quality: Mapping[str, str]) -> s
     return "\n".join(lines) + "\n"
 
 
-def evaluations(manifest: Manifest) -> list[str]:
-    """Return the section of figures on whole splits; nothing where there are none yet."""
-    if not manifest.evaluations:
-        return []
-    lines = [
-        "## Accuracy",
-        "",
-        "| data set | split | n | accuracy | expected calibration error | measured on |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+def render_evaluations(card: str, manifest: Manifest) -> str:
+    """Return a card with its section of figures on whole splits written anew."""
+    before, marker, rest = card.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (marker and end):
+        raise ValueError("the card has no place for evaluations. This is a bug.")
+    return before + "\n".join(_evaluations(manifest)) + after
+
+
+def _evaluations(manifest: Manifest) -> list[str]:
+    lines = [_BEGIN]
+    if manifest.evaluations:
+        lines += [
+            "## Accuracy",
+            "",
+            "| data set | split | n | accuracy | expected calibration error | measured on |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
     for row in manifest.evaluations:
         error = f"{row.expected_calibration_error:.2%}"
         lines.append(f"| {row.dataset} | {row.split} | {row.n:,} | {row.accuracy:.2%} | {error} | {row.measured_on} |")
-    return [*lines, ""]
+    return [*lines, _END]
 
 
 def _reading(manifest: Manifest) -> str:

@@ -11,9 +11,9 @@ import onnx
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
 
-from export.graph import MICROSOFT
+from export.graph import Graph
 from export.rewrites import Rewrite
-from export.rewrites.attention import merge_projections, open_attention
+from export.rewrites.attention import open_attention
 from export.rewrites.embeddings import fix_token_types, slice_positions
 from export.rewrites.first_token import read_first_token
 
@@ -21,7 +21,6 @@ REWRITES: tuple[Rewrite, ...] = (
     fix_token_types,
     slice_positions,
     open_attention,
-    merge_projections,
     read_first_token,
 )
 """Everything that is worth trying on a graph, in order; each leaves the answers as they are."""
@@ -29,18 +28,13 @@ REWRITES: tuple[Rewrite, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Fusions:
-    """Which operators the library fuses; each but the last is one option of its optimizer.
-
-    Attributes:
-        fast_gelu: compute GELU by its tanh approximation (Hendrycks & Gimpel 2016), which changes answers a little.
-    """
+    """Which operators the library fuses; each is one option of its optimizer."""
 
     attention: bool = True
     gelu: bool = True
     bias_gelu: bool = False
     skip_layer_norm: bool = False
     embed_layer_norm: bool = False
-    fast_gelu: bool = False
 
 
 def fuse(path: Path, fusions: Fusions) -> onnx.ModelProto:
@@ -53,8 +47,4 @@ def fuse(path: Path, fusions: Fusions) -> onnx.ModelProto:
     options.enable_bias_skip_layer_norm = fusions.skip_layer_norm
     options.enable_embed_layer_norm = fusions.embed_layer_norm
     model = optimize_model(str(path), model_type="bert", optimization_options=options, opt_level=0).model
-    if fusions.fast_gelu:
-        for node in model.graph.node:
-            if node.op_type == "Gelu" and node.domain == MICROSOFT:
-                node.op_type = "FastGelu"
-    return model
+    return Graph(model).finish()  # declares the domain of what was fused

@@ -16,19 +16,21 @@ from export.activations import Range
 from export.graph import MICROSOFT, Graph
 
 _LEVELS: Final = 255
+_TOP: Final = 127
+_PAIR: Final = 128
 _SMALLEST: Final = 1e-12
 _LARGE_TABLE: Final = 256
 """Rows from which a lookup table is worth quantizing."""
 
 
-def quantize_products(graph: Graph, ranges: Mapping[str, Range], *, per_channel: bool, bits: int = 8) -> int:
+def quantize_products(graph: Graph, ranges: Mapping[str, Range], *, per_channel: bool, exact: bool) -> int:
     """Replace MatMuls with constant weights by int8 ones; return how many.
 
     Args:
         graph: float graph; changed.
         ranges: smallest and largest value of each product's input; a product without one stays float.
         per_channel: one weight scale per output channel, or one for the whole matrix.
-        bits: of the weights; 7 leaves room for 16-bit partial sums on CPUs without VNNI.
+        exact: scale weights so that no CPU saturates, see ``weight_steps``.
     """
     quantized: dict[str, list[str]] = {}
     consumers = graph.consumers()
@@ -41,7 +43,7 @@ def quantize_products(graph: Graph, ranges: Mapping[str, Range], *, per_channel:
         if source not in quantized:
             quantized[source] = _quantize_input(graph, source, ranges[source])
         values, scale, zero = quantized[source]
-        weight, weight_scale, weight_zero = _quantize_weights(graph, node.output[0], weights, per_channel, bits)
+        weight, weight_scale, weight_zero = _quantize_weights(graph, node.output[0], weights, per_channel, exact)
         inputs = [values, weight, scale, weight_scale, zero, weight_zero]
         addition, bias = _bias_after(graph, consumers.get(node.output[0], []), weights.shape[1])
         output = node.output[0]
@@ -63,7 +65,7 @@ def quantize_embeddings(graph: Graph) -> int:
         if table is None or table.ndim != 2 or len(table) < _LARGE_TABLE or table.dtype != np.float32:  # noqa: PLR2004
             continue
         name = node.output[0]
-        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / 127, _SMALLEST).astype(np.float32)
+        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / _TOP, _SMALLEST).astype(np.float32)
         rows = graph.add_constant(f"{name}/int8", np.rint(table / scales).astype(np.int8))
         factors = graph.add_constant(f"{name}/scales", scales)
         graph.remove([node])
@@ -85,18 +87,37 @@ def _quantize_input(graph: Graph, name: str, limits: Range) -> list[str]:
 
 
 def _quantize_weights(
-    graph: Graph, name: str, weights: NDArray[np.float32], per_channel: bool, bits: int
+    graph: Graph, name: str, weights: NDArray[np.float32], per_channel: bool, exact: bool
 ) -> tuple[str, str, str]:
     """Add int8 weights, symmetric; return the names of values, scales and zero points."""
-    largest = np.abs(weights).max(axis=0) if per_channel else np.abs(weights).max()
-    top = 2 ** (bits - 1) - 1
-    scales = np.maximum(largest / top, _SMALLEST).astype(np.float32)
-    values = np.clip(np.rint(weights / scales), -top, top).astype(np.int8)
+    scales, values = weight_steps(weights, per_channel=per_channel, exact=exact)
     return (
         graph.add_constant(f"{name}/weights", values),
         graph.add_constant(f"{name}/weight_scale", scales),
         graph.add_constant(f"{name}/weight_zero", np.zeros(scales.shape, np.int8)),
     )
+
+
+def weight_steps(
+    weights: NDArray[np.float32], *, per_channel: bool, exact: bool
+) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Return symmetric scales, () or (columns,) float32, and int8 weights of the matrix's shape.
+
+    Args:
+        weights: (rows, columns).
+        per_channel: one scale per column.
+        exact: x86 without VNNI multiplies unsigned activations with weights of two neighbouring rows and adds the
+            two products in 16 bits, saturating (vpmaddubsw). With at most 128 for the sum of two neighbours'
+            weights of one sign, 255 times that stays within 32,767, so such CPUs compute what all others do.
+    """
+    bound = np.abs(weights) / _TOP
+    if exact:
+        even = np.vstack([weights, np.zeros((len(weights) % 2, weights.shape[1]), np.float32)])
+        pairs = [np.maximum(side[0::2], 0) + np.maximum(side[1::2], 0) for side in (even, -even)]
+        bound = np.vstack([bound, *(pair / (_PAIR - 1) for pair in pairs)])  # rounding may add one half twice
+    largest = bound.max(axis=0) if per_channel else bound.max()
+    scales = np.maximum(largest, _SMALLEST).astype(np.float32)
+    return scales, np.clip(np.rint(weights / scales), -_TOP, _TOP).astype(np.int8)
 
 
 def _bias_after(graph: Graph, after: list[onnx.NodeProto], width: int) -> tuple[onnx.NodeProto | None, str]:

@@ -6,7 +6,7 @@ columns ``text`` and ``label``; a ``source`` column keeps the halves stratified 
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,7 +74,7 @@ def load_samples(checkpoint: Checkpoint, paths: Sequence[Path], *, calibration: 
         if not checkpoint.validation_path.is_file():
             raise ExportError(f"{checkpoint.directory} brings no validation.parquet; name held-out rows with --data")
         paths = [checkpoint.validation_path]
-    rows = [row for path in paths for row in _read(path)]
+    rows = [row for path in paths for row in read_rows(path)]
     _check(rows, len(checkpoint.labels), paths)
     first, second = _divide(rows, min(calibration, len(rows) // 2))
     return Samples(_tokenized(checkpoint, first), _tokenized(checkpoint, second[:limit]))
@@ -119,10 +119,14 @@ def _check(rows: Sequence[tuple[str, int, str]], labels: int, paths: Sequence[Pa
         raise ExportError(f"{names}: the labels {sorted(wrong)} are not among the model's {labels}")
 
 
-def _read(path: Path) -> Iterator[tuple[str, int, str]]:
+def read_rows(path: Path) -> list[tuple[str, int, str]]:
+    """Return a file's rows: text, label, source (the file's name where there is no such column).
+
+    Raises:
+        ExportError: if it can not be read or a row lacks a text or an integer label.
+    """
     try:
-        for row in _records(path):
-            yield str(row["text"]), int(row["label"]), str(row.get("source") or path.stem)
+        return [(str(row["text"]), int(row["label"]), str(row.get("source") or path.stem)) for row in _records(path)]
     except (OSError, ArrowInvalid) as error:
         raise ExportError(f"{path} can not be read: {str(error).splitlines()[0]}") from error
     except (KeyError, TypeError, ValueError) as error:

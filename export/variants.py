@@ -9,12 +9,14 @@ from typing import Final, Literal
 from export.activations import Method
 from export.optimize import REWRITES, Fusions
 from export.rewrites import Rewrite
+from export.rewrites.attention import merge_projections
 from export.rewrites.first_token import read_first_token
 from server.artifact import SessionOptions
 
 Target = Literal["portable", "x86-vnni", "x86-avx2", "arm64"]
-_DEFAULT: Final = SessionOptions()
 _FUSIONS: Final = Fusions()
+_PLAIN: Final = SessionOptions(disabled_optimizers=("SkipLayerNormFusion",))
+"""The runtime would fuse what was left apart, into a slower kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +26,19 @@ class StaticInt8:
     Attributes:
         method: how activation ranges are chosen.
         per_channel: one weight scale per output channel, or one per matrix.
-        bits: of the weights.
+        exact: weights scaled so that no CPU saturates, see ``weight_steps``.
         outlier_ratio: see ``tame_outliers``; None leaves outliers.
         embeddings: whether lookup tables are int8 too.
+        fast_gelu: GELU by tanh.
         library: let onnxruntime write quantize/dequantize pairs, outputs not quantized, instead of this project.
     """
 
     method: Method = "min-max"
     per_channel: bool = True
-    bits: int = 8
+    exact: bool = True
     outlier_ratio: float | None = 2.5
     embeddings: bool = True
+    fast_gelu: bool = False
     library: bool = False
 
 
@@ -58,7 +62,7 @@ class Variant:
     quantization: StaticInt8 | DynamicInt8 | None = StaticInt8()
     fusions: Fusions = _FUSIONS
     rewrites: tuple[Rewrite, ...] = REWRITES
-    session: SessionOptions = _DEFAULT
+    session: SessionOptions = _PLAIN
     reference: bool = False
 
 
@@ -67,14 +71,27 @@ FP32: Final = "fp32"
 USUAL: Final = "usual"
 _EVERYTHING: Final = Fusions(bias_gelu=True, skip_layer_norm=True, embed_layer_norm=True)
 _NOTHING: Final = Fusions(attention=False, gelu=False)
-_EXACT_ON_AVX2: Final = SessionOptions(config={"session.x64quantprecision": "1"})
-"""Where int8 sums would saturate (x86 without VNNI), onnxruntime makes the weights unsigned at load."""
-_ARM: Final = SessionOptions(config={"mlas.enable_gemm_fastmath_arm64_bfloat16": "1"})
+
+_EXTENDED: Final = _PLAIN.model_copy(update={"graph_optimization_level": "extended"})
+_UNSIGNED: Final = _PLAIN.model_copy(update={"config": {"session.x64quantprecision": "1"}})
+
+
+def _without(rewrite: Rewrite) -> tuple[Rewrite, ...]:
+    return tuple(other for other in REWRITES if other is not rewrite)
+
 
 REFERENCES: Final = (
-    Variant(FP32, "the converted model as it is", None, _NOTHING, (), reference=True),
+    Variant(FP32, "the converted model as it is", None, _NOTHING, (), SessionOptions(), reference=True),
     Variant("fp32-rewritten", "what the rewrites gain by themselves", None, reference=True),
-    Variant(USUAL, "O2 fusions, then dynamic int8: everybody's recipe", DynamicInt8(), _EVERYTHING, (), reference=True),
+    Variant(
+        USUAL,
+        "O2 fusions, then dynamic int8: everybody's recipe",
+        DynamicInt8(),
+        _EVERYTHING,
+        (),
+        SessionOptions(),
+        reference=True,
+    ),
 )
 
 CANDIDATES: Final = (
@@ -84,47 +101,35 @@ CANDIDATES: Final = (
     Variant("static-per-tensor", "one weight scale per matrix", StaticInt8(per_channel=False)),
     Variant("static-percentile", "ranges cut at 99.99 %", StaticInt8("percentile", outlier_ratio=None)),
     Variant("static-entropy", "ranges by entropy", StaticInt8("entropy", outlier_ratio=None)),
-    Variant("static-7bit", "weights of 7 bits: no saturation anywhere", StaticInt8(bits=7)),
     Variant("static-library", "quantize/dequantize pairs by the library", StaticInt8(outlier_ratio=None, library=True)),
     Variant("float-embeddings", "lookup tables left in fp32", StaticInt8(embeddings=False)),
-    Variant(
-        "all-tokens",
-        "last layer computed for every token",
-        rewrites=tuple(rewrite for rewrite in REWRITES if rewrite is not read_first_token),
-    ),
-    Variant(
-        "separate-qkv",
-        "three projections, attention unfused",
-        fusions=Fusions(attention=False),
-        rewrites=tuple(rewrite for rewrite in REWRITES if rewrite.__name__ != "merge_projections"),
-    ),
-    Variant("merged-qkv", "one projection, attention unfused", fusions=Fusions(attention=False)),
+    Variant("fast-gelu", "GELU by tanh", StaticInt8(fast_gelu=True)),
+    Variant("all-tokens", "last layer computed for every token", rewrites=_without(read_first_token)),
+    Variant("merged-qkv", "queries, keys and values in one product", rewrites=(*REWRITES, merge_projections)),
+    Variant("unfused-attention", "the attention as it was exported", fusions=Fusions(attention=False)),
     Variant("skip-layer-norm", "SkipLayerNormalization fused", fusions=Fusions(skip_layer_norm=True)),
     Variant("bias-gelu", "BiasGelu fused before quantizing", fusions=Fusions(bias_gelu=True)),
-    Variant("fast-gelu", "GELU by tanh", fusions=Fusions(fast_gelu=True)),
+    Variant("default-session", "the runtime fuses what it likes", session=SessionOptions()),
+    Variant("extended-session", "the runtime optimizes less", session=_EXTENDED),
+    Variant("unsigned-at-load", "the runtime's own remedy for saturation", session=_UNSIGNED),
     Variant("dynamic", "dynamic int8 on the plain graph", DynamicInt8(), _NOTHING, ()),
     Variant("dynamic-attention", "dynamic int8, attention fused, nothing else", DynamicInt8(), Fusions(), ()),
 )
 
 
 def candidates(target: Target) -> tuple[Variant, ...]:
-    """Return the candidates for a kind of CPU, with the session options that it needs.
+    """Return the candidates for a kind of CPU.
 
-    Only 7-bit weights are exact on AVX2 at full speed; elsewhere they are one row of many.
+    Where int8 sums can not saturate (VNNI, Arm), weights may use all of their range.
     """
-    if target == "x86-avx2":
-        narrow = [v for v in CANDIDATES if isinstance(v.quantization, StaticInt8) and not v.quantization.library]
-        return tuple(
-            replace(v, quantization=replace(v.quantization, bits=7))
-            for v in narrow
-            if isinstance(v.quantization, StaticInt8) and v.name != "static-7bit"
-        )
-    session = {"portable": _EXACT_ON_AVX2, "x86-vnni": SessionOptions(), "arm64": _ARM}[target]
-    listed = [replace(variant, session=session) for variant in CANDIDATES]
-    plain = session.model_copy(update={"disabled_optimizers": ("SkipLayerNormFusion",)})
-    extended = session.model_copy(update={"graph_optimization_level": "extended"})
-    return (
-        *listed,
-        replace(listed[0], name="static-no-skip", why="session without SkipLayerNormFusion", session=plain),
-        replace(listed[0], name="static-extended", why="session optimizes less: extended", session=extended),
-    )
+    if target in ("portable", "x86-avx2"):
+        return CANDIDATES
+    config = {"mlas.enable_gemm_fastmath_arm64_bfloat16": "1"} if target == "arm64" else {}
+    return tuple(_wider(variant, config) for variant in CANDIDATES)
+
+
+def _wider(variant: Variant, config: dict[str, str]) -> Variant:
+    session = variant.session.model_copy(update={"config": variant.session.config | config})
+    if isinstance(variant.quantization, StaticInt8):
+        variant = replace(variant, quantization=replace(variant.quantization, exact=False))
+    return replace(variant, session=session)

@@ -1,7 +1,8 @@
-"""Attention: one product for queries, keys and values, and the attention proper apart from it.
+"""Attention: queries, keys and values as products of their own, or as one, and the attention proper apart.
 
-onnxruntime's fused ``Attention`` hides its projection; opened into MatMul and ``MultiHeadAttention`` the
-projection can be quantized like every other product, its input only once, and the last layer can be cut down.
+onnxruntime's fused ``Attention`` hides its projection. Opened, the projection can be quantized like every other
+product and the last layer cut down. One merged product needs one quantization of its input instead of three; with
+static scales the three share that one anyway, and need no split after them.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from export.graph import MICROSOFT, Graph
 
 _LOWEST = float(np.finfo(np.float32).min)
+_PARTS = ("query", "key", "value")
 
 
 def open_attention(graph: Graph) -> bool:
-    """Open every fused ``Attention`` into one merged MatMul, its bias, a split and ``MultiHeadAttention``.
+    """Open every fused ``Attention`` into three products with their biases and ``MultiHeadAttention``.
 
     Only the plain form (input, weights, bias, mask) is opened. The mask keeps its form, see ContribOperators.md:
     valid tokens per text, or one flag per token.
@@ -25,30 +27,36 @@ def open_attention(graph: Graph) -> bool:
     if not nodes or any(len([name for name in node.input if name]) != 4 for node in nodes):  # noqa: PLR2004
         return False
     for node in nodes:
-        hidden, weights, bias, mask = node.input[:4]
-        attributes = graph.attributes(node)
-        name = node.output[0]
-        product = graph.add("MatMul", [hidden, weights], f"{name}/qkv_product")
-        merged = graph.add("Add", [product, bias], f"{name}/qkv")
-        parts = [f"{name}/{part}" for part in ("query", "key", "value")]
-        graph.add("Split", [merged], parts, axis=-1, num_outputs=3)
-        graph.remove([node])
-        graph.add(
-            "MultiHeadAttention",
-            [*parts, "", mask],
-            name,
-            domain=MICROSOFT,
-            num_heads=attributes["num_heads"],
-            mask_filter_value=attributes.get("mask_filter_value", _LOWEST),
-        )
+        weights, bias = graph.constant(node.input[1]), graph.constant(node.input[2])
+        if weights is None or bias is None or "qkv_hidden_sizes" in graph.attributes(node):
+            return False
+        _open(graph, node, np.split(weights, 3, axis=1), np.split(bias, 3))
     return True
 
 
-def merge_projections(graph: Graph) -> bool:
-    """Merge products with a bias that read the same tensor (queries, keys, values) into one, and split after it.
+def _open(
+    graph: Graph, node: onnx.NodeProto, weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
+) -> None:
+    name, attributes = node.output[0], graph.attributes(node)
+    made = []
+    for part, weight, bias in zip(_PARTS, weights, biases, strict=True):
+        matrix = graph.add_constant(f"{name}/{part}_weights", weight)
+        shift = graph.add_constant(f"{name}/{part}_bias", bias)
+        product = graph.add("MatMul", [node.input[0], matrix], f"{name}/{part}_product")
+        made.append(graph.add("Add", [product, shift], f"{name}/{part}"))
+    graph.remove([node])
+    graph.add(
+        "MultiHeadAttention",
+        [*made, "", node.input[3]],
+        name,
+        domain=MICROSOFT,
+        num_heads=attributes["num_heads"],
+        mask_filter_value=attributes.get("mask_filter_value", _LOWEST),
+    )
 
-    For graphs whose attention the library did not fuse.
-    """
+
+def merge_projections(graph: Graph) -> bool:
+    """Merge products with a bias that read the same tensor (queries, keys, values) into one, and split after it."""
     readers: dict[str, list[_Projection]] = {}
     consumers = graph.consumers()
     for node in graph.of_type("MatMul"):

@@ -27,7 +27,6 @@ def read_first_token(graph: Graph) -> bool:
     if hidden not in back.after or not back.is_tokenwise(hidden):
         return False
     selection.input[0] = back.first(hidden)
-    back.narrow_splits()
     return True
 
 
@@ -55,7 +54,6 @@ class _Back:
         self._producers = graph.producers()
         self._consumers = graph.consumers()
         self._twins: dict[str, str] = {}
-        self._parts: list[tuple[onnx.NodeProto, onnx.NodeProto, onnx.NodeProto, str]] = []
         self._attention = attention
         self.after = {attention.output[0]}
         for node in graph.nodes:  # sorted: whatever makes an input stands before
@@ -86,10 +84,6 @@ class _Back:
         node, twin = self._producers.get(name), f"{name}/first"
         if node is self._attention:
             return self._clone(node, [self.first(node.input[0]), *node.input[1:]], twin)
-        if node is not None and node.op_type == "Split":
-            part = self._part_of_product(node, name, twin)
-            if part:
-                return part
         if node is not None and node.op_type in _TOKENWISE and self._is_needed_here_only(name):
             return self._clone(node, [self._operand(value) for value in node.input], twin)
         zero = "first_token/index"
@@ -107,47 +101,3 @@ class _Back:
 
     def _clone(self, node: onnx.NodeProto, inputs: list[str], twin: str) -> str:
         return self._graph.add(node.op_type, inputs, twin, domain=node.domain, **self._graph.attributes(node))
-
-    def _part_of_product(self, split: onnx.NodeProto, name: str, twin: str) -> str | None:
-        """Compute one part of a merged projection on its own: Split(Add(MatMul(x, W), b)) -> x₀·Wᵢ + bᵢ."""
-        addition = self._producers.get(split.input[0])
-        product = self._producers.get(addition.input[0]) if addition is not None else None
-        if addition is None or product is None or (addition.op_type, product.op_type) != ("Add", "MatMul"):
-            return None
-        weights, bias = self._graph.constant(product.input[1]), self._graph.constant(addition.input[1])
-        if weights is None or bias is None:
-            return None
-        start, stop = _columns(self._graph, split, name, weights.shape[1])
-        part = self._graph.add_constant(f"{twin}_weights", weights[:, start:stop])
-        shift = self._graph.add_constant(f"{twin}_bias", bias[start:stop])
-        partial = self._graph.add("MatMul", [self.first(product.input[0]), part], f"{twin}_product")
-        self._parts.append((split, addition, product, name))
-        return self._graph.add("Add", [partial, shift], twin)
-
-    def narrow_splits(self) -> None:
-        """Leave the parts that are now computed apart out of their merged projections."""
-        for split, addition, product, name in self._parts:
-            weights, bias = self._graph.constant(product.input[1]), self._graph.constant(addition.input[1])
-            if weights is None or bias is None or split.output[0] != name:
-                continue
-            _, stop = _columns(self._graph, split, name, weights.shape[1])
-            rest = [self._graph.add_constant(f"{name}/rest_weights", weights[:, stop:])]
-            shift = self._graph.add_constant(f"{name}/rest_bias", bias[stop:])
-            partial = self._graph.add("MatMul", [product.input[0], *rest], f"{name}/rest_product")
-            total = self._graph.add("Add", [partial, shift], f"{name}/rest")
-            outputs = list(split.output)[1:]
-            widths = [np.diff(_columns(self._graph, split, part, weights.shape[1]))[0] for part in outputs]
-            sizes = self._graph.add_constant(f"{name}/rest_widths", np.array(widths, np.int64))
-            self._graph.remove([split])
-            self._graph.add("Split", [total, sizes], outputs, axis=-1)
-
-
-def _columns(graph: Graph, split: onnx.NodeProto, name: str, width: int) -> tuple[int, int]:
-    """Return the first and the last-plus-one column of an output of a split."""
-    index = list(split.output).index(name)
-    sizes = graph.constant(split.input[1]) if len(split.input) > 1 else None
-    if sizes is None:
-        even = width // len(split.output)
-        return index * even, (index + 1) * even
-    ends = np.cumsum(sizes)
-    return int(ends[index] - sizes[index]), int(ends[index])

@@ -1,0 +1,183 @@
+"""``python -m export.evaluate ARTIFACT --data imdb:test=PATH``: final figures, from the server itself.
+
+Starts the real server on the artifact, posts whole official splits to it, and writes accuracy and calibration
+error into the manifest and the card. It is the last step and chooses nothing: test splits are for figures only.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from export.card import render_evaluations
+from export.errors import ExportError
+from export.package import REPORT, write_atomically
+from export.probability import BINS, expected_calibration_error
+from export.progress import Progress
+from export.samples import read_rows
+from export.served import Answer, serve
+from server.artifact import CARD, ArtifactError, Evaluation, Manifest, load_artifact
+
+MEASURED_ON: Final = "this artifact, served over HTTP"
+_BUCKETS: Final = (16, 32, 64, 128)
+"""Upper ends of the token-length buckets; the last one holds all longer texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A named split of a data set and the file that holds it."""
+
+    dataset: str
+    split: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """Figures of one split.
+
+    Attributes:
+        confusion: texts by (true label, predicted label).
+        buckets: by token length: upper end or None, texts, accuracy.
+    """
+
+    evaluation: Evaluation
+    confusion: NDArray[np.int64]
+    buckets: tuple[tuple[int | None, int, float], ...]
+
+
+def summarize(split: Split, labels: NDArray[np.int64], answers: Sequence[Answer]) -> Result:
+    """Compare the server's answers with the true labels, in the same order."""
+    probabilities = np.array([answer.probabilities for answer in answers], np.float64)
+    predicted = np.array([answer.sentiment for answer in answers], np.int64)
+    tokens = np.array([answer.tokens for answer in answers], np.int64)
+    confusion = np.zeros((probabilities.shape[1],) * 2, np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
+    evaluation = Evaluation(
+        dataset=split.dataset,
+        split=split.split,
+        n=len(labels),
+        accuracy=float((predicted == labels).mean()),
+        expected_calibration_error=expected_calibration_error(probabilities, labels),
+        measured_on=MEASURED_ON,
+    )
+    return Result(evaluation, confusion, _by_length(tokens, predicted == labels))
+
+
+def _by_length(tokens: NDArray[np.int64], right: NDArray[np.bool_]) -> tuple[tuple[int | None, int, float], ...]:
+    ends = [*_BUCKETS, np.iinfo(np.int64).max]
+    found = []
+    for low, high in zip([0, *_BUCKETS], ends, strict=True):
+        inside = (tokens > low) & (tokens <= high)
+        if inside.any():
+            end = high if high in _BUCKETS else None
+            found.append((end, int(inside.sum()), float(right[inside].mean())))
+    return tuple(found)
+
+
+def store(directory: Path, results: Sequence[Result]) -> None:
+    """Write evaluations into manifest and card, atomically; figures of other splits stay."""
+    manifest = load_artifact(directory).manifest
+    new = {(result.evaluation.dataset, result.evaluation.split): result.evaluation for result in results}
+    kept = [row for row in manifest.evaluations if (row.dataset, row.split) not in new]
+    updated = manifest.model_copy(update={"evaluations": (*kept, *new.values())})
+
+    def write(staging: Path) -> Manifest:
+        shutil.copytree(directory, staging, dirs_exist_ok=True)
+        card = staging / CARD
+        card.write_text(render_evaluations(card.read_text(encoding="utf-8"), updated), encoding="utf-8")
+        path = staging / REPORT / "evaluation.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps([_document(result) for result in results], indent=1) + "\n", encoding="utf-8")
+        return updated
+
+    write_atomically(directory, write)
+
+
+def _document(result: Result) -> dict[str, Any]:
+    return {
+        **result.evaluation.model_dump(),
+        "calibration_bins": BINS,
+        "confusion": result.confusion.tolist(),
+        "by_tokens": [{"up_to": end, "n": n, "accuracy": right} for end, n, right in result.buckets],
+    }
+
+
+def show(results: Sequence[Result], labels: Sequence[str]) -> Table:
+    """Return the figures as a table for people."""
+    table = Table("split", "n", "accuracy", "ECE", "confusion (rows: truth)", "accuracy by tokens")
+    for result in results:
+        row = result.evaluation
+        confusion = "\n".join(
+            f"{name}: {', '.join(map(str, counts))}" for name, counts in zip(labels, result.confusion, strict=True)
+        )
+        buckets = "\n".join(
+            f"{'longer' if end is None else f'up to {end}'}: {right:.2%} of {n}" for end, n, right in result.buckets
+        )
+        error = f"{row.expected_calibration_error:.2%}"
+        table.add_row(f"{row.dataset}:{row.split}", f"{row.n:,}", f"{row.accuracy:.2%}", error, confusion, buckets)
+    return table
+
+
+def evaluate(directory: Path, splits: Sequence[Split], progress: Progress) -> list[Result]:
+    """Serve the artifact, ask it about every text of every split, and return the figures.
+
+    Raises:
+        ExportError: if a file has no rows, or the server does not start or answer.
+    """
+    results = []
+    data = [(split, read_rows(split.path)) for split in splits]
+    with serve(directory) as client:
+        for split, rows in data:
+            texts, labels = [text for text, _, _ in rows], np.array([label for _, label, _ in rows], np.int64)
+            with progress.step(f"{split.dataset}:{split.split}", len(texts)) as tick:
+                answers = asyncio.run(client.classify(texts, tick))
+            results.append(summarize(split, labels, answers))
+    return results
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Evaluate an artifact; return 0, or 1 after one line that says why not."""
+    parser = argparse.ArgumentParser(prog="python -m export.evaluate", description=__doc__)
+    parser.add_argument("artifact", type=Path, help="artifact directory; its manifest and card are rewritten")
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        type=_split,
+        metavar="NAME:SPLIT=PATH",
+        help="a split's file with text and label; may be given several times",
+    )
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        manifest = load_artifact(options.artifact).manifest
+        results = evaluate(options.artifact, options.data, Progress(console))
+        store(options.artifact, results)
+    except (ExportError, ArtifactError) as error:
+        console.print(f"[red]evaluation failed:[/] {error}", highlight=False, soft_wrap=True)
+        return 1
+    Console(width=None if sys.stdout.isatty() else 160).print(show(results, manifest.labels))
+    return 0
+
+
+def _split(value: str) -> Split:
+    name, separator, path = value.partition("=")
+    dataset, colon, split = name.partition(":")
+    if not (separator and colon and dataset and split and path):
+        raise argparse.ArgumentTypeError(f"{value!r} is not NAME:SPLIT=PATH, such as imdb:test=data/imdb/test.parquet")
+    return Split(dataset, split, Path(path))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
