@@ -26,6 +26,8 @@ RECIPE_VERSION: Final = 1
 RECIPE: Final = "recipe.json"
 METRICS: Final = "metrics.json"
 VALIDATION: Final = "validation.parquet"
+_CODE: Final = (".", "../server/artifact.py", "../server/tokenization.py")
+"""What a run's result depends on, seen from this folder."""
 
 
 def first_state() -> dict[str, str]:
@@ -93,11 +95,11 @@ def read_validation(path: Path) -> list[Example]:
 
 
 def source_commit() -> str:
-    """Return the commit of the code, with ``-dirty`` if the training code was changed since."""
+    """Return the commit of the code, with ``-dirty`` if the code of training was changed since."""
     here = Path(__file__).parent
     try:
         commit = _git(here, "rev-parse", "HEAD")
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".", "../server")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", *_CODE)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + ("-dirty" if changed else "")
