@@ -9,6 +9,11 @@ from server import errors
 from server.api.errors import STATUS
 from server.schemas import ErrorBody
 
+_DESCRIPTION: Final = (
+    "Texts in, labels with calibrated probabilities out. Every error has the same body, ErrorBody: a kind for programs "
+    "and a message for people. Beside the statuses below, an unknown path is answered with 404 not_found, another "
+    "method with 405 method_not_allowed and the right one in allow."
+)
 _SECURITY: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "one of VERDICT_API_KEY, where the server has any"},
     "key": {
@@ -54,6 +59,7 @@ def install(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any], *, locked: bool) -> None:
     """Add, in place, what holds for every route; a server without keys asks for one only where it changes."""
+    document["info"]["description"] = _DESCRIPTION
     document["components"]["securitySchemes"] = _SECURITY
     for path, operations in document["paths"].items():
         for operation in operations.values():
