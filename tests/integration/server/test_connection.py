@@ -1,0 +1,194 @@
+"""Connections: a request's head is bounded in size and time, by the real server on a real socket."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+
+from server import connection
+from server.app import create_app
+from server.connection import BoundedProtocol
+from server.process import _uvicorn_config
+from tests.support.classifiers import FakeClassifier
+from tests.support.serving import make_settings
+
+pytestmark = pytest.mark.anyio
+
+BODY = b'{"text": "good"}'
+REQUEST = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 16\r\n%s\r\n" + BODY
+CLOSE = b"connection: close\r\n"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, that tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: object = None) -> None:
+        """Start, and tell."""
+        await super().startup()
+        self.listening.set()
+
+    async def run_here(self) -> None:
+        """Serve on the running loop."""
+        await self._serve()
+
+
+@asynccontextmanager
+async def connecting(patience_s: float = 20.0) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Start a server with this protocol on a socket of its own, and connect to it."""
+    app = create_app(make_settings(), FakeClassifier())
+    server = _Server(uvicorn.Config(app, port=0, http=BoundedProtocol, ws="none", lifespan="on", log_config=None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "_PATIENCE_S", patience_s)
+        task = asyncio.create_task(server.run_here())
+        await asyncio.wait_for(server.listening.wait(), 20)
+        reader, writer = await asyncio.open_connection(*server.servers[0].sockets[0].getsockname()[:2])
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            server.should_exit = True
+            await asyncio.wait_for(task, 20)
+
+
+async def read_all(reader: asyncio.StreamReader) -> bytes:
+    """Read until the server closes."""
+    return await asyncio.wait_for(reader.read(), 20)
+
+
+def check_refused(answer: bytes, status: int, kind: str) -> str:
+    """Check that an answer is the error body on a connection that closes, and return its message."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert re.match(rb"HTTP/1.1 %d \w" % status, head), answer
+    for header in (b"content-type: application/json", b"connection: close", b"content-length: %d" % len(body)):
+        assert header in head.lower()
+    error: dict[str, str] = json.loads(body)["error"]
+    assert kind == error["kind"]
+    assert error["request_id"].encode() in head
+    return error["message"]
+
+
+async def test_requests_on_one_connection_are_answered_in_order() -> None:
+    """A connection is kept for the next request, also for one that came before the first was answered."""
+    async with connecting() as (reader, writer):
+        writer.write(REQUEST % b"x-request-id: one\r\n" + REQUEST % (b"x-request-id: two\r\n" + CLOSE))
+        answer = await read_all(reader)
+    assert [b"one", b"two"] == re.findall(rb"x-request-id: (\w+)", answer)
+    assert 2 == answer.count(b"HTTP/1.1 200 ")
+
+
+async def test_a_head_in_pieces_is_put_together() -> None:
+    """However a request is cut up on its way, it is one request."""
+    async with connecting() as (reader, writer):
+        for byte in REQUEST % CLOSE:
+            writer.write(bytes([byte]))
+            await writer.drain()
+        assert (await read_all(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"x: " + b"a" * 40_000 + b"\r\n", id="a header of 40,000 bytes"),
+        pytest.param(b"".join(b"x-%d: %s\r\n" % (i, b"a" * 100) for i in range(400)), id="400 headers"),
+    ],
+)
+async def test_a_large_head_is_refused(head: bytes) -> None:
+    """More than 32 KiB of head are no request of ours."""
+    async with connecting() as (reader, writer):
+        writer.write(REQUEST % head)
+        assert "32768 bytes" in check_refused(await read_all(reader), 431, "invalid_request")
+
+
+async def test_a_head_that_never_ends_is_refused() -> None:
+    """A sender that adds header after header is cut off, though its head is never complete."""
+    async with connecting() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 10_000)
+        check_refused(await read_all(reader), 431, "invalid_request")
+
+
+async def test_a_large_body_is_no_large_head() -> None:
+    """Only heads are bounded here: a body may be larger, and the next head on the connection is counted from zero."""
+    body = json.dumps({"text": "good " * 10_000}).encode()
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with connecting() as (reader, writer):
+        writer.write(head + body)
+        await reader.readuntil(b"}")
+        writer.write(REQUEST % (b"x: " + b"a" * 20_000 + b"\r\n" + CLOSE))
+        assert (await read_all(reader)).count(b"HTTP/1.1 200 ") == 1
+
+
+async def test_half_a_head_is_given_up_in_words() -> None:
+    """Who began a request and does not go on is told so with 408."""
+    async with connecting(patience_s=0.05) as (reader, writer):
+        writer.write(b"GET /health/live HTTP/1.1\r\nx: y\r\n")
+        assert "did not arrive" in check_refused(await read_all(reader), 408, "timed_out")
+
+
+async def test_silence_is_given_up_without_a_word() -> None:
+    """A connection that never says anything is closed; an answer could be taken for that to a later request."""
+    async with connecting(patience_s=0.05) as (reader, _):
+        assert b"" == await read_all(reader)
+
+
+async def test_an_answered_connection_has_no_head_to_wait_for() -> None:
+    """A connection that is kept for the next request is not refused for the time between the two."""
+    async with connecting(patience_s=0.5) as (reader, writer):
+        for _ in range(2):
+            writer.write(REQUEST % b"")
+            answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01\r\n\r\n", b"hello\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+async def test_what_is_not_http_is_refused(sent: bytes) -> None:
+    """TLS on a plain port, plain words and versions that do not exist get the error body."""
+    async with connecting() as (reader, writer):
+        writer.write(sent)
+        check_refused(await read_all(reader), 400, "invalid_request")
+
+
+UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+
+
+async def test_an_offer_of_another_protocol_is_declined() -> None:
+    """Clients that offer HTTP/2 with every request are answered in HTTP/1.1, their body read, their connection kept."""
+    async with connecting() as (reader, writer):
+        for _ in range(2):
+            writer.write(REQUEST % UPGRADE)
+            answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+        writer.write(REQUEST % CLOSE)
+        assert (await read_all(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_an_offer_whose_body_comes_later_is_declined_too() -> None:
+    """It does not matter whether the body came with the head."""
+    head, body = (REQUEST % UPGRADE).split(b"\r\n\r\n")
+    async with connecting() as (reader, writer):
+        writer.write(head + b"\r\n\r\n" + body[:5])
+        await writer.drain()
+        writer.write(body[5:])
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_the_server_is_no_proxy() -> None:
+    """A request to connect elsewhere is refused."""
+    async with connecting() as (reader, writer):
+        writer.write(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n")
+        assert b"HTTP/1.1 200" not in await read_all(reader)
+
+
+async def test_connections_leave_files_for_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More connections than the process has descriptors to spare are told to come again."""
+    monkeypatch.setattr(connection, "_max_connections", lambda: 0)
+    async with connecting() as (reader, _):
+        check_refused(await read_all(reader), 503, "overloaded")
