@@ -12,7 +12,6 @@ import uvicorn
 from server import connection
 from server.app import create_app
 from server.connection import BoundedProtocol
-from server.process import _uvicorn_config
 from tests.support.classifiers import FakeClassifier
 from tests.support.serving import make_settings
 
