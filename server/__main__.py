@@ -3,178 +3,24 @@
 Exit code 0 after a clean end, 1 with one clear line where the server can not start.
 """
 
-import argparse
-import asyncio
-import logging
+import os
 import signal
-import socket
 import sys
-import time
-from types import FrameType
-
-import uvicorn
-from starlette.types import ASGIApp
-
-from server.app import create_app
-from server.artifact import ArtifactError
-from server.classifier import Classifier
-from server.connection import BoundedProtocol
-from server.errors import ReloadFailedError
-from server.lifecycle import Lifecycle
-from server.log import configure_logging
-from server.reload import ReloadableClassifier
-from server.settings import SettingsError, describe_settings, read_settings
-
-_logger = logging.getLogger("server")
 
 
-class StartupError(Exception):
-    """The server can not listen; the message says where and why."""
+def _start() -> int:
+    """Import and run the server, and end cleanly if a signal comes first.
 
-
-class DrainingServer(uvicorn.Server):
-    """uvicorn that answers what it has admitted before it stops listening.
-
-    The first SIGTERM or SIGINT drains, a second one ends at once. uvicorn would close its listeners first, so that
-    load balancers see refused connections instead of a readiness probe that says 503, and would end the process by
-    the signal instead of with exit code 0. SIGHUP reloads the artifact.
+    Importing takes most of a start. As the first process of a container, one without a handler never sees SIGTERM,
+    and a reload that is asked for too early must not end it.
     """
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: os._exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from server.process import main  # noqa: PLC0415 - see above
 
-    def __init__(
-        self, config: uvicorn.Config, lifecycle: Lifecycle, classifier: Classifier, drain_timeout_s: float
-    ) -> None:
-        super().__init__(config)
-        self._classifier = classifier
-        self._lifecycle = lifecycle
-        self._drain_timeout_s = drain_timeout_s
-        self._drain: asyncio.Task[None] | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the port, then say so."""
-        await super().startup(sockets)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._start_reload)
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        _logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close what was opened, also when there is no time left for requests, in which case uvicorn would not."""
-        await super().shutdown(sockets)
-        if self.force_exit:
-            await self.lifespan.shutdown()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start to drain, or end at once if that has begun already."""
-        if self._drain is None:  # nothing else before it is set: the next signal may interrupt this very function
-            self._drain = asyncio.get_running_loop().create_task(self._drain_and_exit(signal.Signals(sig)))
-        else:
-            self.force_exit = self.should_exit = True
-
-    def _start_reload(self) -> None:
-        if isinstance(self._classifier, ReloadableClassifier):
-            self._reload = asyncio.create_task(_reload_or_log(self._classifier))
-
-    async def _drain_and_exit(self, signal_: signal.Signals) -> None:
-        _logger.info("%s: draining for at most %g s", signal_.name, self._drain_timeout_s)
-        unanswered = await self._lifecycle.drain(self._drain_timeout_s)
-        if unanswered:
-            _logger.warning("%d requests were not answered in %g s", unanswered, self._drain_timeout_s)
-            self.force_exit = True
-        self.should_exit = True
-
-
-async def _reload_or_log(classifier: ReloadableClassifier) -> None:
-    try:
-        await classifier.reload()
-    except ReloadFailedError as error:
-        _logger.warning("reload failed: %s", error)
-
-
-def main() -> int:
-    """Serve; return the exit code."""
-    _parse_arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the server drains, both are a plain end
-    try:
-        _serve()
-    except (SettingsError, StartupError, ArtifactError) as error:
-        reason = " ".join(str(error).split())  # libraries below may have sent several lines
-        print(f"verdict: {reason}", file=sys.stderr)  # noqa: T201 - the one line that says why
-        return 1
-    except KeyboardInterrupt:
-        return 0
-    return 0
-
-
-def _serve() -> None:
-    started = time.perf_counter()
-    settings = read_settings()
-    configure_logging(settings.log_level, settings.log_format)
-    listener = _bind(settings.host, settings.port)
-    app = create_app(settings)
-    model = app.state.classifier.info
-    _logger.info(
-        "%s %s (%s) loaded in %.2f s",
-        model.name,
-        model.version,
-        model.quantization,
-        time.perf_counter() - started,
-    )
-    config = _uvicorn_config(app)
-    _listen(listener, config.backlog)
-    server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
-    server.run(sockets=[listener])
-    _logger.info("stopped")
-
-
-def _parse_arguments() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m server",
-        description="Serve a text classification artifact over HTTP.",
-        epilog="Settings, from the environment:\n\n" + describe_settings(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="the only one")
-    parser.parse_args()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """Reserve the address before the model is loaded, without listening on it yet."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except (OSError, UnicodeError) as error:  # UnicodeError: no host is called like that
-        listener.close()
-        reason = error.strerror if isinstance(error, OSError) else "not a host name"
-        raise StartupError(
-            f"can not listen on {host}:{port}: {reason}; choose another VERDICT_HOST or VERDICT_PORT"
-        ) from error
-    return listener
-
-
-def _listen(listener: socket.socket, backlog: int) -> None:
-    """Open the port; uvloop, which does so again, would hide that somebody else has meanwhile."""
-    try:
-        listener.listen(backlog)
-    except OSError as error:
-        host, port = listener.getsockname()[:2]
-        raise StartupError(f"can not listen on {host}:{port}: {error.strerror}; choose another VERDICT_PORT") from error
-
-
-def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="uvloop",
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=5,
-    )
+    return main()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_start())
