@@ -55,6 +55,7 @@ class ServerProcess:
         while True:
             line = self._queue.get(timeout=PATIENCE_S)
             if line is None:
+                self._queue.put(None)  # whoever waits next fails at once, too
                 raise AssertionError(f"the server ended without {pattern!r}: {''.join(self.lines)}")
             self.lines.append(line)
             if match := re.search(pattern, line):

@@ -1,0 +1,91 @@
+"""The README's commands, run as they stand there: what it shows is what the server answers."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.process import ROOT, ServerProcess, server_process
+
+README = ROOT / "README.md"
+DEFAULT = ROOT / "models" / "default"
+PAIR = re.compile(r"^```\w*\n\$ (curl [^\n]*)\n```\n```json\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
+CLOSE = 0.05
+
+pytestmark = [
+    pytest.mark.skipif(not README.exists(), reason="README.md is not in the repository yet"),
+    pytest.mark.skipif(not (DEFAULT / "manifest.json").exists(), reason="models/default is not in the repository yet"),
+]
+
+
+def examples() -> list[tuple[str, Any]]:
+    """Return every curl command of the README that is followed by the JSON it answers."""
+    text = README.read_text() if README.exists() else ""
+    return [(command, json.loads(answer)) for command, answer in PAIR.findall(text)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """Return a server on the model in the repository."""
+    with server_process(DEFAULT) as process:
+        yield process
+
+
+def run(command: str, url: str) -> Any:
+    """Send what the curl command would send, to this server, and return the JSON it answers."""
+    words = shlex.split(command)[1:]
+    target = re.sub(r"^(http://)?(localhost|127\.0\.0\.1):8080", url, next(w for w in words if ":8080" in w))
+    headers = dict(re.split(r":\s*", value, maxsplit=1) for flag, value in _flags(words) if flag == "-H")
+    body = next((value for flag, value in _flags(words) if flag == "-d"), None)
+    answer = httpx.request("POST" if body else "GET", target, headers=headers, content=body, timeout=30)
+    return answer.json()
+
+
+def _flags(words: list[str]) -> list[tuple[str, str]]:
+    return [(word, words[place + 1]) for place, word in enumerate(words[:-1]) if word in {"-H", "-d"}]
+
+
+def check_alike(shown: Any, answered: Any, name: str = "") -> None:
+    """Check that an answer has the shape, labels and messages that are shown, and nearly their probabilities."""
+    assert type(shown) is type(answered)
+    if isinstance(shown, dict):
+        assert list(shown) == list(answered)
+        for key in shown:
+            check_alike(shown[key], answered[key], key)
+    elif isinstance(shown, list):
+        assert len(shown) == len(answered)
+        for one, other in zip(shown, answered, strict=True):
+            check_alike(one, other, name)
+    elif name == "probabilities":
+        assert pytest.approx(shown, abs=CLOSE) == answered
+    elif name != "request_id":
+        assert shown == answered
+
+
+def test_the_readme_shows_predictions() -> None:
+    """There are examples to run: at least one text and one batch."""
+    commands = [command for command, _ in examples()]
+    assert [command for command in commands if "/predict " in command]
+    assert [command for command in commands if "/predict/batch " in command]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"), examples(), ids=lambda value: value[:40] if isinstance(value, str) else ""
+)
+def test_an_example_answers_what_is_shown(server: ServerProcess, command: str, shown: Any) -> None:
+    """The command answers the same keys, labels and messages, and probabilities within 0.05."""
+    check_alike(shown, run(command, server.url))
+
+
+def test_the_server_says_what_the_readme_says_it_says(server: ServerProcess) -> None:
+    """The two lines that ``make serve`` prints are the ones shown, but for times and the port."""
+    assert server.url
+    shown = re.findall(r"^\u2026 INFO (.*)$", README.read_text(), re.MULTILINE)
+    assert shown
+    for line in shown:
+        pattern = re.sub(r"[\d.]+ s$", r"[\\d.]+ s", re.escape(line).replace(r"\ ", " ").replace(r"\.", "."))
+        server.wait_for(re.sub(r":8080$", r":\\d+", pattern))

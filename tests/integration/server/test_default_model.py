@@ -1,0 +1,48 @@
+"""The model in the repository: it loads, it is small and good enough, and the same text gets the same score."""
+
+import pytest
+
+from server.app import create_app
+from server.artifact import load_artifact
+from tests.support.process import ROOT
+from tests.support.serving import make_settings, serving
+
+DEFAULT = ROOT / "models" / "default"
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(not (DEFAULT / "manifest.json").exists(), reason="models/default is not in the repository yet"),
+]
+
+TEXTS = {
+    "A film I will watch again.": "positive",
+    "Wonderful from start to finish.": "positive",
+    "One of the best performances of her career, funny and deeply moving.": "positive",
+    "A complete waste of time.": "negative",
+    "Dull, badly acted and twice as long as it should be.": "negative",
+    "Two hours of my life that I will not get back. " * 40: "negative",
+}
+
+
+def test_it_is_small_and_measured() -> None:
+    """At most 25 MB, with its accuracy on the whole official test split in the manifest, 90 % or more."""
+    artifact = load_artifact(DEFAULT)
+    assert sum(path.stat().st_size for path in DEFAULT.iterdir()) <= 25_000_000
+    (official,) = [e for e in artifact.manifest.evaluations if "imdb" in e.dataset.lower() and e.split == "test"]
+    assert 25_000 == official.n
+    assert official.accuracy >= 0.9
+
+
+async def test_it_tells_plain_praise_from_plain_blame() -> None:
+    """Sentences that nobody could misread get the label that everybody would give them."""
+    async with serving(create_app(make_settings(artifact_dir=DEFAULT))) as client:
+        answer = await client.post("/predict/batch", json={"texts": list(TEXTS)})
+    assert list(TEXTS.values()) == [prediction["label"] for prediction in answer.json()["predictions"]]
+
+
+async def test_the_same_text_always_gets_the_same_score() -> None:
+    """Alone or in a batch, next to short texts or to long ones: not a digit changes."""
+    async with serving(create_app(make_settings(artifact_dir=DEFAULT, max_batch_tokens=4096))) as client:
+        together = (await client.post("/predict/batch", json={"texts": list(TEXTS)})).json()["predictions"]
+        alone = [(await client.post("/predict", json={"text": text})).json() for text in TEXTS]
+    assert alone == together
