@@ -58,5 +58,7 @@ class BareLoop(Process):
             answer = ""
         if not answer:
             self.stop()
-            raise BareLoopError(f"the bare loop ended; it wrote:\n{self.log()}")
+            written = self.log()
+            self.close()
+            raise BareLoopError(f"the bare loop ended; it wrote:\n{written}")
         return BareRun(**json.loads(answer))

@@ -31,4 +31,4 @@ class Effort:
 
 
 FULL = Effort(rounds=10, seconds=1.2, scale=1.0)
-QUICK = Effort(rounds=2, seconds=0.1, scale=0.03)
+QUICK = Effort(rounds=2, seconds=0.1, scale=0.01)

@@ -86,7 +86,9 @@ class EngineLoop(Process):
         line = self.child.stdout.readline()
         if not line:
             self.stop()
-            raise EngineError(f"the engines ended; they wrote:\n{self.log()}")
+            written = self.log()
+            self.close()
+            raise EngineError(f"the engines ended; they wrote:\n{written}")
         answer: list[float] = json.loads(line)
         return answer
 

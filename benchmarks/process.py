@@ -127,17 +127,25 @@ class Process:
         """Ask it to end, kill it if it does not, and return its exit code."""
         if self.running:
             self.child.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Let it end by itself, kill it if it does not, and return its exit code."""
         try:
             return self.child.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.child.kill()
             return self.child.wait()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def close(self) -> None:
+        """End it and let go of what belongs to it."""
         self.stop()
         for stream in (self.child.stdin, self.child.stdout, self._log):
             if stream is not None:
                 stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()

@@ -78,7 +78,9 @@ class Server(Process):
             if late or not self.running:
                 self.stop()
                 reason = "was not ready in time" if late else f"ended with exit code {self.child.returncode}"
-                raise ServerError(f"{' '.join(launch.command)} {reason}; it wrote:\n{self.log()}")
+                written = self.log()
+                self.close()
+                raise ServerError(f"{' '.join(launch.command)} {reason}; it wrote:\n{written}")
             time.sleep(_POLL_S)
 
     def _ready(self, path: str) -> bool:

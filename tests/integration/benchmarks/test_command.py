@@ -1,0 +1,69 @@
+"""Every command ends with one JSON object of the promised shape; its figures are nobody's business here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("psutil")
+pytest.importorskip("torch")
+
+from benchmarks.promises.register import PROMISES
+from tests.support.checkpoints import build_checkpoint
+from tests.support.tiny import TINY
+
+pytestmark = pytest.mark.development
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
+    """Run a command on the tiny artifact and return what its last line says."""
+    command = [sys.executable, "-m", "benchmarks", *arguments, "--artifact", str(TINY), "--quick"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode in codes, finished.stderr
+    document: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return document
+
+
+def test_every_promise_is_measured_with_one_command() -> None:
+    """Each gives findings with a figure and a bound, and what must be exact is exact even in a hurry."""
+    document = run("promises", codes=(0, 1))
+    assert document["held"] == all(finding["holds"] for finding in document["findings"])
+    words = " ".join(finding["what"] for finding in document["findings"])
+    assert len(document["findings"]) >= len(PROMISES)
+    assert all(word in words for word in ("sentences", "reviews", "overload", "soak", "SIGTERM", "isolation"))
+    exact = [it for it in document["findings"] if it["what"].startswith(("isolation", "SIGTERM"))]
+    assert [finding["value"] for finding in exact] == [0, 0, 0, 0]
+
+
+def test_bench_writes_a_report(tmp_path: Path) -> None:
+    """JSON, Markdown and pictures, and a summary as the last line."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    summary = run("bench", "--checkpoint", str(checkpoint), "--output", str(tmp_path))
+    document = json.loads((tmp_path / "bench.json").read_text())
+    assert summary["artifact"] == "tiny"
+    assert {it["engine"] for it in document["engines"]} >= {"PyTorch eager fp32", "this artifact"}
+    assert {it["shape"] for it in document["closed_loops"]} >= {"sentences", "reviews"}
+    assert [it["load"] for it in document["open_loops"]] == [0.5, 0.7, 0.9, 1.1, 3.0]
+    assert len(document["ratios"]) == 4
+    assert {path.suffix for path in tmp_path.iterdir()} >= {".json", ".md", ".png"}
+
+
+def test_compare_takes_any_two_servers(tmp_path: Path) -> None:
+    """An artifact against a working tree that was made slower on purpose."""
+    document = run("compare", str(TINY), str(ROOT), "--slow-b", "1.15", "--output", str(tmp_path))
+    assert {it["load"] for it in document["comparison"]} >= {"sentences, 1 caller", "reviews, 16 callers"}
+    assert all({"ratio", "cpu_ratio", "verdict"} <= it.keys() for it in document["comparison"])
+
+
+def test_a_missing_artifact_is_told_in_one_line(tmp_path: Path) -> None:
+    """No traceback, and an exit code of its own."""
+    command = [sys.executable, "-m", "benchmarks", "ratios", "--artifact", str(tmp_path)]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert "Traceback" not in finished.stderr
+    assert str(tmp_path) in finished.stderr

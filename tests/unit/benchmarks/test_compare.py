@@ -1,0 +1,59 @@
+"""Two targets are told apart by what they are, and by figures only where these carry a verdict."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("psutil")
+
+from benchmarks.compare import TargetError, judge, launch_of, slowed
+from benchmarks.duel import Duel
+from benchmarks.statistics import Interval
+from tests.support.tiny import TINY
+
+pytestmark = pytest.mark.development
+
+ROOT = Path(__file__).parents[3]
+UNSURE = Interval(0.98, 0.9, 1.05)
+
+
+def test_an_artifact_is_served_by_this_tree() -> None:
+    """Two artifacts differ in nothing else."""
+    with launch_of(str(TINY), TINY.parent) as launch:
+        assert launch.environment["VERDICT_ARTIFACT_DIR"] == str(TINY)
+        assert launch.directory == ROOT
+
+
+def test_a_tree_serves_the_common_artifact() -> None:
+    """Two trees differ in nothing else."""
+    with launch_of(str(ROOT), TINY) as launch:
+        assert launch.environment["VERDICT_ARTIFACT_DIR"] == str(TINY)
+        assert launch.directory == ROOT
+
+
+def test_what_is_neither_artifact_nor_tree_nor_revision_is_refused(tmp_path: Path) -> None:
+    """The message says what was looked for."""
+    with pytest.raises(TargetError, match=r"no artifact, no working tree and no revision"), launch_of("none", tmp_path):
+        pass
+
+
+def test_a_slowed_server_is_the_same_server() -> None:
+    """Only the command differs."""
+    with launch_of(str(TINY), TINY) as launch:
+        slow = slowed(launch, 1.15)
+    assert list(slow.command[1:]) == ["-m", "benchmarks.slowed", "1.15"]
+    assert slow.environment.items() >= launch.environment.items()
+
+
+@pytest.mark.parametrize(
+    ("clock", "cpu", "verdict"),
+    [
+        (UNSURE, UNSURE, "no difference shown"),
+        (Interval(0.85, 0.8, 0.9), UNSURE, "B is 15.0% slower"),
+        (Interval(1.2, 1.1, 1.3), UNSURE, "B is 20.0% faster"),
+        (UNSURE, Interval(0.9, 0.88, 0.92), "B is 10.0% slower"),
+    ],
+)
+def test_a_verdict_needs_an_interval_that_excludes_one(clock: Interval, cpu: Interval, verdict: str) -> None:
+    """The clock decides, CPU seconds where only they can."""
+    assert judge(Duel("load", 1.0, 1.0, clock, cpu)) == verdict

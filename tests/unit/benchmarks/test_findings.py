@@ -1,0 +1,28 @@
+"""A figure keeps its bound or it does not; one that was never measured does not."""
+
+import math
+from typing import Literal
+
+import pytest
+
+from benchmarks.promises.finding import Finding
+
+
+@pytest.mark.parametrize(
+    ("value", "relation", "bound", "holds"),
+    [
+        (1.1, "at least", 1.1, True),
+        (1.09, "at least", 1.1, False),
+        (0.7, "at most", 0.7, True),
+        (0.71, "at most", 0.7, False),
+        (0, "exactly", 0, True),
+        (1, "exactly", 0, False),
+        (math.nan, "at most", 1, False),
+        (math.nan, "at least", 1, False),
+    ],
+)
+def test_a_finding_holds_if_its_figure_keeps_the_bound(
+    value: float, relation: Literal["at least", "at most", "exactly"], bound: float, holds: bool
+) -> None:
+    """Bounds belong to what they allow."""
+    assert Finding("something", value, "x", relation, bound).holds is holds

@@ -1,0 +1,110 @@
+"""Loads are sent as planned, and what became of each request is not made prettier than it was."""
+
+import asyncio
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("uvloop")
+
+from benchmarks.client import Address, predict
+from benchmarks.load import Generator, poisson_arrivals
+from benchmarks.outcome import NO_ANSWER
+from tests.unit.benchmarks.conftest import OK, FakeServer
+
+pytestmark = pytest.mark.anyio
+
+REQUESTS = [predict(f"text {number}") for number in range(10)]
+STALL_S = 0.3
+
+
+def test_arrivals_are_poisson_and_the_same_for_a_seed() -> None:
+    """Gaps have the mean that the rate says, and the scatter of an exponential distribution."""
+    arrivals = poisson_arrivals(50.0, 100.0, seed=1)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
+    mean = sum(gaps) / len(gaps)
+    deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
+    assert arrivals == poisson_arrivals(50.0, 100.0, seed=1)
+    assert mean == pytest.approx(0.02, rel=0.05)
+    assert deviation == pytest.approx(mean, rel=0.1)
+
+
+async def test_a_closed_loop_sends_every_request_once(fake_server: FakeServer) -> None:
+    """Callers share the requests and keep a connection each."""
+    outcome = await Generator(fake_server.address).closed_loop(REQUESTS, callers=3)
+    assert sorted(fake_server.bodies) == sorted(request.payload.rpartition(b"\r\n")[2] for request in REQUESTS)
+    assert (outcome.statuses(), fake_server.connections) == ({200: 10}, 3)
+
+
+async def test_an_open_loop_shows_a_server_that_stops(fake_server: FakeServer) -> None:
+    """Every request that was due while the server stood still has waited, not only the one that it held."""
+    fake_server.respond = _stall_once()
+    arrivals = [0.01 * number for number in range(60)]
+    outcome = await Generator(fake_server.address).open_loop(REQUESTS, arrivals)
+    waited = sum(latency >= STALL_S / 2 for latency in outcome.latencies_s())
+    assert outcome.statuses() == {200: 60}
+    assert waited >= 10
+
+
+async def test_a_closed_loop_hides_a_server_that_stops(fake_server: FakeServer) -> None:
+    """Its one caller waits once: this is why open loops are measured as well."""
+    fake_server.respond = _stall_once()
+    outcome = await Generator(fake_server.address).closed_loop(REQUESTS * 6, callers=1)
+    assert sum(latency >= STALL_S / 2 for latency in outcome.latencies_s()) == 1
+
+
+async def test_a_lost_connection_is_no_answer(fake_server: FakeServer) -> None:
+    """It counts as sent and as wrong, and the next request takes a new connection."""
+
+    async def respond(number: int) -> bytes:
+        return b"" if number == 2 else OK
+
+    fake_server.respond = respond
+    outcome = await Generator(fake_server.address).closed_loop(REQUESTS[:3], callers=1)
+    assert [it.status for it in outcome.exchanges] == [200, NO_ANSWER, 200]
+    assert [it.as_expected for it in outcome.exchanges] == [True, False, True]
+    assert not math.isnan(outcome.exchanges[1].sent_s)
+
+
+async def test_a_caller_that_gives_up_sends_no_more(fake_server: FakeServer) -> None:
+    """Callers of a server that ends do not knock at its closed door for ever."""
+    outcome = await Generator(Address("127.0.0.1", 1)).closed_loop(REQUESTS, callers=2, until_lost=True)
+    assert outcome.statuses() == {NO_ANSWER: 2}
+    assert all(math.isnan(it.sent_s) for it in outcome.exchanges)
+
+
+async def test_an_abandoned_request_is_as_expected(fake_server: FakeServer) -> None:
+    """A caller that drops its connection has no answer to complain about."""
+
+    async def respond(_: int) -> bytes:
+        await asyncio.Event().wait()
+        return OK
+
+    fake_server.respond = respond
+    outcome = await Generator(fake_server.address).closed_loop([replace(REQUESTS[0], abandon_after_s=0.01)], callers=1)
+    assert [(it.status, it.as_expected) for it in outcome.exchanges] == [(NO_ANSWER, True)]
+
+
+async def test_a_status_that_is_not_expected_is_wrong(fake_server: FakeServer) -> None:
+    """200 is no right answer to a request that must be refused."""
+    outcome = await Generator(fake_server.address).closed_loop([replace(REQUESTS[0], expected=frozenset({422}))], 1)
+    assert [it.as_expected for it in outcome.exchanges] == [False]
+
+
+def _stall_once():  # noqa: ANN202 - the fake server's Respond
+    """Return a server's behaviour: at the tenth request it stands still for everybody."""
+    freed = asyncio.Event()
+    stalled = False
+
+    async def respond(number: int) -> bytes:
+        nonlocal stalled
+        if number >= 10 and not stalled:
+            stalled = True
+            asyncio.get_running_loop().call_later(STALL_S, freed.set)
+        if stalled:
+            await freed.wait()
+        return OK
+
+    return respond

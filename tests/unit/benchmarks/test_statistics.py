@@ -1,0 +1,53 @@
+"""A few noisy rounds say no more than they can."""
+
+import math
+import random
+
+import pytest
+
+from benchmarks.statistics import mean_interval, quantile, ratio_interval
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 3), (0.99, 5), (0.0, 1), (0.2, 1), (0.21, 2), (1.0, 5)])
+def test_a_quantile_is_one_of_the_values(share: float, expected: float) -> None:
+    """The nearest rank is taken: no tail is invented by interpolation."""
+    assert quantile([5, 1, 4, 2, 3], share) == expected
+
+
+def test_nothing_has_no_quantile() -> None:
+    """NaN, which keeps no bound, stands for a load that nobody answered."""
+    assert math.isnan(quantile([], 0.5))
+
+
+def test_the_mean_of_ratios_is_geometric() -> None:
+    """Twice as fast and half as fast cancel out."""
+    interval = ratio_interval([2.0, 1.0], [1.0, 2.0])
+    assert interval.estimate == pytest.approx(1.0)
+    assert not interval.excludes(1.0)
+
+
+def test_a_slowdown_of_fifteen_percent_is_found_in_noise() -> None:
+    """Rounds that scatter by 5 % still tell 0.85 from 1."""
+    fast, slow = _rounds(1.0, seed=1), _rounds(0.85, seed=2)
+    assert ratio_interval(slow, fast, confidence=0.99).excludes(1.0)
+
+
+def test_equals_are_rarely_found_different() -> None:
+    """At 99 %, a hundred comparisons of equals cry at most four times."""
+    cries = sum(
+        ratio_interval(_rounds(1.0, seed), _rounds(1.0, seed + 1000), confidence=0.99).excludes(1.0)
+        for seed in range(100)
+    )
+    assert cries <= 4
+
+
+def test_more_confidence_takes_a_wider_interval() -> None:
+    """An interval that holds the truth more often holds more."""
+    values = _rounds(1.0, seed=3)
+    sure, fair = mean_interval(values, confidence=0.99), mean_interval(values, confidence=0.8)
+    assert sure.low < fair.low < fair.high < sure.high
+
+
+def _rounds(level: float, seed: int) -> list[float]:
+    draw = random.Random(seed)  # noqa: S311 - test data, not cryptography
+    return [level * draw.gauss(1, 0.05) for _ in range(10)]
