@@ -19,7 +19,7 @@ without = $(addprefix --no-emit-package ,$(1))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test install install-server lint types imports test-all test-server train export evaluate lock clean
+.PHONY: help serve test install install-server lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -58,6 +58,15 @@ export: .venv/installed ## convert, quantize and prove: make export ARGS="checkp
 
 evaluate: .venv/installed ## measure an artifact through the server: make evaluate ARGS="DIR --data NAME:SPLIT=FILE"
 	$(DEV)/python -m export.evaluate $(ARGS)
+
+bench: .venv/installed .venv-server/installed ## measure throughput and latency: make bench ARGS="--artifact DIR --corpus FILE"
+	$(DEV)/python -m benchmarks bench $(ARGS)
+
+bench-baselines: .venv/installed .venv-server/installed ## measure what one would use instead, under the same load
+	$(DEV)/python -m benchmarks baselines $(ARGS)
+
+bench-compare: .venv/installed .venv-server/installed ## make bench-compare A=v0.1.0 B=. (revisions, trees or artifacts)
+	$(DEV)/python -m benchmarks compare $(A) $(B) $(ARGS)
 
 lock: ## compile the lock files again
 	cd requirements && $(LOCK) --generate-hashes server.in $(call without,$(UNUSED_BY_SERVER)) -o server.txt
