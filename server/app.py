@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from tokenizers import Tokenizer
 
 from server.api import admin, errors, openapi, operations, predict
+from server.api.body import Bodies
 from server.api.middleware import RequestMiddleware
 from server.api.spans import request_spans
 from server.artifact import Artifact, ArtifactError, load_artifact
@@ -20,7 +21,7 @@ from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.queue import BatchLimits
 from server.reload import ReloadableClassifier
-from server.settings import Settings
+from server.settings import Settings, SettingsError
 from server.tokenization import Tokenization
 from server.tracing import Tracing
 
@@ -38,7 +39,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     metrics = Metrics()
     lifecycle = Lifecycle(metrics)
     tracing = Tracing(settings.otlp_endpoint)
-    served = classifier or ReloadableClassifier(lambda: load_classifier(settings, metrics))
+    served = classifier or ReloadableClassifier(lambda: load_classifier(settings, metrics), metrics)
     metrics.show_model(served.info.name, served.info.version, served.info.quantization)
 
     @asynccontextmanager
@@ -53,6 +54,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         title="Verdict",
         version=served.info.version,
         lifespan=lifespan,
+        redirect_slashes=False,  # it would send callers to whatever Host header they came with
         docs_url=None,
         redoc_url=None,
         telemetry=request_spans(tracing.provider),
@@ -61,6 +63,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.state.classifier = served
     app.state.metrics = metrics
     app.state.lifecycle = lifecycle
+    app.state.bodies = Bodies(settings.max_body_bytes, settings.request_timeout_s)
     app.include_router(predict.router)
     app.include_router(operations.router)
     app.include_router(admin.router)
@@ -75,9 +78,15 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
 
     Raises:
         ArtifactError: if any of these fails.
+        SettingsError: if the settings do not fit the model.
     """
     artifact = load_artifact(settings.artifact_dir)
     manifest = artifact.manifest
+    if settings.max_queue_tokens < manifest.max_length:
+        raise SettingsError(
+            f"VERDICT_MAX_QUEUE_TOKENS {settings.max_queue_tokens} is less than the {manifest.max_length} tokens that "
+            f"{manifest.name} reads of one text: a long text would never be admitted; raise it"
+        )
     tokenization = _load_tokenization(artifact)
     engine = OnnxEngine(artifact, intra_op_threads=settings.intra_op_threads)
     cost = _measure(engine, artifact)
@@ -94,7 +103,6 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
         cache=LogitsCache(settings.cache_items),
         metrics=metrics,
     )
-    metrics.show_model(manifest.name, manifest.version, manifest.quantization.scheme)
     return TextClassifier(manifest, tokenization, batcher, metrics, runtime=_runtime(limits, cost))
 
 

@@ -16,11 +16,16 @@ from numpy.typing import NDArray
 
 from server.artifact import Manifest, Truncation
 from server.batching import Batcher
+from server.errors import OverloadedError, TimedOutError
 from server.metrics import Metrics
 from server.tokenization import Tokenization, TokenizedText
 
 _INLINE_CHARS: Final = 2000
 """Texts up to this many characters are tokenized where they are, in about 0.4 ms; a thread costs 0.1 ms."""
+
+
+_MAX_WAITING_CHARS: Final = 1_000_000
+"""A third of a second of tokenizing on one core; a single request may hold more, if nothing else waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,7 @@ class TextClassifier:
         self._batcher = batcher
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tokenization")
+        self._waiting_chars = 0
 
     @property
     def info(self) -> ModelInfo:
@@ -140,7 +146,7 @@ class TextClassifier:
     async def close(self) -> None:
         """End the batcher and the tokenization thread."""
         await self._batcher.close()
-        self._thread.shutdown()
+        await asyncio.to_thread(self._thread.shutdown)
 
     async def classify(
         self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
@@ -148,12 +154,13 @@ class TextClassifier:
         """Tokenize, queue and run the texts; return calibrated predictions in their order.
 
         Raises:
+            OverloadedError: if too much text waits for tokenization.
             VerdictError: as ``Batcher.submit``.
         """
         self._batcher.check_room(len(texts))  # no text has less than a token, so a full queue needs no tokenizing
         deadline = asyncio.get_running_loop().time() + timeout_s
         started = time.perf_counter()
-        tokenized = await self._tokenize(texts, truncation or self._manifest.truncation)
+        tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)
         tokenize_s = time.perf_counter() - started
         self._metrics.tokenize.observe(tokenize_s)
         rows = [window for text in tokenized for window in text.windows]
@@ -161,11 +168,27 @@ class TextClassifier:
         predictions = self._predict(tokenized, outcome.logits)
         return Classification(predictions, tokenize_s, outcome.queue_s, outcome.inference_s)
 
-    async def _tokenize(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
-        if sum(len(text) for text in texts) <= _INLINE_CHARS:
+    async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
+        """Tokenize a sentence where it is, and more on a thread, before which a bounded amount of text may wait."""
+        chars = sum(len(text) for text in texts)
+        if chars <= _INLINE_CHARS:
             return self._tokenization.encode(texts, truncation)
+        if self._waiting_chars + chars > _MAX_WAITING_CHARS and self._waiting_chars:
+            self._metrics.shed.labels("overloaded").inc()
+            raise OverloadedError(
+                f"{self._waiting_chars} characters wait to be read, at most {_MAX_WAITING_CHARS} may; retry soon",
+                retry_after_s=1.0,
+            )
+        self._waiting_chars += chars
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._tokenization.encode, texts, truncation)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await loop.run_in_executor(self._thread, self._tokenization.encode, texts, truncation)
+        except TimeoutError:
+            self._metrics.shed.labels("timed_out").inc()
+            raise TimedOutError("the deadline passed before the texts were read; send fewer or wait longer") from None
+        finally:
+            self._waiting_chars -= chars
 
     def _predict(self, texts: list[TokenizedText], logits: NDArray[np.float32]) -> list[Prediction]:
         labels = self._manifest.labels

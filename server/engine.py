@@ -99,8 +99,8 @@ def _session_options(measured: SessionOptions, intra_op_threads: int) -> ort.Ses
     options.inter_op_num_threads = 1
     options.graph_optimization_level = _LEVELS[measured.graph_optimization_level]
     options.enable_cpu_mem_arena = False  # it grows without bound on dynamic shapes (onnxruntime issue 11627)
-    options.log_severity_level = 3  # errors alone: warnings about the CPU's topology help no operator
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4  # its lines go past our log, and errors come as exceptions with the same words
     for key, value in measured.config.items():
         options.add_session_config_entry(key, value)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

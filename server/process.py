@@ -25,7 +25,7 @@ from server.errors import ReloadFailedError
 from server.lifecycle import Lifecycle
 from server.log import configure_logging
 from server.reload import ReloadableClassifier
-from server.settings import SettingsError, describe_settings, read_settings
+from server.settings import SettingsError, describe_settings, read_settings, unknown_variables
 
 _logger = logging.getLogger("server")
 _GARBAGE_THRESHOLD: Final = 10_000
@@ -122,6 +122,8 @@ def _serve() -> None:
     started = time.perf_counter()
     settings = read_settings()
     configure_logging(settings.log_level, settings.log_format)
+    for name in unknown_variables():
+        _logger.warning("%s is not a setting; python -m server --help lists them", name)
     listener = _bind(settings.host, settings.port)
     app = create_app(settings)
     model = app.state.classifier.info

@@ -12,6 +12,8 @@ from server.artifact import ArtifactError, Truncation
 from server.classifier import Classification, Classifier, ModelInfo
 from server.errors import ReloadFailedError
 from server.in_flight import InFlight
+from server.metrics import Metrics
+from server.settings import SettingsError
 
 _logger = logging.getLogger(__name__)
 
@@ -21,13 +23,15 @@ class ReloadableClassifier:
 
     Args:
         load: loads one; called here once, and on a thread for every reload.
+        metrics: where the model that is served is named.
 
     Raises:
         ArtifactError: if the first one can not be loaded.
     """
 
-    def __init__(self, load: Callable[[], Classifier]) -> None:
+    def __init__(self, load: Callable[[], Classifier], metrics: Metrics) -> None:
         self._load = load
+        self._metrics = metrics
         self._current = load()
         self._in_flight = InFlight()
         self._reloading = asyncio.Lock()
@@ -61,16 +65,20 @@ class ReloadableClassifier:
         """Load anew, swap, and close the previous one once its last request is answered.
 
         Raises:
-            ReloadFailedError: if the new one can not be loaded; the previous one goes on.
+            ReloadFailedError: if the new one can not be loaded, in which case the previous one goes on, or if
+                another reload is under way.
         """
+        if self._reloading.locked():
+            raise ReloadFailedError("another reload is under way; wait for it")
         async with self._reloading:
             try:
                 replacement = await asyncio.to_thread(self._load)
-            except ArtifactError as error:
+            except (ArtifactError, SettingsError) as error:
                 raise ReloadFailedError(f"{self.info.name} {self.info.version} stays: {error}") from error
             await replacement.start()
             previous, self._current = self._current, replacement
             in_flight, self._in_flight = self._in_flight, InFlight()
+            self._metrics.show_model(self.info.name, self.info.version, self.info.quantization)
             _logger.info("%s %s took over from %s", self.info.name, self.info.version, previous.info.version)
             await in_flight.none()
             await previous.close()

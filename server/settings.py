@@ -4,6 +4,7 @@
 """
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -63,16 +64,16 @@ class Settings(BaseSettings):
     max_queue_tokens: int = Field(
         default=65536,
         ge=1,
-        description="tokens admitted and not yet answered; each 10,000 are about a second of waiting on one core",
+        description="tokens that wait for a worker; each 10,000 are about a second of waiting on one core",
     )
     max_items_per_request: int = Field(default=256, ge=1, description="texts in one batch request")
     max_text_chars: int = Field(
         default=100_000, ge=1, description="characters of one text; reading 100,000 takes about 40 ms"
     )
     max_body_bytes: int = Field(
-        default=4_194_304,
+        default=2_097_152,
         ge=1024,
-        description="request body; each one being read holds up to this much memory",
+        description="request body; those that are arriving hold at most eight times this much memory together",
     )
     request_timeout_s: float = Field(
         default=30.0,
@@ -95,7 +96,7 @@ class Settings(BaseSettings):
         default=None, description="keys that callers must send, separated by commas; none leaves the API open"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="info writes a line per request, about 20 microseconds each"
+        default="info", description="info writes a line per request, about 40 microseconds each"
     )
     log_format: Literal["text", "json"] = Field(default="text", description="json for log collectors")
     otlp_endpoint: str | None = Field(
@@ -106,7 +107,7 @@ class Settings(BaseSettings):
         "Needs requirements/tracing.txt; a traced request costs about 0.2 ms of processor time",
     )
 
-    @property
+    @cached_property
     def api_keys(self) -> tuple[str, ...]:
         """The keys of which callers must send one; several are valid at a time while they are rotated."""
         keys = self.api_key.get_secret_value() if self.api_key else ""
@@ -146,6 +147,15 @@ def read_settings() -> Settings:
         if name == "VERDICT_PORT" and name not in os.environ:
             name = "PORT"
         raise SettingsError(f"{name}={first['input']!r} can not be used: {first['msg']}") from None
+
+
+def unknown_variables() -> list[str]:
+    """Return the variables that look like settings and are none: a misspelt one is worth a warning.
+
+    Kubernetes sets some for every service called verdict, so they are no reason to refuse to start.
+    """
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
 
 
 def describe_settings() -> str:

@@ -63,7 +63,9 @@ def install(app: FastAPI) -> None:
     async def on_routing_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - narrows what the registration guarantees
         kind = _ROUTING_KINDS.get(error.status_code, "invalid_request")
-        message = f"{request.method} {request.url.path:.100}: {error.detail}; the routes are listed in /openapi.json"
+        message = (
+            f"{request.method} {request.scope['path']:.100}: {error.detail}; the routes are listed in /openapi.json"
+        )
         headers = dict(error.headers or {})
         return error_response(kind, message, error.status_code, request.state.request_id, headers)
 

@@ -1,13 +1,10 @@
 """Inference for every protocol: the request's limits, the classifier, the counting. Protocols add only shapes."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from fastapi import Depends
 from starlette.requests import Request
 
 from server.api.caller import WhileConnected, patience_s
-from server.api.dependencies import ClassifierDependency
 from server.artifact import Truncation
 from server.classifier import Classification, Classifier
 from server.errors import TooLargeError, VerdictError
@@ -16,53 +13,41 @@ from server.settings import Settings
 from server.tracing import annotate
 
 
-class Inference:
-    """Classify one request's texts within the limits that the operator and the caller set."""
+async def infer(
+    request: Request, classifier: Classifier, texts: Sequence[str], truncation: Truncation | None
+) -> Classification:
+    """Classify a request's texts within the limits that the operator and the caller set.
 
-    def __init__(self, request: Request, classifier: Classifier, settings: Settings, metrics: Metrics) -> None:
-        self._request = request
-        self._classifier = classifier
-        self._settings = settings
-        self._metrics = metrics
+    Returns:
+        One prediction per text, in order.
 
-    async def __call__(self, texts: Sequence[str], truncation: Truncation | None) -> Classification:
-        """Return one prediction per text, in order.
-
-        Raises:
-            VerdictError: if the texts are over a limit or can not be classified; none of them is then.
-        """
-        try:
-            self._check_size(texts)
-            timeout_s = patience_s(self._request, self._settings.request_timeout_s)
-            async with WhileConnected(self._request):
-                classification = await self._classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
-        except VerdictError as error:
-            self._metrics.texts.labels(error.kind).inc(len(texts))
-            raise
-        self._metrics.texts.labels("predicted").inc(len(texts))
-        figures = self._request.state.log_fields = _figures(classification)
-        annotate(**figures)
-        return classification
-
-    def _check_size(self, texts: Sequence[str]) -> None:
-        limit = self._settings.max_items_per_request
-        if len(texts) > limit:
-            raise TooLargeError(f"the request has {len(texts)} texts, at most {limit} are taken; send them in parts")
-        limit = self._settings.max_text_chars
-        for index, text in enumerate(texts):
-            if len(text) > limit:
-                raise TooLargeError(f"text {index} has {len(text)} characters, at most {limit} are taken; shorten it")
-
-
-async def get_inference(request: Request, classifier: ClassifierDependency) -> Inference:
-    """Return the use case for one request.
-
-    Settings and metrics come straight from the application: each further dependency costs FastAPI 20 microseconds.
+    Raises:
+        VerdictError: if the texts are over a limit or can not be classified; none of them is then.
     """
-    return Inference(request, classifier, request.app.state.settings, request.app.state.metrics)
+    settings: Settings = request.app.state.settings
+    metrics: Metrics = request.app.state.metrics
+    try:
+        _check_size(texts, settings)
+        timeout_s = patience_s(request, settings.request_timeout_s)
+        async with WhileConnected(request):
+            classification = await classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
+    except VerdictError as error:
+        metrics.texts.labels(error.kind).inc(len(texts))
+        raise
+    metrics.texts.labels("predicted").inc(len(texts))
+    figures = request.state.log_fields = _figures(classification)
+    annotate(**figures)
+    return classification
 
 
-InferenceDependency = Annotated[Inference, Depends(get_inference)]
+def _check_size(texts: Sequence[str], settings: Settings) -> None:
+    limit = settings.max_items_per_request
+    if len(texts) > limit:
+        raise TooLargeError(f"the request has {len(texts)} texts, at most {limit} are taken; send them in parts")
+    limit = settings.max_text_chars
+    for index, text in enumerate(texts):
+        if len(text) > limit:
+            raise TooLargeError(f"text {index} has {len(text)} characters, at most {limit} are taken; shorten it")
 
 
 def server_timing(classification: Classification) -> dict[str, str]:

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+import os
 import re
 import time
-import uuid
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -95,4 +95,4 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
 def _request_id(request: Request) -> str:
     """Return the caller's id if it is short and plain, so that it can stand in logs, else a new one."""
     sent = request.headers.get("x-request-id", "")
-    return sent if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
+    return sent if _SANE_ID.fullmatch(sent) else os.urandom(16).hex()

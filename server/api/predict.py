@@ -1,17 +1,18 @@
 """The native protocol: ``POST /predict`` and ``POST /predict/batch``."""
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
 import orjson
 from fastapi import APIRouter, Depends
+from starlette.requests import Request
 from starlette.responses import Response
 
 from server import errors
 from server.api.body import JsonBody
 from server.api.caller import PARAMETERS
-from server.api.dependencies import require_api_key
-from server.api.inference import InferenceDependency, server_timing
+from server.api.dependencies import ClassifierDependency, require_api_key
+from server.api.inference import infer, server_timing
 from server.api.openapi import responses
 from server.classifier import Prediction
 from server.schemas import PredictBatchRequest, PredictRequest
@@ -46,9 +47,10 @@ class BatchAnswer:
     responses=_RESPONSES,
     openapi_extra=_one.openapi() | {"parameters": PARAMETERS},
 )
-async def predict(body: Annotated[PredictRequest, Depends(_one)], inference: InferenceDependency) -> Response:
+async def predict(request: Request, classifier: ClassifierDependency) -> Response:
     """Classify one text."""
-    classification = await inference([body.text], body.truncation)
+    body = await _one(request)
+    classification = await infer(request, classifier, [body.text], body.truncation)
     return _json(classification.predictions[0], server_timing(classification))
 
 
@@ -58,11 +60,10 @@ async def predict(body: Annotated[PredictRequest, Depends(_one)], inference: Inf
     responses=_RESPONSES,
     openapi_extra=_many.openapi() | {"parameters": PARAMETERS},
 )
-async def predict_batch(
-    body: Annotated[PredictBatchRequest, Depends(_many)], inference: InferenceDependency
-) -> Response:
+async def predict_batch(request: Request, classifier: ClassifierDependency) -> Response:
     """Classify several texts, all or none."""
-    classification = await inference(body.texts, body.truncation)
+    body = await _many(request)
+    classification = await infer(request, classifier, body.texts, body.truncation)
     return _json(BatchAnswer(classification.predictions), server_timing(classification))
 
 

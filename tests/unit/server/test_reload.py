@@ -8,6 +8,7 @@ import pytest
 from server.artifact import ArtifactError
 from server.classifier import Classification
 from server.errors import ReloadFailedError
+from server.metrics import Metrics
 from server.reload import ReloadableClassifier
 from tests.support.classifiers import FakeClassifier
 
@@ -52,7 +53,7 @@ async def test_requests_end_with_the_version_they_began_with() -> None:
     """The old version answers what it has begun and closes then; new requests ask the new one at once."""
     old, new = Held(), Announced()
     versions: list[FakeClassifier] = [old, new]
-    classifier = ReloadableClassifier(lambda: versions.pop(0))
+    classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics())
     await classifier.start()
     begun = asyncio.create_task(ask(classifier))
     await old.began.wait()
@@ -79,7 +80,7 @@ async def test_an_artifact_that_can_not_be_loaded_changes_nothing() -> None:
             raise version
         return version
 
-    classifier = ReloadableClassifier(load)
+    classifier = ReloadableClassifier(load, Metrics())
     await classifier.start()
     with pytest.raises(ReloadFailedError, match=r"fake 7 stays: model\.onnx is damaged"):
         await classifier.reload()
@@ -87,15 +88,16 @@ async def test_an_artifact_that_can_not_be_loaded_changes_nothing() -> None:
     await classifier.close()
 
 
-async def test_reloads_wait_for_each_other() -> None:
-    """Two at the same time are two, one after the other: no version is left open."""
-    versions = [FakeClassifier() for _ in range(3)]
+async def test_one_reload_at_a_time() -> None:
+    """Asked for twice at the same time, one is done and the other refused: no version is left open."""
+    versions = [FakeClassifier() for _ in range(2)]
     loaded = list(versions)
-    classifier = ReloadableClassifier(lambda: versions.pop(0))
+    classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics())
     await classifier.start()
-    await asyncio.gather(classifier.reload(), classifier.reload())
+    outcomes = await asyncio.gather(classifier.reload(), classifier.reload(), return_exceptions=True)
+    assert [type(None), ReloadFailedError] == [type(outcome) for outcome in outcomes]
     await classifier.close()
-    assert [["start", "close"]] * 3 == [version.events for version in loaded]
+    assert [["start", "close"]] * 2 == [version.events for version in loaded]
 
 
 async def test_a_first_artifact_that_can_not_be_loaded_is_an_error_at_once() -> None:
@@ -105,10 +107,10 @@ async def test_a_first_artifact_that_can_not_be_loaded_is_an_error_at_once() -> 
         raise ArtifactError("missing")
 
     with pytest.raises(ArtifactError, match="missing"):
-        ReloadableClassifier(load)
+        ReloadableClassifier(load, Metrics())
 
 
 async def test_it_tells_of_the_version_that_it_serves() -> None:
     """Name, version and runtime are those of the one that answers."""
-    classifier = ReloadableClassifier(FakeClassifier)
+    classifier = ReloadableClassifier(FakeClassifier, Metrics())
     assert (FakeClassifier.info, FakeClassifier.runtime) == (classifier.info, classifier.runtime)
