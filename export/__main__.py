@@ -4,6 +4,8 @@ import argparse
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -17,8 +19,12 @@ from export.variants import Target
 def main(arguments: list[str] | None = None) -> int:
     """Run the export; return 0, or 1 after one line (or the table) that says why not."""
     options = _parser().parse_args(arguments)
+    with _quiet_libraries():
+        return _export(options)
+
+
+def _export(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
-    _quieten()
     from export import artifact, package, pipeline, report  # noqa: PLC0415 - torch takes seconds; --help should not
     from export.progress import Progress  # noqa: PLC0415
 
@@ -67,10 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _quieten() -> None:
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
     """Keep the libraries' chatter out of the progress: what matters is checked and said by this program."""
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from export.convert import torch_logits
 from export.memory import peak_bytes
 from export.progress import Progress
 from export.samples import Samples
-from export.select import Gates, Measured, by_speed, failures
+from export.select import Gates, Measured, failures, in_order
 from export.session import Session
 from export.variants import FP32, PYTORCH
 
@@ -66,16 +66,14 @@ class Bench:
 
     def prove(self, rows: Sequence[Measured]) -> tuple[list[Measured], Measured | None]:
         """Prove candidates on all texts, the fastest first, until one passes; return all rows and the choice."""
-        listed = by_speed(rows)
-        for place, row in enumerate(listed):
-            if row.failures or row.built.variant.reference:
-                continue
-            with self._progress.step(f"prove {row.name}", len(self._rows) + _PROOF_INVARIANCE[1]) as tick:
+        listed = {row.name: row for row in rows}
+        for row in in_order(rows):
+            with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
                 proved = self._measure(row.built, row.latency, len(self._rows), _PROOF_INVARIANCE, tick)
-            listed[place] = replace(proved, proved=True)
+            listed[row.name] = replace(proved, proved=True)
             if not proved.failures:
-                return listed, listed[place]
-        return listed, None
+                return list(listed.values()), listed[row.name]
+        return list(listed.values()), None
 
     def _measure(
         self, built: Built, times: latency.Latency, texts: int, invariance: tuple[int, int], tick: Callable[[], None]

@@ -25,7 +25,7 @@ from export.progress import Progress
 from export.samples import Sample, Samples, load_samples, pad, spread
 from export.select import Gates, Measured
 from export.session import Session
-from export.variants import FP32, PYTORCH, REFERENCES, Target, candidates
+from export.variants import FP32, PYTORCH, REFERENCES, Target, Variant, candidates
 
 _PARITY_TEXTS: Final = 48
 _CHECK_TEXTS: Final = 6
@@ -42,6 +42,8 @@ class Request:
     gates: Gates = Gates()  # noqa: RUF009 - frozen
     calibration_texts: int = 400
     measurement_texts: int = 2000
+    table: tuple[Variant, ...] | None = None
+    """Candidates to compare; those of the target where None."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _export(request: Request, checkpoint: Checkpoint, samples: Samples, folder: 
         parity = check_parity(model, Session(fp32), checkpoint, spread(samples.measurement, _PARITY_TEXTS))
         tick()
     builder = _builder(checkpoint, samples, fp32, folder)
-    built, unbuilt = _build(builder, request.target, progress)
+    built, unbuilt = _build(builder, request.table or candidates(request.target), progress)
     bench = Bench(checkpoint, samples, request.gates, progress)
     times = bench.latencies(built, model)
     rows = bench.screen(built, times)
@@ -100,13 +102,12 @@ def _builder(checkpoint: Checkpoint, samples: Samples, fp32: Path, folder: Path)
     return Builder(fp32, folder, observer, check, max_length=checkpoint.max_length)
 
 
-def _build(builder: Builder, target: Target, progress: Progress) -> tuple[list[Built], dict[str, str]]:
+def _build(builder: Builder, table: Sequence[Variant], progress: Progress) -> tuple[list[Built], dict[str, str]]:
     """Build every variant; one that a library can not build or load is reported, not fatal."""
-    table = [*REFERENCES, *candidates(target)]
     unbuilt: dict[str, str] = {}
     built = []
-    with progress.step("build variants", len(table)) as tick:
-        for variant in table:
+    with progress.step("build variants", len(REFERENCES) + len(table)) as tick:
+        for variant in (*REFERENCES, *table):
             try:
                 row = builder.build(variant)
                 Session(row.path, variant.session)

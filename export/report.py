@@ -114,12 +114,13 @@ def _summary(findings: Findings) -> list[str]:
 
 
 def _rewrites(rows: Sequence[Measured]) -> list[str]:
-    lines = []
+    """Say once for each rewrite and outcome which variants it concerns."""
+    groups: dict[str, list[str]] = {}
     for row in sorted(rows, key=lambda row: row.name):
         for outcome in row.built.outcomes:
-            state = "applied" if outcome.applied else "not applied"
-            lines.append(f"- `{row.name}`: `{outcome.name}` {state}: {outcome.note}")
-    return lines
+            state = "applied" if outcome.applied else "**not applied**"
+            groups.setdefault(f"- `{outcome.name}` {state} ({outcome.note})", []).append(row.name)
+    return [f"{words}: {', '.join(names)}" for words, names in sorted(groups.items())]
 
 
 def _document(findings: Findings, durations_s: dict[str, float]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Integration tests of export: real conversions and the real server."""

@@ -1,0 +1,84 @@
+"""Checkpoints: good ones are understood, damaged and foreign ones end with one clear line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from export.checkpoint import read_checkpoint
+from export.errors import ExportError
+from tests.support.checkpoints import HEAD_TOKENS, MAX_LENGTH, build_checkpoint
+
+pytestmark = pytest.mark.development
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A good tiny checkpoint, free to be damaged."""
+    return build_checkpoint(tmp_path / "checkpoint", labels=("bad", "good"))
+
+
+def _edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _nan(directory: Path) -> None:
+    path = directory / "model.safetensors"
+    weights = load_file(path)
+    weights["classifier.weight"] = np.full_like(weights["classifier.weight"], np.nan)
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def _more_labels(directory: Path) -> None:
+    _edit(directory / "config.json", id2label={str(i): f"l{i}" for i in range(5)})
+
+
+def _no_classifier(directory: Path) -> None:
+    _edit(directory / "config.json", architectures=["BertModel"])
+
+
+def _cut_weights(directory: Path) -> None:
+    path = directory / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+_DAMAGE: list[tuple[Callable[[Path], object], str]] = [
+    (lambda d: (d / "tokenizer.json").unlink(), "tokenizer.json is missing"),
+    (lambda d: (d / "model.safetensors").unlink(), "model.safetensors is missing"),
+    (lambda d: (d / "config.json").write_text("{"), "config.json can not be read"),
+    (lambda d: (d / "recipe.json").write_text("{"), "recipe.json is not JSON"),
+    (_nan, "NaN"),
+    (_more_labels, "2 rows, config.json names 5 labels"),
+    (_no_classifier, "not a sequence classifier"),
+    (_cut_weights, "is damaged"),
+]
+
+
+def test_a_checkpoint_of_this_project_is_understood(directory: Path) -> None:
+    """Labels come from the configuration, how text is read from the recipe."""
+    found = read_checkpoint(directory)
+    assert found.labels == ("bad", "good")
+    assert (found.max_length, found.truncation, found.head_tokens) == (MAX_LENGTH, "head_tail", HEAD_TOKENS)
+    assert found.pad_token_id == 0
+
+
+def test_a_foreign_checkpoint_gets_sane_defaults(directory: Path) -> None:
+    """Without a recipe the tokenizer's length counts, and the start of a text is read."""
+    (directory / "recipe.json").unlink()
+    found = read_checkpoint(directory)
+    assert (found.name, found.max_length, found.truncation) == ("checkpoint", MAX_LENGTH, "head")
+
+
+@pytest.mark.parametrize(("damage", "words"), _DAMAGE, ids=[words for _, words in _DAMAGE])
+def test_damage_is_one_clear_line(directory: Path, damage: Callable[[Path], object], words: str) -> None:
+    """Each kind of damage is named, on a single line."""
+    damage(directory)
+    with pytest.raises(ExportError, match=words) as raised:
+        read_checkpoint(directory)
+    assert "\n" not in str(raised.value)

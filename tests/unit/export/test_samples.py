@@ -1,0 +1,100 @@
+"""Held-out rows: read from any of the formats, divided without overlap."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("onnx")
+from export.checkpoint import Checkpoint, read_checkpoint
+from export.errors import ExportError
+from export.samples import load_samples, pad, read_rows, spread
+from tests.support.checkpoints import build_checkpoint
+
+pytestmark = pytest.mark.development
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """A tiny checkpoint with its validation rows."""
+    pytest.importorskip("torch")
+    return read_checkpoint(build_checkpoint(tmp_path_factory.mktemp("checkpoint")))
+
+
+def test_the_halves_share_no_row_and_both_hold_every_label(checkpoint: Checkpoint) -> None:
+    """What calibrates never measures, and each half is stratified."""
+    samples = load_samples(checkpoint, [], calibration=32, limit=32)
+    assert len(samples.calibration) == len(samples.measurement) == 32
+    assert not {s.text for s in samples.calibration} & {s.text for s in samples.measurement}
+    for part in (samples.calibration, samples.measurement):
+        assert set(Counter(s.label for s in part).values()) == {16}
+
+
+def test_calibration_never_takes_more_than_half(checkpoint: Checkpoint) -> None:
+    """Asked for more, it still leaves as much to measure on."""
+    samples = load_samples(checkpoint, [], calibration=10_000, limit=10_000)
+    assert len(samples.calibration) == len(samples.measurement) == 32
+
+
+def test_rows_are_cut_as_the_server_cuts_them(checkpoint: Checkpoint) -> None:
+    """No row is longer than the model reads, and long texts fill it."""
+    samples = load_samples(checkpoint, [], calibration=32, limit=32)
+    lengths = [len(s.ids) for s in (*samples.calibration, *samples.measurement)]
+    assert max(lengths) == checkpoint.max_length
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "text,label\ngood,1\nbad,0\n"),
+        ("rows.jsonl", '{"text": "good", "label": 1}\n\n{"text": "bad", "label": 0}\n'),
+    ],
+)
+def test_csv_and_json_lines_are_read(tmp_path: Path, name: str, content: str) -> None:
+    """Text, label and the file's name as the source."""
+    path = tmp_path / name
+    path.write_text(content)
+    assert read_rows(path) == [("good", 1, "rows"), ("bad", 0, "rows")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("rows.csv", "text\nno label\n"), ("rows.parquet", "not parquet"), ("rows.jsonl", '{"text": "x", "label": "y"}')],
+)
+def test_unreadable_rows_are_one_clear_line(tmp_path: Path, name: str, content: str) -> None:
+    """The message names the file."""
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(ExportError, match=name):
+        read_rows(path)
+
+
+def test_a_label_that_the_model_lacks_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Rows of another task are found out before anything is measured."""
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "good,7\n" * 20)
+    with pytest.raises(ExportError, match=r"\[7\]"):
+        load_samples(checkpoint, [path], calibration=5, limit=5)
+
+
+def test_too_few_rows_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Three texts prove nothing."""
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "good,1\n" * 3)
+    with pytest.raises(ExportError, match="too few"):
+        load_samples(checkpoint, [path], calibration=5, limit=5)
+
+
+def test_pad_fills_on_the_right_and_masks_it() -> None:
+    """Padding has its id and mask 0."""
+    batch = pad([(5, 6, 7), (8,)], 9, to=4)
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 9], [8, 9, 9, 9]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
+
+
+def test_spread_keeps_the_shortest_and_the_longest(checkpoint: Checkpoint) -> None:
+    """A few samples stand for all lengths."""
+    samples = load_samples(checkpoint, [], calibration=32, limit=32).measurement
+    chosen = [len(s.ids) for s in spread(samples, 4)]
+    assert chosen[0] == min(len(s.ids) for s in samples)
+    assert chosen[-1] == max(len(s.ids) for s in samples)

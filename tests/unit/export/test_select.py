@@ -1,0 +1,73 @@
+"""Gates refuse with reasons; the choice is the fastest that passes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("onnx")
+from export.build import Built
+from export.latency import Latency
+from export.measure import Quality
+from export.select import Gates, Measured, failures, in_order
+from export.variants import Variant
+
+pytestmark = pytest.mark.development
+
+_FP32 = Quality(1000, 0.92, 0.010, 1.0, 0.0, 0.0, 0.0)
+
+
+def _row(name: str = "row", *, mix_ms: float = 10.0, reference: bool = False, **changes: float) -> Measured:
+    quality = replace(_FP32, **{key: value for key, value in changes.items() if hasattr(_FP32, key)})
+    return Measured(
+        built=Built(Variant(name, "", reference=reference), Path(name), ()),
+        latency=Latency({}, None, None, mix_ms),
+        quality=quality,
+        batch_variance=changes.get("batch_variance", 0.0),
+        size_bytes=int(changes.get("size_bytes", 1000)),
+        peak_bytes=0,
+    )
+
+
+def test_a_candidate_like_fp32_passes() -> None:
+    """Nothing is held against a graph that changes nothing."""
+    assert failures(_row(), _FP32, Gates()) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"accuracy": 0.9165}, "accuracy"),
+        ({"flipped": 0.0081}, "flipped"),
+        ({"largest_change": 0.11}, "probability"),
+        ({"batch_variance": 2e-6}, "batch"),
+        ({"calibration_error": 0.0151}, "calibration"),
+        ({"size_bytes": 25_000_000}, "MB"),
+    ],
+)
+def test_each_gate_refuses_on_its_own_and_says_why(changes: dict[str, float], word: str) -> None:
+    """One figure past its limit is one failure, named."""
+    (reason,) = failures(_row(**changes), _FP32, Gates())
+    assert word in reason
+
+
+def test_a_figure_that_is_not_a_number_fails() -> None:
+    """NaN is never within a limit."""
+    assert failures(_row(largest_change=float("nan")), _FP32, Gates())
+
+
+def test_the_fastest_is_proved_first_and_noise_is_no_reason() -> None:
+    """Within a few percent the one closest to fp32 comes first; references and failures do not come at all."""
+    rows = [
+        _row("slow", mix_ms=20, mean_change=0.0),
+        _row("fastest", mix_ms=10.0, mean_change=0.02),
+        _row("closer", mix_ms=10.2, mean_change=0.01),
+        _row("usual", mix_ms=5, reference=True),
+        replace(_row("failed", mix_ms=4), failures=("it is wrong",)),
+    ]
+    assert [row.name for row in in_order(rows)] == ["closer", "fastest", "slow"]
+
+
+def test_nothing_passes_is_an_empty_order() -> None:
+    """Without a candidate there is nothing to prove."""
+    assert in_order([_row(reference=True)]) == []
