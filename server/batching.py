@@ -92,11 +92,11 @@ class Batcher:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="inference")
         self._worker_count = workers
         self._workers: list[asyncio.Task[None]] = []
-        metrics.queue_depth.set_function(lambda: len(self._queue))
-        metrics.queue_tokens.set_function(lambda: self._queue.tokens)
 
     async def start(self) -> None:
-        """Start the workers on the running event loop."""
+        """Start the workers on the running event loop; from now on this queue is the one that metrics show."""
+        self._metrics.queue_depth.set_function(lambda: len(self._queue))
+        self._metrics.queue_tokens.set_function(lambda: self._queue.tokens)
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._worker_count)]
 
     async def close(self) -> None:
