@@ -1,0 +1,52 @@
+"""Tiny graphs for export's tests, converted once per run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ARCHITECTURES = ("bert", "distilbert", "roberta")
+
+
+@dataclass(frozen=True)
+class TinyGraph:
+    """A converted tiny classifier whose answers depend on its input: its weights are scaled up."""
+
+    path: Path
+    max_length: int
+    pad_token_id: int
+    vocabulary: int
+
+    def batch(self, draw: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return a random batch of mixed lengths, padded on the right."""
+        from export.samples import pad  # noqa: PLC0415 - onnx may be missing where this file is collected
+
+        lengths = draw.integers(3, self.max_length + 1, draw.integers(1, 5))
+        rows = [tuple(draw.integers(5, self.vocabulary, length).tolist()) for length in lengths]
+        return pad(rows, self.pad_token_id)
+
+
+@pytest.fixture(scope="session")
+def tiny_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyGraph]:
+    """One fp32 graph per architecture, three labels each."""
+    for module in ("torch", "onnx", "optimum.onnxruntime"):
+        pytest.importorskip(module)
+    from export.checkpoint import read_checkpoint  # noqa: PLC0415 - as above
+    from export.convert import convert  # noqa: PLC0415
+    from tests.support.checkpoints import build_checkpoint  # noqa: PLC0415
+
+    graphs = {}
+    for name in ARCHITECTURES:
+        folder = tmp_path_factory.mktemp(name)
+        found = read_checkpoint(
+            build_checkpoint(folder / "checkpoint", architecture=name, labels=("a", "b", "c"))  # type: ignore[arg-type]
+        )
+        model: Any = found.load_model()
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.data.mul_(12)  # random weights of 0.02 would answer every text alike
+        path = convert(model, folder / "onnx")
+        graphs[name] = TinyGraph(path, found.max_length, found.pad_token_id, model.config.vocab_size)
+    return graphs
