@@ -22,9 +22,11 @@ from benchmarks.effort import FULL, QUICK, Effort
 from benchmarks.engines import EngineError
 from benchmarks.process import ROOT, place
 from benchmarks.promises.register import PROMISES
+from benchmarks.publish import publish
 from benchmarks.report import LATEST
 from benchmarks.rig import Rig, choose_texts
 from benchmarks.rivals import rivals
+from benchmarks.scaling import scaling
 from benchmarks.section import Section
 from benchmarks.sections import RATIOS
 from benchmarks.servers import ServerError, pin_load
@@ -64,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     comparison.add_argument("--output", type=Path, default=LATEST, help="directory for JSON and Markdown")
     _add_common(comparison)
     comparison.set_defaults(run=_compare)
+    sizes = commands.add_parser("scaling", help="texts per vCPU and what a million of them cost")
+    sizes.add_argument("--vcpus", type=float, nargs="+", default=[0.25, 0.5, 1, 2], help="sizes to measure")
+    sizes.add_argument("--price", type=float, required=True, help="of a vCPU-hour, in any currency")
+    sizes.add_argument("--output", type=Path, default=LATEST, help="directory for JSON and Markdown")
+    _add_common(sizes)
+    sizes.set_defaults(run=_scaling)
+    publishing = commands.add_parser("publish", help="make a run the reference that the documents quote")
+    publishing.add_argument("directory", type=Path, nargs="?", default=LATEST, help="what bench wrote")
+    publishing.set_defaults(run=_publish)
     ratios = commands.add_parser("ratios", help="throughput and idle latency against the bare loop")
     _add_common(ratios)
     ratios.set_defaults(run=_promises, names=list(RATIOS), judge=False)
@@ -108,6 +119,17 @@ def _compare(options: argparse.Namespace) -> int:
     with launch_of(options.a, rig.artifact) as first, launch_of(options.b, rig.artifact) as second:
         section = compare(rig, first, slowed(second, options.slow_b) if options.slow_b else second, effort)
     return _finish("compare", context, section, options.output)
+
+
+def _scaling(options: argparse.Namespace) -> int:
+    rig, effort = _rig(options), _effort(options)
+    context = machine.describe(rig.artifact, rig.placement)
+    return _finish("scaling", context, scaling(rig, effort, options.vcpus, options.price), options.output)
+
+
+def _publish(options: argparse.Namespace) -> int:
+    publish(options.directory)
+    return 0
 
 
 def _finish(name: str, context: dict[str, Any], section: Section, directory: Path) -> int:

@@ -14,7 +14,16 @@ from typing import Final, Self
 import psutil
 
 ROOT: Final = Path(__file__).parent.parent
-_PIN: Final = "import os, sys; os.sched_setaffinity(0, eval(sys.argv[1])); os.execvp(sys.argv[2], sys.argv[2:])"
+# Pins itself, enters the control group if one is named, then becomes the command: threads inherit both.
+_LAUNCH: Final = """
+import os, sys
+cores, group = sys.argv[1:3]
+if cores:
+    os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+if group:
+    open(group, "w").write(str(os.getpid()))
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 _STOP_TIMEOUT_S: Final = 35.0
 
 
@@ -47,6 +56,11 @@ class Placement:
         """Whether server and load disturb each other."""
         return bool(set(self.server) & set(self.load))
 
+    def resized(self, server_cores: int) -> "Placement":
+        """Return the same cores dealt out anew, with so many for the server."""
+        cores = sorted({*self.server, *self.load})
+        return Placement(tuple(cores[:server_cores]), tuple(cores[server_cores:] or self.load))
+
 
 def can_pin() -> bool:
     """Whether this system lets a process choose its cores."""
@@ -54,9 +68,12 @@ def can_pin() -> bool:
 
 
 def place(server_cores: int = 1) -> Placement:
-    """Give the first cores to the server and the last ones to the load."""
-    cores = sorted(os.sched_getaffinity(0)) if can_pin() else list(range(os.cpu_count() or 1))
-    return Placement(tuple(cores[:server_cores]), tuple(cores[server_cores:] or cores))
+    """Give the first of this process's cores to the server and the rest to the load.
+
+    Ask before ``pin_load``: afterwards this process has no other cores to deal out.
+    """
+    cores = tuple(sorted(os.sched_getaffinity(0)) if can_pin() else range(os.cpu_count() or 1))
+    return Placement(cores, cores).resized(server_cores)
 
 
 def server_python() -> str:
@@ -73,6 +90,7 @@ class Process:
         cores: where it may run; anywhere if the system can not pin.
         environment: added to this process's environment.
         directory: where it runs.
+        group: ``cgroup.procs`` of the control group that limits it.
         pipes: whether its standard input and output are pipes; both streams go to ``log`` otherwise.
     """
 
@@ -83,12 +101,13 @@ class Process:
         cores: Sequence[int],
         environment: Mapping[str, str] | None = None,
         directory: Path = ROOT,
+        group: Path | None = None,
         pipes: bool = False,
     ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        pinned = [sys.executable, "-c", _PIN, repr(set(cores)), *command] if can_pin() else list(command)
+        pins = ",".join(str(core) for core in cores) if can_pin() else ""
         self.child = subprocess.Popen(  # noqa: S603 - commands of the benchmark's own
-            pinned,
+            [sys.executable, "-c", _LAUNCH, pins, str(group or ""), *command],
             cwd=directory,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,

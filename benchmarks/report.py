@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,15 +39,24 @@ def write(name: str, context: Mapping[str, Any], sections: Sequence[Section], di
         directory: made if it is missing.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    document = {**context, **{section.name: section.figures for section in sections}}
-    (directory / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
-    pictures = {section.name: draw(section.name, section.figures, directory) for section in sections}
-    parts = [_head(context)]
+    document: dict[str, Any] = {**context, "sections": {}}
     for section in sections:
-        picture = pictures[section.name]
-        parts.append(_markdown(section) + (f"\n![{section.title}]({picture.name})\n" if picture else ""))
-    (directory / f"{name}.md").write_text("\n".join(parts))
+        picture = draw(section.name, section.figures, directory)
+        document["sections"][section.name] = {**asdict(section), "picture": picture.name if picture else None}
+    document = json.loads(json.dumps(document))  # what is returned is what can be read again: keys are texts
+    (directory / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    (directory / f"{name}.md").write_text(markdown(document))
     return document
+
+
+def markdown(document: Mapping[str, Any], pictures: str = "") -> str:
+    """Return a report's JSON as Markdown.
+
+    Args:
+        document: what ``write`` returned, or what stands in its file.
+        pictures: the folder of the pictures, as a link says it, with a slash at its end.
+    """
+    return "\n".join([_head(document), *(_section(it, pictures) for it in document["sections"].values())])
 
 
 def _head(context: Mapping[str, Any]) -> str:
@@ -55,16 +65,24 @@ def _head(context: Mapping[str, Any]) -> str:
     return (
         f"`{context['command']}` on {context['measured_at']}, commit {context['source_commit']}.\n\n"
         f"- Machine: {machine['cores']} cores of {machine['cpu']} ({', '.join(machine['flags'])}), "
-        f"{machine['memory_gb']} GB; server on core {machine['server_cores']}, load on {machine['load_cores']}; "
-        f"load average at the start {machine['load_average'][0]}; Python {machine['python']}\n"
+        f"{machine['memory_gb']} GB; server on core {_list(machine['server_cores'])}, load on "
+        f"{_list(machine['load_cores'])}; load average at the start {machine['load_average'][0]}; "
+        f"Python {machine['python']}\n"
         f"- Artifact: {artifact['name']} {artifact['version']} ({artifact['quantization']}, "
         f"{artifact['bytes'] / 1e6:.1f} MB, at most {artifact['max_length']} tokens)\n"
         f"- Versions: {versions}\n"
     )
 
 
-def _markdown(section: Section) -> str:
-    columns = section.table.columns
-    lines = [f"## {section.title}", "", f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
-    lines += [f"| {' | '.join(row)} |" for row in section.table.rows]
-    return "\n".join([*lines, "", *(f"- {note}" for note in section.notes), ""])
+def _list(cores: Sequence[int]) -> str:
+    return ", ".join(str(core) for core in cores)
+
+
+def _section(section: Mapping[str, Any], pictures: str) -> str:
+    columns = section["table"]["columns"]
+    lines = [f"## {section['title']}", "", f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
+    lines += [f"| {' | '.join(row)} |" for row in section["table"]["rows"]]
+    lines += ["", *(f"- {note}" for note in section["notes"]), ""]
+    if section["picture"]:
+        lines += [f"![{section['title']}]({pictures}{section['picture']})", ""]
+    return "\n".join(lines)

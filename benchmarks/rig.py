@@ -41,9 +41,9 @@ class Rig:
     placement: Placement
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def server(self) -> Server:
-        """Start the server; it ends with the ``with`` block."""
-        return Server(verdict(self.artifact, settings=self.settings), self.placement.server)
+    def server(self, group: Path | None = None) -> Server:
+        """Start the server, in a control group if one is given; it ends with the ``with`` block."""
+        return Server(verdict(self.artifact, settings=self.settings), self.placement.server, group)
 
     def bare(self) -> BareLoop:
         """Start the bare loop; it ends with the ``with`` block."""

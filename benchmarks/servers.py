@@ -51,6 +51,11 @@ def verdict(artifact: Path, *, directory: Path = ROOT, settings: Mapping[str, st
 class Server(Process):
     """A running server, ready for requests.
 
+    Args:
+        launch: how to start it.
+        cores: where it may run.
+        group: ``cgroup.procs`` of the control group that limits it.
+
     Attributes:
         address: where it listens.
         start_s: seconds from the start of the process to its readiness.
@@ -59,7 +64,7 @@ class Server(Process):
         ServerError: if it ends or does not become ready in time.
     """
 
-    def __init__(self, launch: Launch, cores: Sequence[int]) -> None:
+    def __init__(self, launch: Launch, cores: Sequence[int], group: Path | None = None) -> None:
         port = _free_port()
         self.address = Address(_HOST, port)
         started = time.perf_counter()
@@ -68,6 +73,7 @@ class Server(Process):
             cores=cores,
             environment={name: value.replace("{port}", str(port)) for name, value in launch.environment.items()},
             directory=launch.directory,
+            group=group,
         )
         self._wait_until_ready(launch, started)
         self.start_s = time.perf_counter() - started
