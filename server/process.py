@@ -56,16 +56,7 @@ class DrainingServer(uvicorn.Server):
         self._drain: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the port, then say so.
-
-        Raises:
-            StartupError: if the port was taken since it was bound. uvloop would hide that.
-        """
-        for listener in sockets or ():
-            try:
-                listener.listen(self.config.backlog)
-            except OSError as error:
-                raise StartupError(f"can not listen on {listener.getsockname()}: {error.strerror}") from error
+        """Open the port, then say so."""
         await super().startup(sockets)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._start_reload)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -124,24 +115,24 @@ def _serve() -> None:
     configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         _logger.warning("%s is not a setting; python -m server --help lists them", name)
-    listener = _bind(settings.host, settings.port)
-    app = create_app(settings)
-    model = app.state.classifier.info
-    _logger.info(
-        "%s %s (%s) loaded in %.2f s",
-        model.name,
-        model.version,
-        model.quantization,
-        time.perf_counter() - started,
-    )
-    config = _uvicorn_config(app)
-    _listen(listener, config.backlog)
-    # What was loaded stays for good: without it in their sight, collections cost a request next to nothing.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_THRESHOLD)
-    server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
-    server.run(sockets=[listener])
+    with _bind(settings.host, settings.port) as listener:
+        app = create_app(settings)
+        model = app.state.classifier.info
+        _logger.info(
+            "%s %s (%s) loaded in %.2f s",
+            model.name,
+            model.version,
+            model.quantization,
+            time.perf_counter() - started,
+        )
+        config = _uvicorn_config(app)
+        _listen(listener, config.backlog)
+        # What was loaded stays for good: without it in their sight, collections cost a request next to nothing.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GARBAGE_THRESHOLD)
+        server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
+        server.run(sockets=[listener])
     _logger.info("stopped")
 
 
@@ -163,7 +154,7 @@ def _bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except (OSError, UnicodeError) as error:  # UnicodeError: no host is called like that
+    except (OSError, TypeError) as error:  # TypeError: no host is called like that
         listener.close()
         reason = error.strerror if isinstance(error, OSError) else "not a host name"
         raise StartupError(

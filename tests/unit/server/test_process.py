@@ -1,0 +1,129 @@
+"""The process, inside the test: what ``main`` refuses, and that it serves until it is told to end."""
+
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from server.process import main
+from tests.support.engines import PATIENCE_S
+from tests.support.tiny import TINY
+
+
+@pytest.fixture(autouse=True)
+def _restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put back what a process may change for good, and hide pytest's own arguments."""
+    monkeypatch.setattr(sys, "argv", ["server"])
+    monkeypatch.setenv("VERDICT_ARTIFACT_DIR", str(TINY))
+    monkeypatch.setenv("VERDICT_PORT", "0")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    root, threshold = list(logging.getLogger().handlers), gc.get_threshold()
+    levels = {name: logging.getLogger(name).level for name in (None, "uvicorn.error", "asyncio")}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    logging.getLogger().handlers = root
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("VERDICT_PORT", "x", "VERDICT_PORT='x' can not be used"),
+        ("VERDICT_HOST", "no.such.host.invalid", "can not listen on no.such.host.invalid:0"),
+        pytest.param("VERDICT_HOST", "\u00fc" * 70, "not a host name", id="no host name"),
+        ("VERDICT_ARTIFACT_DIR", "nowhere", "no artifact in nowhere"),
+    ],
+)
+def test_what_can_not_be_served_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, words: str
+) -> None:
+    """A start that can not be finished is exit code 1 and one line on standard error."""
+    monkeypatch.setenv(name, value)
+    assert 1 == main()
+    output = capsys.readouterr()
+    assert "" == output.out
+    (line,) = output.err.splitlines()
+    assert line.startswith("verdict: ")
+    assert words in line
+
+
+def test_a_reason_of_several_lines_is_put_into_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Line feeds in what is quoted do not make two lines of one."""
+    monkeypatch.setenv("VERDICT_ARTIFACT_DIR", str(tmp_path / "no\nartifact"))
+    assert 1 == main()
+    assert 1 == len(capsys.readouterr().err.splitlines())
+
+
+def test_the_help_lists_the_settings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--help`` shows every variable with what it costs, and serves nothing."""
+    monkeypatch.setattr(sys, "argv", ["server", "--help"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert 0 == caught.value.code
+    assert "VERDICT_MAX_QUEUE_TOKENS (default: 65536)" in capsys.readouterr().out
+
+
+class _Listening(logging.Handler):
+    """Wait for the line that tells where the server listens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = ""
+        self.told = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the URL from the line."""
+        message = record.getMessage()
+        if message.startswith("listening on "):
+            self.url = message.removeprefix("listening on ")
+            self.told.set()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """The log tells a URL that works as it stands, for either family of addresses, and SIGTERM is exit code 0."""
+    if host == "::1" and not _has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    monkeypatch.setenv("VERDICT_HOST", host)
+    listening = _Listening()
+    logging.getLogger("server").addHandler(listening)
+    answers: list[int] = []
+
+    def ask_and_end() -> None:
+        try:
+            if listening.told.wait(PATIENCE_S):
+                answers.append(httpx.post(f"{listening.url}/predict", json={"text": "good"}).status_code)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    caller = threading.Thread(target=ask_and_end)
+    caller.start()
+    try:
+        assert 0 == main()
+    finally:
+        caller.join()
+        logging.getLogger("server").removeHandler(listening)
+    assert [200] == answers
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
