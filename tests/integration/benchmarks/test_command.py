@@ -44,12 +44,13 @@ def test_bench_writes_a_report(tmp_path: Path) -> None:
     """JSON, Markdown and pictures, and a summary as the last line."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     summary = run("bench", "--checkpoint", str(checkpoint), "--output", str(tmp_path))
-    document = json.loads((tmp_path / "bench.json").read_text())
+    sections = json.loads((tmp_path / "bench.json").read_text())["sections"]
+    figures = {name: section["figures"] for name, section in sections.items()}
     assert summary["artifact"] == "tiny"
-    assert {it["engine"] for it in document["engines"]} >= {"PyTorch eager fp32", "this artifact"}
-    assert {it["shape"] for it in document["closed_loops"]} >= {"sentences", "reviews"}
-    assert [it["load"] for it in document["open_loops"]] == [0.5, 0.7, 0.9, 1.1, 3.0]
-    assert len(document["ratios"]) == 4
+    assert {it["engine"] for it in figures["engines"]} >= {"PyTorch eager fp32", "this artifact"}
+    assert {it["shape"] for it in figures["closed_loops"]} >= {"sentences", "reviews"}
+    assert [it["load"] for it in figures["open_loops"]] == [0.5, 0.7, 0.9, 1.1, 3.0]
+    assert len(figures["ratios"]) == 4
     assert {path.suffix for path in tmp_path.iterdir()} >= {".json", ".md", ".png"}
 
 

@@ -33,7 +33,7 @@ def test_a_report_says_where_its_figures_come_from(tmp_path: Path) -> None:
     assert {"measured_at", "command", "source_commit", "machine", "versions", "artifact"} <= document.keys()
     assert {"cpu", "flags", "cores", "server_cores", "cgroup"} <= document["machine"].keys()
     assert document["artifact"]["name"] == "tiny"
-    assert document["closed_loops"] == SECTION.figures
+    assert document["sections"]["closed_loops"]["figures"] == SECTION.figures
 
 
 def test_markdown_holds_tables_notes_and_pictures(tmp_path: Path) -> None:
