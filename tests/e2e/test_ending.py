@@ -14,7 +14,7 @@ from tests.support.process import ServerProcess, server_process
 from tests.support.serving import check_error
 from tests.support.tiny import TINY
 
-pytestmark = pytest.mark.timeout(60)  # a test that opens a pipe would wait for a dead server
+pytestmark = pytest.mark.timeout(120)  # a test that opens a pipe would wait for a dead server
 
 BODY = json.dumps({"text": "good"}).encode()
 

@@ -10,7 +10,7 @@ from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
 from tests.support.process import server_process
 from tests.support.tiny import TINY
 
-pytestmark = pytest.mark.timeout(60)  # a test that opens a pipe would wait for a dead server
+pytestmark = pytest.mark.timeout(120)  # a test that opens a pipe would wait for a dead server
 
 
 def check_refused(words: str, artifact: Path = TINY, **settings: str) -> None:
@@ -84,9 +84,7 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
     ("settings", "words"),
     [
         ({"port": "http"}, "VERDICT_PORT='http' can not be used"),
-        ({"log_format": "xml"}, "VERDICT_LOG_FORMAT='xml' can not be used: Input should be 'text' or 'json'"),
         ({"max_body_bytes": "5000"}, "VERDICT_MAX_BODY_BYTES 5000 is less than VERDICT_MAX_TEXT_CHARS 100000"),
-        ({"host": "no.such.host.invalid"}, "can not listen on no.such.host.invalid:0"),
     ],
 )
 def test_a_setting_that_can_not_be_used(settings: dict[str, str], words: str) -> None:

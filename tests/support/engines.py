@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from server.engine import Batch, Engine
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """After this a test that waits for an event has failed; nothing waits this long when all is well."""
 
 

@@ -1,11 +1,13 @@
 """Bodies: what is not a request is answered in words, whatever bytes it is made of."""
 
+import functools
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -18,10 +20,16 @@ pytestmark = pytest.mark.anyio
 SURROGATE = b'"\\ud800"'
 
 
-async def send(body: bytes | AsyncIterator[bytes], path: str = "/predict", **headers: str) -> httpx.Response:
-    """Post bytes to a server of its own."""
+@functools.cache
+def small_app() -> FastAPI:
+    """Return an application with small limits."""
     settings = make_settings(max_text_chars=100, max_body_bytes=2048, max_items_per_request=4)
-    async with serving(create_app(settings, FakeClassifier())) as client:
+    return create_app(settings, FakeClassifier())
+
+
+async def send(body: bytes | AsyncIterator[bytes], path: str = "/predict", **headers: str) -> httpx.Response:
+    """Post bytes to the server with small limits."""
+    async with serving(small_app()) as client:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return await client.post(path, content=body, headers=sent)
 
