@@ -21,7 +21,7 @@ from export.select import Gates, Measured, failures, in_order
 from export.session import Session
 from export.variants import FP32, PYTORCH
 
-_SCREEN_TEXTS: Final = 500
+_SCREEN_TEXTS: Final = 400
 _SCREEN_INVARIANCE: Final = (40, 4)
 """Texts and rounds while every variant is looked at; the choice is proved on ``_PROOF_INVARIANCE``."""
 _PROOF_INVARIANCE: Final = (200, 20)

@@ -22,8 +22,8 @@ Run = Callable[[Batch], object]
 LENGTHS_TOKENS: Final = (16, 64, 128, 256)
 SENTENCE_TOKENS: Final = 64
 """Texts up to here count as sentences, longer ones as reviews."""
-_ROUNDS: Final = 7
-_MIX_TEXTS: Final = 36
+_ROUNDS: Final = 5
+_MIX_TEXTS: Final = 30
 TURNS: Final = _ROUNDS + 1
 """How often each variant has its turn; the first warms up."""
 

@@ -1,0 +1,60 @@
+"""Final figures come from the real server, and stand in manifest and card."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+from rich.console import Console
+
+from export import artifact, package, pipeline
+from export.evaluate import main
+from export.progress import Progress
+from export.variants import CANDIDATES
+from server.artifact import load_artifact
+from tests.support.checkpoints import build_checkpoint, synthetic_rows
+
+pytestmark = pytest.mark.development
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny artifact."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    checkpoint = build_checkpoint(folder / "checkpoint", hidden=32)
+    progress = Progress(Console(quiet=True))
+
+    def finish(findings: pipeline.Findings) -> None:
+        package.write_atomically(folder / "artifact", lambda staging: artifact.fill(findings, staging, {}))
+
+    pipeline.run(pipeline.Request(checkpoint, folder / "artifact", table=CANDIDATES[:1]), progress, finish)
+    return folder / "artifact"
+
+
+def test_figures_are_the_servers_own_and_are_written_down(directory: Path, tmp_path: Path) -> None:
+    """Accuracy over a split matches the confusion matrix's diagonal, and a second run replaces the first."""
+    rows = synthetic_rows(("negative", "positive"), per_label=20, seed=3)
+    path = tmp_path / "rows.csv"
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label"), *rows])
+    for _ in range(2):
+        assert main([str(directory), "--data", f"synthetic:test={path}"]) == 0
+    (evaluation,) = load_artifact(directory).manifest.evaluations
+    assert (evaluation.dataset, evaluation.split, evaluation.n) == ("synthetic", "test", 40)
+    document = (directory / "report" / "evaluation.json").read_text()
+    (details,) = json.loads(document)
+    assert np.trace(details["confusion"]) / 40 == pytest.approx(evaluation.accuracy)
+    assert sum(bucket["n"] for bucket in details["by_tokens"]) == 40
+    card = (directory / "README.md").read_text()
+    assert card.count("| synthetic | test | 40 |") == 1
+
+
+def test_an_artifact_that_does_not_start_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no artifact ends with exit code 1 and the reason."""
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\ngood,1\n")
+    assert main([str(tmp_path), "--data", f"x:test={path}"]) == 1
+    assert "no artifact in" in capsys.readouterr().err.replace("\n", " ")

@@ -1,0 +1,127 @@
+"""The whole export, from a checkpoint to an artifact that the server accepts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("optimum.onnxruntime")
+import onnx
+from onnx import numpy_helper
+from rich.console import Console
+
+from export import artifact, package, pipeline
+from export.__main__ import main
+from export.pipeline import Findings, Request
+from export.probability import softmax
+from export.progress import Progress
+from export.samples import pad
+from export.select import Gates
+from export.session import Session
+from export.variants import CANDIDATES
+from server.artifact import load_artifact
+from tests.support.checkpoints import build_checkpoint
+
+pytestmark = pytest.mark.development
+
+_FEW = tuple(v for v in CANDIDATES if v.name in ("static", "static-per-tensor", "dynamic"))
+_FIVE = ("one", "two", "three", "four", "five")
+
+
+def _export(checkpoint: Path, output: Path, **options: Any) -> list[Findings]:
+    kept: list[Findings] = []
+    progress = Progress(Console(quiet=True))
+
+    def finish(findings: Findings) -> None:
+        kept.append(findings)
+        if findings.chosen:
+            package.write_atomically(output, lambda staging: artifact.fill(findings, staging, progress.durations_s))
+
+    pipeline.run(Request(checkpoint, output, table=_FEW, **options), progress, finish)
+    return kept
+
+
+@pytest.mark.parametrize("labels", [("negative", "positive"), _FIVE], ids=len)
+@pytest.mark.parametrize("architecture", ["bert", "distilbert", "roberta"])
+def test_every_architecture_becomes_an_artifact(tmp_path: Path, architecture: Any, labels: tuple[str, ...]) -> None:
+    """BERT, DistilBERT and RoBERTa with 2 and 5 labels: the manifest says what the graph does."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint", architecture=architecture, labels=labels)
+    (findings,) = _export(checkpoint, tmp_path / "artifact")
+    loaded = load_artifact(tmp_path / "artifact")
+    manifest = loaded.manifest
+    assert manifest.labels == labels
+    assert {tensor.name for tensor in manifest.inputs} == {"input_ids", "attention_mask"}
+    assert {probe.probabilities for probe in manifest.probes}
+    session = Session(loaded.model_path, manifest.session)
+    tokenization = findings.checkpoint.tokenization()
+    for probe in manifest.probes:
+        (text,) = tokenization.encode([probe.text], "head_tail")
+        logits = session.logits(pad(text.windows, manifest.pad_token_id))
+        assert softmax(logits, manifest.temperature)[0] == pytest.approx(probe.probabilities, abs=1e-5)
+        assert probe.reference == pytest.approx(probe.probabilities, abs=0.05)
+    assert findings.parity <= 1e-4
+    assert not findings.unbuilt
+
+
+def test_the_portable_artifact_can_not_saturate(tmp_path: Path) -> None:
+    """Neighbouring weights of one sign add up to at most 128 in every int8 product of the graph."""
+    _export(build_checkpoint(tmp_path / "checkpoint", hidden=32), tmp_path / "artifact")
+    model = onnx.load(tmp_path / "artifact" / "model.onnx")
+    constants = {item.name: item for item in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type == "MatMulIntegerToFloat"]
+    assert products
+    for node in products:
+        weights = numpy_helper.to_array(constants[node.input[1]]).astype(int)
+        for side in (weights, -weights):
+            positive = np.maximum(side, 0)
+            assert (positive[0::2] + positive[1::2]).max() <= 128
+
+
+def test_nothing_that_fails_its_gates_is_written(tmp_path: Path) -> None:
+    """With gates that no graph passes there is no choice, every failure has its reason, no artifact appears."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    (findings,) = _export(checkpoint, tmp_path / "artifact", gates=Gates(size_bytes=1))
+    assert findings.chosen is None
+    assert all(any("MB" in reason for reason in row.failures) for row in findings.rows)
+    assert not (tmp_path / "artifact").exists()
+
+
+def test_the_command_prints_a_table_and_leaves_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``python -m export`` compares the whole table, and the report beside the model holds the same in three forms."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    assert main([str(checkpoint), "--output", str(tmp_path / "artifact")]) == 0
+    printed = capsys.readouterr().out
+    report = json.loads((tmp_path / "artifact" / "report" / "report.json").read_text())
+    names = {row["name"] for row in report["rows"]} | set(report["unbuilt"])
+    assert names >= {variant.name for variant in CANDIDATES} | {"fp32", "usual"}
+    assert all(row["name"] in printed for row in report["rows"])
+    assert set(report["times_as_fast_as"]) == {"fp32", "usual", "pytorch"}
+    assert report["chosen"] in (tmp_path / "artifact" / "report" / "report.md").read_text()
+    assert (tmp_path / "artifact" / "report" / "frontier.png").read_bytes().startswith(b"\x89PNG")
+    assert "Against the same model in fp32" in (tmp_path / "artifact" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("missing", ["tokenizer.json", "validation.parquet"])
+def test_an_unusable_checkpoint_is_one_line_and_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    """No traceback: the line names what is missing."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    (checkpoint / missing).unlink()
+    assert main([str(checkpoint), "--output", str(tmp_path / "artifact")]) == 1
+    captured = capsys.readouterr().err
+    assert missing in captured.replace("\n", "")
+    assert "Traceback" not in captured
+
+
+def test_an_output_that_is_no_artifact_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A directory of something else ends the export at once."""
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    assert main([str(tmp_path / "nowhere"), "--output", str(tmp_path / "thesis")]) == 1
+    assert "not an artifact" in capsys.readouterr().err
