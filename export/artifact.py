@@ -49,7 +49,8 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
     checkpoint = findings.checkpoint
     model = onnx.load(chosen.built.path, load_external_data=False)
     files = tuple(describe_file(directory / name) for name in (MODEL, TOKENIZER))
-    samples = probes.choose(findings.samples.measurement, len(checkpoint.labels))
+    session = Session(chosen.built.path, chosen.built.variant.session)
+    samples = probes.choose(findings.samples.measurement, session, len(checkpoint.labels), checkpoint.pad_token_id)
     return Manifest(
         name=checkpoint.name,
         version=files[0].sha256[:_VERSION_CHARS],
@@ -67,7 +68,7 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
         files=files,
         probes=probes.build(
             samples,
-            Session(chosen.built.path, chosen.built.variant.session),
+            session,
             Session(findings.fp32),
             checkpoint.pad_token_id,
             chosen.quality.temperature,

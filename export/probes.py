@@ -11,25 +11,34 @@ from typing import Final
 import numpy as np
 
 from export.probability import softmax
-from export.samples import Sample, pad
+from export.samples import Sample, pad, spread
 from export.session import Session
 from server.artifact import Probe
 
-TOLERANCE: Final = 0.03
+TOLERANCE: Final = 0.01
 """Largest accepted difference of a probability; between rounding and saturation as measured in docs/export.md."""
-_PER_LABEL: Final = 6
-_MOST_LABELS: Final = 6
+_BY_LENGTH: Final = 3
+_UNCERTAIN: Final = 3
+_MOST_LABELS: Final = 4
 _SHORTEST_CHARS: Final = 8
+_LOOKED_AT: Final = 300
+"""Samples among which the uncertain ones are sought: a few seconds of inference."""
 
 
-def choose(samples: Sequence[Sample], labels: int) -> list[Sample]:
-    """Pick texts of every label, evenly from the shortest to the longest."""
+def choose(samples: Sequence[Sample], artifact: Session, labels: int, pad_token_id: int) -> list[Sample]:
+    """Pick texts of every label: some from the shortest to the longest, and the most uncertain ones.
+
+    A wrong sum moves the probability of an uncertain text most; texts of many lengths take every path of the runtime.
+    """
+    fitting = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS][:_LOOKED_AT]
     chosen: list[Sample] = []
     for label in range(min(labels, _MOST_LABELS)):
-        fitting = [s for s in samples if s.label == label and len(s.text) >= _SHORTEST_CHARS]
-        by_length = sorted(fitting, key=lambda sample: len(sample.ids))
-        places = np.linspace(0, len(by_length) - 1, min(_PER_LABEL, len(by_length))).round().astype(int)
-        chosen.extend(by_length[place] for place in places)
+        own = [sample for sample in fitting if sample.label == label]
+        picked = spread(own, _BY_LENGTH) if own else []
+        rest = [sample for sample in own if sample not in picked]
+        confidence = [float(softmax(artifact.logits(pad([sample.ids], pad_token_id))).max()) for sample in rest]
+        picked += [rest[place] for place in np.argsort(confidence, kind="stable")[:_UNCERTAIN]]
+        chosen += picked
     return chosen
 
 
