@@ -14,8 +14,6 @@ from benchmarks.section import Section
 def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path, console: Console) -> dict[str, Any]:
     """Measure everything, print each part as it is done, write the report and return a summary for programs."""
     context = machine.describe(rig.artifact, rig.placement)
-    if rig.placement.shared:
-        console.print("[yellow]Only one core: server and load disturb each other; trust the engine figures alone.[/]")
     done: list[Section] = []
 
     def finish(section: Section) -> None:

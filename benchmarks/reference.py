@@ -30,16 +30,16 @@ _SHAPE: Final = {
 }
 
 
-def make_reference(tokenizer: Path, max_length: int, checkpoint: Path | None = None) -> Path:
+def make_reference(tokenizer: Path, max_length: int, checkpoint: Path | None = None, cache: Path = _CACHE) -> Path:
     """Return the directory of the reference model; it is made first if this shape has not been made yet.
 
     Args:
         tokenizer: the artifact's ``tokenizer.json``; its vocabulary decides the size of the embeddings.
         max_length: tokens that a text is cut to.
         checkpoint: what transformers loads; random weights in the default model's shape where None.
+        cache: where reference models are kept, by what they are made of.
     """
-    key = hashlib.sha256(tokenizer.read_bytes() + str(max_length).encode() + str(checkpoint).encode()).hexdigest()
-    directory = _CACHE / f"reference-{key[:12]}"
+    directory = cache / f"reference-{_key(tokenizer, max_length, checkpoint)}"
     if directory.exists():
         return directory
     partial = directory.with_suffix(".partial")
@@ -51,6 +51,15 @@ def make_reference(tokenizer: Path, max_length: int, checkpoint: Path | None = N
         _export(partial)
         _quantize(partial)
     return partial.rename(directory)
+
+
+def _key(tokenizer: Path, max_length: int, checkpoint: Path | None) -> str:
+    digest = hashlib.sha256(str(max_length).encode())
+    parts = [tokenizer] if checkpoint is None else [tokenizer, *sorted(checkpoint.glob("*.safetensors"))]
+    for path in parts:
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:12]
 
 
 def _write_model(directory: Path, tokenizer_file: Path, max_length: int, checkpoint: Path | None) -> None:

@@ -13,7 +13,8 @@ from benchmarks.effort import Effort
 from benchmarks.engines import ENGINES, Case, EngineLoop, compare_engines, mixed_case, uniform_case
 from benchmarks.load import Generator, poisson_arrivals, run
 from benchmarks.outcome import Outcome
-from benchmarks.promises.register import PROMISES
+from benchmarks.promises.register import PROMISES, RATIOS
+from benchmarks.promises.summary import summarize
 from benchmarks.ratios import BATCH_TEXTS, batches, single
 from benchmarks.reference import make_reference
 from benchmarks.rig import Rig
@@ -28,7 +29,6 @@ _CALLERS: Final = (1, 4, 16, 64)
 _MOST_TEXTS: Final = 1024
 _LOADS: Final = (0.5, 0.7, 0.9, 1.1, 3.0)
 _OPEN_SEED: Final = 11
-RATIOS: Final = ("closed-sentences", "closed-reviews", "batch-sentences", "idle-latency")
 
 
 def engines(rig: Rig, effort: Effort, checkpoint: Path | None) -> Section:
@@ -94,13 +94,7 @@ def open_loops(rig: Rig, server: Server, effort: Effort) -> Section:
 def ratios(rig: Rig, effort: Effort) -> Section:
     """Compare with the bare loop: same artifact, same texts, one by one in one process, no HTTP."""
     findings = [finding for name in RATIOS for finding in PROMISES[name](rig, effort)]
-    rows = [
-        [it.what, f"{it.value:.2f} {it.unit}", f"{it.relation} {it.bound:g}", "yes" if it.holds else "NO"]
-        for it in findings
-    ]
-    figures = [{**asdict(it), "holds": it.holds} for it in findings]
-    table = Table(["against the bare loop", "measured", "must be", "holds"], rows)
-    return Section("ratios", "Ratios to the bare loop", figures, table, [f"{it.what}: {it.note}" for it in findings])
+    return summarize("ratios", "Ratios to the bare loop", findings)
 
 
 def _engine_cases(rig: Rig, manifest: Manifest, effort: Effort) -> list[Case]:

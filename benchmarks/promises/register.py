@@ -19,3 +19,6 @@ PROMISES: Final[Mapping[str, Callable[[Rig, Effort], list[Finding]]]] = {
     "shutdown": shutdown.shutdown,
     "isolation": isolation.isolation,
 }
+
+RATIOS: Final = ("closed-sentences", "closed-reviews", "batch-sentences", "idle-latency")
+"""Those that compare with the bare loop."""

@@ -29,15 +29,16 @@ def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
     return document
 
 
-def test_every_promise_is_measured_with_one_command() -> None:
+def test_every_promise_is_measured_with_one_command(tmp_path: Path) -> None:
     """Each gives findings with a figure and a bound, and what must be exact is exact even in a hurry."""
-    document = run("promises", codes=(0, 1))
-    assert document["held"] == all(finding["holds"] for finding in document["findings"])
-    words = " ".join(finding["what"] for finding in document["findings"])
-    assert len(document["findings"]) >= len(PROMISES)
+    document = run("promises", "--output", str(tmp_path), codes=(0, 1))
+    assert document["held"] == all(finding["holds"] for finding in document["promises"])
+    words = " ".join(finding["what"] for finding in document["promises"])
+    assert len(document["promises"]) >= len(PROMISES)
     assert all(word in words for word in ("sentences", "reviews", "overload", "soak", "SIGTERM", "isolation"))
-    exact = [it for it in document["findings"] if it["what"].startswith(("isolation", "SIGTERM"))]
+    exact = [it for it in document["promises"] if it["what"].startswith(("isolation", "SIGTERM"))]
     assert [finding["value"] for finding in exact] == [0, 0, 0, 0]
+    assert (tmp_path / "promises.md").exists()
 
 
 def test_bench_writes_a_report(tmp_path: Path) -> None:

@@ -1,0 +1,26 @@
+"""Summary: findings as a section of a report."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from benchmarks.promises.finding import Finding
+from benchmarks.section import Section, Table
+
+
+def summarize(name: str, title: str, findings: Sequence[Finding]) -> Section:
+    """Return a table of figures and bounds; how each came about stands in the notes."""
+    rows = [
+        [it.what, f"{_short(it.value)} {it.unit}", f"{it.relation} {_short(it.bound)}", "yes" if it.holds else "NO"]
+        for it in findings
+    ]
+    return Section(
+        name,
+        title,
+        [{**asdict(it), "holds": it.holds} for it in findings],
+        Table(["", "measured", "must be", "holds"], rows),
+        [f"{it.what}: {it.note}" for it in findings if it.note],
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"  # noqa: PLR2004 - three digits are enough

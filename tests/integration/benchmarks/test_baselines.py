@@ -1,0 +1,55 @@
+"""What one would use instead answers as people would write it, so that the comparison is with something real."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("optimum")
+
+from benchmarks.baselines import handwritten, pipelines, replaced
+from benchmarks.baselines.app import Predict, create_app
+from benchmarks.reference import make_reference
+from tests.support.checkpoints import MAX_LENGTH, build_checkpoint
+from tests.support.tiny import TINY
+
+pytestmark = pytest.mark.development
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference model of a tiny checkpoint, in fp32 and int8."""
+    checkpoint = build_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+    cache = tmp_path_factory.mktemp("cache")
+    return make_reference(checkpoint / "tokenizer.json", MAX_LENGTH, checkpoint, cache)
+
+
+@pytest.mark.parametrize("load", [replaced.load, pipelines.load_transformers, pipelines.load_optimum])
+def test_a_model_of_the_reference_gives_probabilities(load: Callable[[Path], Predict], reference: Path) -> None:
+    """Two of them, which sum to one, for a text of any length."""
+    predict = load(reference)
+    for text in ("good", "a very long and boring film " * 200):
+        probabilities = predict(text)
+        assert len(probabilities) == 2
+        assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+
+
+def test_int8_is_close_to_fp32(reference: Path) -> None:
+    """The usual recipe is done right, else its speed would mean nothing."""
+    text = "the film was very good"
+    exact, quantized = pipelines.load_transformers(reference)(text), pipelines.load_optimum(reference)(text)
+    assert quantized == pytest.approx(exact, abs=0.05)
+
+
+@pytest.mark.anyio
+async def test_the_handwritten_server_serves_the_artifact() -> None:
+    """It gives the answer that the artifact's probe knows."""
+    transport = httpx.ASGITransport(create_app(handwritten.load(TINY)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://baseline") as client:
+        answer = (await client.post("/predict", json={"text": "good"})).json()
+        ready = await client.get("/health/ready")
+    assert answer["sentiment"] == 1
+    assert answer["probabilities"] == pytest.approx([0.064969, 0.935031], abs=1e-5)
+    assert ready.status_code == 200
