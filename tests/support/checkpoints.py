@@ -155,9 +155,7 @@ def _model(architecture: Architecture, labels: list[str], hidden: int, layers: i
     }
     if architecture == "roberta":  # its positions start behind the padding id
         positions = MAX_LENGTH + tokenizer.pad_token_id + 1
-        config = transformers.RobertaConfig(
-            max_position_embeddings=positions, type_vocab_size=1, **wide, **shared
-        )
+        config = transformers.RobertaConfig(max_position_embeddings=positions, type_vocab_size=1, **wide, **shared)
         return transformers.RobertaForSequenceClassification(config)
     config = transformers.BertConfig(max_position_embeddings=MAX_LENGTH, **wide, **shared)
     return transformers.BertForSequenceClassification(config)
