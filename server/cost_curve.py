@@ -15,7 +15,8 @@ from server.engine import Batch, Engine
 _ROW_TOKENS: Final = 32
 """Tokens per row when several rows are measured: a long sentence, which batches profit most from."""
 _POINTS: Final = (8, 16, 32, 64, 128, 256, 512)
-_REPEATS: Final = 2
+_REPEATED_TOKENS: Final = 256
+"""Short runs are repeated until they make up so many tokens: they are the noisiest and cost the least."""
 _NEAR_BEST: Final = 1.05
 
 
@@ -69,7 +70,7 @@ def _fastest(engine: Engine, batch: Batch) -> float:
     Counted is this thread's own processor time, which neither a busy neighbour nor a CPU quota stretches.
     """
     seconds = []
-    for _ in range(_REPEATS):
+    for _ in range(max(2, min(8, _REPEATED_TOKENS // batch.input_ids.size))):
         started = time.thread_time()
         engine.run(batch)
         seconds.append(time.thread_time() - started)
