@@ -71,7 +71,7 @@ class Graph:
 
     def add_constant(self, name: str, value: NDArray[Any]) -> str:
         """Add an initializer and return its name."""
-        self._model.add_initializer(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self._model.add_initializer(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def add(
