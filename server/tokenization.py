@@ -25,7 +25,7 @@ class TokenizedText:
 
     Attributes:
         windows: rows of token ids, special tokens included; one row unless the text is read by windows.
-        weights: content tokens that each window stands for, to average the windows' logits by.
+        weights: content tokens in each window, to average the windows' logits by.
         tokens: tokens read, special tokens of one row included.
         truncated: whether any token of the text was left out.
     """
