@@ -18,6 +18,7 @@ from benchmarks.process import ROOT
 from benchmarks.promises.register import PROMISES, RATIOS
 from benchmarks.report import LATEST
 from benchmarks.servers import ServerError
+from server.artifact import ArtifactError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except (BareLoopError, CorpusError, EngineError, ServerError, TargetError) as error:
+    except (ArtifactError, BareLoopError, CorpusError, EngineError, ServerError, TargetError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 2
     return code

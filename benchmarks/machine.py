@@ -1,7 +1,6 @@
 """Machine: where figures come from, without which they mean nothing."""
 
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -14,6 +13,7 @@ from typing import Any, Final
 import psutil
 
 from benchmarks.process import ROOT, Placement
+from server.artifact import MODEL, read_manifest
 
 _CGROUP: Final = Path("/sys/fs/cgroup")
 _QUOTA_FILES: Final = ("cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
@@ -52,14 +52,14 @@ def describe(artifact: Path, placement: Placement) -> dict[str, Any]:
 
 
 def _artifact(directory: Path) -> dict[str, Any]:
-    manifest = json.loads((directory / "manifest.json").read_text())
+    manifest = read_manifest(directory)
     return {
-        "name": manifest["name"],
-        "version": manifest["version"],
-        "quantization": manifest["quantization"]["scheme"],
-        "max_length": manifest["max_length"],
-        "bytes": sum(file["size_bytes"] for file in manifest["files"]),
-        "model_sha256": next(file["sha256"] for file in manifest["files"] if file["path"] == "model.onnx"),
+        "name": manifest.name,
+        "version": manifest.version,
+        "quantization": manifest.quantization.scheme,
+        "max_length": manifest.max_length,
+        "bytes": sum(file.size_bytes for file in manifest.files),
+        "model_sha256": next(file.sha256 for file in manifest.files if file.path == MODEL),
     }
 
 
