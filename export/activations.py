@@ -47,6 +47,7 @@ class Observer:
         self._tick = tick
         self._channels: dict[str, Channels] = {}
         self._counts: dict[str, NDArray[np.int64]] = {}
+        self._moments: dict[str, NDArray[np.float64]] = {}
 
     def channels(self, model: onnx.ModelProto) -> dict[str, Channels]:
         """Return the extremes of every channel of every product's input, running what was not seen yet."""
@@ -58,6 +59,13 @@ class Observer:
                 high = np.maximum(high, self._channels[name][1])
             self._channels[name] = (low, high)
         return {name: self._channels[name] for name in names}
+
+    def moments(self, model: onnx.ModelProto) -> dict[str, NDArray[np.float64]]:
+        """Return the sum over tokens of the outer product of every product's input, (hidden, hidden) each."""
+        names = product_inputs(Graph(model))
+        for name, values in self._run(model, [name for name in names if name not in self._moments]):
+            self._moments[name] = self._moments.get(name, 0) + (values.T @ values).astype(np.float64)
+        return {name: self._moments[name] for name in names}
 
     def ranges(self, model: onnx.ModelProto, method: Method) -> dict[str, Range]:
         """Return the range to quantize every product's input by, never wider than what was seen."""

@@ -82,14 +82,19 @@ class Builder:
 
     def _static(self, model: onnx.ModelProto, recipe: StaticInt8) -> onnx.ModelProto:
         ranges = self._observer.ranges(model, recipe.method)
+        moments = self._observer.moments(model) if recipe.feedback else None
         graph = Graph(model)
         if recipe.fast_gelu:
             approximate_gelu(graph)
         if recipe.outlier_ratio is not None:
-            channels = self._observer.channels(model)
-            ranges |= tame_outliers(graph, channels, ratio=recipe.outlier_ratio)
+            tamed = tame_outliers(graph, self._observer.channels(model), ratio=recipe.outlier_ratio)
             graph = Graph(graph.finish())
-        quantize_products(graph, ranges, per_channel=recipe.per_channel, exact=recipe.exact)
+            ranges |= {name: row.limits for name, row in tamed.items()}
+            if moments is not None:
+                moments |= {
+                    name: moments[row.source] / np.outer(row.factors, row.factors) for name, row in tamed.items()
+                }
+        quantize_products(graph, ranges, per_channel=recipe.per_channel, exact=recipe.exact, moments=moments)
         if recipe.embeddings:
             quantize_embeddings(graph)
             trim_positions(graph, self._max_length)

@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.activations import Range
+from export.compensate import round_with_feedback
 from export.graph import MICROSOFT, Graph
 
 _LEVELS: Final = 255
@@ -23,7 +24,14 @@ _LARGE_TABLE: Final = 256
 """Rows from which a lookup table is worth quantizing."""
 
 
-def quantize_products(graph: Graph, ranges: Mapping[str, Range], *, per_channel: bool, exact: bool) -> int:
+def quantize_products(
+    graph: Graph,
+    ranges: Mapping[str, Range],
+    *,
+    per_channel: bool,
+    exact: bool,
+    moments: Mapping[str, NDArray[np.float64]] | None = None,
+) -> int:
     """Replace MatMuls with constant weights by int8 ones; return how many.
 
     Args:
@@ -31,6 +39,7 @@ def quantize_products(graph: Graph, ranges: Mapping[str, Range], *, per_channel:
         ranges: smallest and largest value of each product's input; a product without one stays float.
         per_channel: one weight scale per output channel, or one for the whole matrix.
         exact: scale weights so that no CPU saturates, see ``weight_steps``.
+        moments: of each product's input, to round weights with feedback; to the nearest step without.
     """
     quantized: dict[str, list[str]] = {}
     consumers = graph.consumers()
@@ -43,7 +52,10 @@ def quantize_products(graph: Graph, ranges: Mapping[str, Range], *, per_channel:
         if source not in quantized:
             quantized[source] = _quantize_input(graph, source, ranges[source])
         values, scale, zero = quantized[source]
-        weight, weight_scale, weight_zero = _quantize_weights(graph, node.output[0], weights, per_channel, exact)
+        scales, steps = weight_steps(weights, per_channel=per_channel, exact=exact)
+        if moments is not None and source in moments:
+            steps = round_with_feedback(weights, scales, moments[source], exact=exact)
+        weight, weight_scale, weight_zero = _add_weights(graph, node.output[0], scales, steps)
         inputs = [values, weight, scale, weight_scale, zero, weight_zero]
         addition, bias = _bias_after(graph, consumers.get(node.output[0], []), weights.shape[1])
         output = node.output[0]
@@ -86,13 +98,10 @@ def _quantize_input(graph: Graph, name: str, limits: Range) -> list[str]:
     return [graph.add("QuantizeLinear", [name, scale_name, zero], f"{name}/uint8"), scale_name, zero]
 
 
-def _quantize_weights(
-    graph: Graph, name: str, weights: NDArray[np.float32], per_channel: bool, exact: bool
-) -> tuple[str, str, str]:
+def _add_weights(graph: Graph, name: str, scales: NDArray[np.float32], steps: NDArray[np.int8]) -> tuple[str, str, str]:
     """Add int8 weights, symmetric; return the names of values, scales and zero points."""
-    scales, values = weight_steps(weights, per_channel=per_channel, exact=exact)
     return (
-        graph.add_constant(f"{name}/weights", values),
+        graph.add_constant(f"{name}/weights", steps),
         graph.add_constant(f"{name}/weight_scale", scales),
         graph.add_constant(f"{name}/weight_zero", np.zeros(scales.shape, np.int8)),
     )

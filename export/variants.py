@@ -29,6 +29,7 @@ class StaticInt8:
         exact: weights scaled so that no CPU saturates, see ``weight_steps``.
         outlier_ratio: see ``tame_outliers``; None leaves outliers.
         embeddings: whether lookup tables are int8 too.
+        feedback: weights rounded so that errors make up for each other, or each to the nearest step.
         fast_gelu: GELU by tanh.
         library: let onnxruntime write quantize/dequantize pairs, outputs not quantized, instead of this project.
     """
@@ -38,6 +39,7 @@ class StaticInt8:
     exact: bool = True
     outlier_ratio: float | None = 2.5
     embeddings: bool = True
+    feedback: bool = True
     fast_gelu: bool = False
     library: bool = False
 
@@ -96,6 +98,7 @@ REFERENCES: Final = (
 
 CANDIDATES: Final = (
     Variant("static", "all rewrites, outliers tamed"),
+    Variant("static-nearest", "each weight to its nearest step", StaticInt8(feedback=False)),
     Variant("static-raw", "outliers left", StaticInt8(outlier_ratio=None)),
     Variant("static-tamer", "more tensors tamed", StaticInt8(outlier_ratio=1.6)),
     Variant("static-per-tensor", "one weight scale per matrix", StaticInt8(per_channel=False)),

@@ -123,17 +123,17 @@ def test_taming_outliers_changes_nothing_in_float(
     rows = [tuple(draw.integers(5, tiny.vocabulary, 20).tolist()) for _ in range(8)]
     graph = Graph(model)  # type: ignore[arg-type]
     channels = Observer(rows).channels(model)  # type: ignore[arg-type]
-    ranges = tame_outliers(graph, channels, ratio=1.01)
-    assert ranges
-    names = sorted(ranges)
+    tamed = tame_outliers(graph, channels, ratio=1.01)
+    assert tamed
+    names = sorted(tamed)
     graph.add_outputs(names)
     session = _session(graph.finish(), tmp_path / "tamed.onnx")
     batch = tiny.batch(draw)
     assert session.logits(batch) == pytest.approx(Session(tiny.path).logits(batch), abs=1e-4)
     seen = {"input_ids": np.array(rows), "attention_mask": np.ones((8, 20), np.int64)}
     for name, values in zip(names, session.tensors(names, seen), strict=True):
-        assert ranges[name][0] - 1e-4 <= values.min()
-        assert values.max() <= ranges[name][1] + 1e-4
+        assert tamed[name].limits[0] - 1e-4 <= values.min()
+        assert values.max() <= tamed[name].limits[1] + 1e-4
 
 
 def test_int8_embeddings_are_within_half_a_step(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
