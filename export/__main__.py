@@ -13,7 +13,8 @@ from typing import get_args
 from rich.console import Console
 
 from export.errors import ExportError
-from export.variants import Target
+from export.select import Gates
+from export.variants import CANDIDATES, Target, candidates
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,7 +29,14 @@ def _export(options: argparse.Namespace) -> int:
     from export import artifact, package, pipeline, report  # noqa: PLC0415 - torch takes seconds; --help should not
     from export.progress import Progress  # noqa: PLC0415
 
-    request = pipeline.Request(options.checkpoint, options.output, tuple(options.data), options.target)
+    request = pipeline.Request(
+        options.checkpoint,
+        options.output,
+        tuple(options.data),
+        options.target,
+        Gates(largest_change=options.max_change),
+        table=tuple(variant for variant in candidates(options.target) if variant.name in options.only) or None,
+    )
     progress = Progress(console)
     chosen: list[str] = []
 
@@ -69,6 +77,20 @@ def _parser() -> argparse.ArgumentParser:
         choices=get_args(Target),
         default="portable",
         help="CPU to export for; portable is exact everywhere and loses nothing where VNNI is (default: portable)",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        choices=[variant.name for variant in CANDIDATES],
+        metavar="CANDIDATE",
+        help="compare this candidate alone with the references, in minutes; may be given several times",
+    )
+    parser.add_argument(
+        "--max-change",
+        type=float,
+        default=Gates().largest_change,
+        help="largest change of a probability against fp32 on any measured text (default: %(default)s)",
     )
     return parser
 

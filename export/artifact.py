@@ -41,7 +41,7 @@ def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> 
     shutil.copyfile(checkpoint.directory / TOKENIZER, directory / TOKENIZER)
     write(findings, directory / "report", durations_s)
     manifest = _manifest(findings, chosen, directory)
-    (directory / CARD).write_text(render(manifest, checkpoint.base_model, _figures(chosen.quality)), encoding="utf-8")
+    (directory / CARD).write_text(render(manifest, checkpoint, _figures(chosen.quality)), encoding="utf-8")
     return manifest
 
 

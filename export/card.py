@@ -2,24 +2,25 @@
 
 from collections.abc import Mapping
 
+from export.checkpoint import Checkpoint
 from server.artifact import Manifest
 
 _BEGIN = "<!-- evaluations -->"
 _END = "<!-- end of evaluations -->"
 
 
-def render(manifest: Manifest, base_model: str, quality: Mapping[str, str]) -> str:
+def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str]) -> str:
     """Return the model card as Markdown.
 
     Args:
         manifest: of the artifact; its evaluations are filled in by ``export.evaluate``.
-        base_model: what the model was fine-tuned from.
+        checkpoint: what it was exported from.
         quality: figures against fp32 on held-out texts, in words.
     """
     lines = [
         f"# {manifest.name}",
         "",
-        f"A text classifier ({', '.join(manifest.labels)}), fine-tuned from {base_model}, quantized to "
+        f"A text classifier ({', '.join(manifest.labels)}), fine-tuned from {checkpoint.base_model}, quantized to "
         f"{manifest.quantization.scheme} and served by Verdict. Version {manifest.version}.",
         "",
         f"- Reads at most {manifest.max_length} tokens, {_reading(manifest)}.",
@@ -32,6 +33,7 @@ def render(manifest: Manifest, base_model: str, quality: Mapping[str, str]) -> s
         "",
         *_evaluations(manifest),
         "",
+        *_training(checkpoint),
         "## Limits",
         "",
         "It knows the language and the kinds of text it was trained on; sarcasm and mixed opinions mislead it. Its "
@@ -40,6 +42,23 @@ def render(manifest: Manifest, base_model: str, quality: Mapping[str, str]) -> s
         "How the graph was chosen is in [report/report.md](report/report.md).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _training(checkpoint: Checkpoint) -> list[str]:
+    """Return how it was trained, as far as the checkpoint tells."""
+    if not checkpoint.command:
+        return []
+    return [
+        "## Training",
+        "",
+        *(f"- {source}" for source in checkpoint.data),
+        f"- with the code of commit {checkpoint.source_commit[:12]}:",
+        "",
+        "```",
+        checkpoint.command,
+        "```",
+        "",
+    ]
 
 
 def render_evaluations(card: str, manifest: Manifest) -> str:

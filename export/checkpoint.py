@@ -34,6 +34,8 @@ class Checkpoint:
         labels: names in label order.
         max_length: tokens per row at most, special tokens included.
         source_commit: of the code that trained it, or "unknown".
+        command: that trained it, or nothing.
+        data: one line per source that it learned from.
     """
 
     directory: Path
@@ -45,6 +47,8 @@ class Checkpoint:
     head_tokens: int
     pad_token_id: int
     source_commit: str
+    command: str = ""
+    data: tuple[str, ...] = ()
 
     @property
     def validation_path(self) -> Path:
@@ -91,7 +95,16 @@ def read_checkpoint(directory: Path) -> Checkpoint:
         head_tokens=int(recipe.get("head_tokens", 0)),
         pad_token_id=int(config.pad_token_id or 0),
         source_commit=str(recipe.get("source_commit") or "unknown"),
+        command=str(recipe.get("command") or ""),
+        data=tuple(_source(source) for source in recipe.get("data", ())),
     )
+
+
+def _source(source: dict[str, Any]) -> str:
+    """Return what the card says of one source of training data."""
+    rows = source.get("rows_train", source.get("rows", 0))
+    digest = source.get("sha256")
+    return f"{source['name']}, {source['split']} split: {rows:,} rows" + (f", sha256 {digest[:12]}…" if digest else "")
 
 
 def _read_config(directory: Path) -> PretrainedConfig:
