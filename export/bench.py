@@ -89,15 +89,17 @@ class Bench:
             rounds=rounds,
             max_length=self._checkpoint.max_length,
         )
+        reference = measure.quality(fp32, fp32, self._labels[:texts])
+        found = measure.quality(logits, fp32, self._labels[:texts])
         row = Measured(
             built=built,
             latency=times,
-            quality=measure.quality(logits, fp32, self._labels[:texts]),
+            quality=found,
             batch_variance=variance,
             size_bytes=built.path.stat().st_size,
             peak_bytes=peak_bytes(built.path, variant.session, self._checkpoint.max_length),
+            accuracy_gain=found.accuracy - reference.accuracy,
         )
-        reference = measure.quality(fp32, fp32, self._labels[:texts])
         return replace(row, failures=failures(row, reference, self._gates))
 
     def _logits(self, built: Built, texts: int, tick: Callable[[], None]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ _REFERENCE: Final = "#555555"
 
 
 def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
-    """Write a small PNG: change against fp32 and accuracy over milliseconds per text.
+    """Write a small PNG: accuracy and change against fp32 over milliseconds per text.
 
     Args:
         rows: every measured variant.
@@ -27,9 +27,9 @@ def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True)
     ordered = by_speed(rows)
-    _scatter(above, ordered, chosen, [100 * row.quality.accuracy for row in ordered])
+    _scatter(above, ordered, chosen, [100 * row.accuracy_gain for row in ordered])
     _scatter(below, ordered, chosen, [100 * row.quality.mean_change for row in ordered])
-    above.set_ylabel("accuracy, %")
+    above.set_ylabel("accuracy over fp32 on the\nsame texts, points")
     below.set_ylabel("mean change of a\nprobability against fp32, points")
     below.set_xlabel("ms per text on the real mix of lengths, one core")
     above.set_title("Candidates: numbers are ranks by speed")
