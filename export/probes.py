@@ -15,7 +15,7 @@ from export.samples import Sample, pad, spread
 from export.session import Session
 from server.artifact import Probe
 
-TOLERANCE: Final = 0.01
+TOLERANCE: Final = 0.03
 """Largest accepted difference of a probability; between rounding and saturation as measured in docs/export.md."""
 _BY_LENGTH: Final = 3
 _UNCERTAIN: Final = 3
