@@ -20,7 +20,7 @@ TEXTS = {
     "One of the best performances of her career, funny and deeply moving.": "positive",
     "A complete waste of time.": "negative",
     "Dull, badly acted and twice as long as it should be.": "negative",
-    "Two hours of my life that I will not get back. " * 40: "negative",
+    "A dull story, badly acted and far too long. " * 40: "negative",
 }
 
 
