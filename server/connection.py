@@ -11,8 +11,9 @@ import resource
 from typing import Final
 
 import httptools
-import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from server.schemas import error_body
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
 """A proxy's usual limit is 8 to 32 KiB."""
@@ -136,7 +137,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
             return
         request_id = os.urandom(16).hex()
-        body = orjson.dumps({"error": {"kind": kind, "message": message, "request_id": request_id}})
+        body = error_body(kind, message, request_id)
         head = (
             f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 
 from server.artifact import Truncation
@@ -75,3 +76,8 @@ class ErrorBody(BaseModel):
     """The body of every answer that is not a success."""
 
     error: ErrorDetail
+
+
+def error_body(kind: str, message: str, request_id: str) -> bytes:
+    """Return an ``ErrorBody`` as JSON; written as a dictionary because it is built for every refusal."""
+    return orjson.dumps({"error": {"kind": kind, "message": message, "request_id": request_id}})

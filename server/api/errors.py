@@ -3,13 +3,13 @@
 import math
 from typing import Final
 
-import orjson
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server import errors
+from server.schemas import error_body
 from server.tracing import annotate
 
 STATUS: Final[dict[type[errors.VerdictError], int]] = {
@@ -36,8 +36,7 @@ def error_response(
     kind: str, message: str, status: int, request_id: str, headers: dict[str, str] | None = None
 ) -> Response:
     """Return the error body of product-wide shape."""
-    body = {"error": {"kind": kind, "message": message, "request_id": request_id}}
-    return Response(orjson.dumps(body), status, headers, media_type="application/json")
+    return Response(error_body(kind, message, request_id), status, headers, media_type="application/json")
 
 
 def render(error: errors.VerdictError, request_id: str) -> Response:
