@@ -4,6 +4,7 @@ The model card is made from the recipe, and export calibrates on the held-out ro
 the machine beyond those that the user typed.
 """
 
+import json
 import os
 import platform
 import subprocess
@@ -49,6 +50,7 @@ def recipe(plan: Plan, corpus: Corpus, state: dict[str, Any], **outcome: Any) ->
         "schema_version": RECIPE_VERSION,
         "name": plan.name,
         "base_model": plan.base_model_name,
+        "base_recipe": _recipe_of(plan.base_model),
         "labels": corpus.labels,
         "max_length": parameters.max_length,
         "truncation": parameters.truncation,
@@ -115,6 +117,12 @@ def hardware() -> str:
         lines = cpuinfo.read_text().splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
     return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+
+
+def _recipe_of(base_model: str) -> dict[str, Any] | None:
+    """Return how the base was made, if it is itself a checkpoint that training wrote."""
+    path = Path(base_model) / RECIPE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _data_entry(source: Source, corpus: Corpus) -> dict[str, Any]:

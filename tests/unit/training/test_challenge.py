@@ -1,6 +1,7 @@
 """The challenge set, ``tests/data/challenge.tsv``: short sentences in minimal pairs, for measuring only.
 
-Written for this project; nothing is ever trained on it or chosen by it.
+Written for this project; nothing is ever trained on it or chosen by it, and the sentences of ``training.contrasts``,
+which are of the same kinds, share no five words in a row with it.
 """
 
 import csv
