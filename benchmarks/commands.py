@@ -75,7 +75,7 @@ def run_promises(options: argparse.Namespace) -> int:
         with console.status(name):
             findings += PROMISES[name](rig, effort)
     section = summarize("promises", "What must hold under load", findings)
-    held = all(finding.holds for finding in findings)
+    held = all(finding.holds for finding in findings)  # what was not measured is not held
     _finish("promises", {**context, "held": held}, [section], options, console)
     return 1 if options.judge and not held else 0
 

@@ -15,6 +15,7 @@ class Finding:
         relation: how the figure must stand to the bound.
         bound: the figure that must be kept.
         note: what else one should know to judge it.
+        limited: whether the load generator was the limit, so that the figure tells of it and not of the server.
     """
 
     what: str
@@ -23,10 +24,13 @@ class Finding:
     relation: Literal["at least", "at most", "exactly"]
     bound: float
     note: str = ""
+    limited: bool = False
 
     @property
-    def holds(self) -> bool:
-        """Whether the figure keeps its bound; a figure that is no number does not."""
+    def holds(self) -> bool | None:
+        """Whether the figure keeps its bound; one that is no number does not. None if it was not really measured."""
+        if self.limited:
+            return None
         if self.relation == "at least":
             return self.value >= self.bound
         if self.relation == "at most":

@@ -44,13 +44,14 @@ def _answers(outcome: Outcome, capacity: Capacity, duration_s: float) -> list[Fi
     other = sum(it.status not in {200, _TOO_MANY} for it in outcome.exchanges)
     slowest = max((it.done_s - it.sent_s for it in refusals), default=0.0)
     note = f"capacity {capacity.texts_per_s:.1f} texts/s; answers {outcome.statuses()}; {outcome.generator_note}"
+    limited = outcome.generator_was_the_limit
     goodput = in_time / duration_s / capacity.texts_per_s
     spread = f"p50 {quantile([it.done_s - it.sent_s for it in refusals], 0.5) * 1000:.1f} ms"
     return [
-        Finding("overload: goodput", goodput, "x capacity", "at least", 0.9, note),
+        Finding("overload: goodput", goodput, "x capacity", "at least", 0.9, note, limited),
         Finding("overload: answers other than 200 and 429", other, "answers", "exactly", 0),
         Finding("overload: refusals without Retry-After", mute, "answers", "exactly", 0),
-        Finding("overload: slowest refusal", slowest * 1000, "ms", "at most", 50, spread),
+        Finding("overload: slowest refusal", slowest * 1000, "ms", "at most", 50, spread, limited),
     ]
 
 
@@ -58,7 +59,8 @@ def _wait(outcome: Outcome, capacity: Capacity, queue_tokens: int) -> Finding:
     """The longest wait is that of a full queue, drained at capacity."""
     bound = _QUEUE_TOLERANCE * queue_tokens / (capacity.tokens_per_text * capacity.texts_per_s)
     note = f"a queue of {queue_tokens} tokens at {capacity.tokens_per_text:.1f} tokens a text, and a quarter more"
-    return Finding("overload: p99 of the accepted", quantile(outcome.latencies_s(), 0.99), "s", "at most", bound, note)
+    tail, limited = quantile(outcome.latencies_s(), 0.99), outcome.generator_was_the_limit
+    return Finding("overload: p99 of the accepted", tail, "s", "at most", bound, note, limited)
 
 
 def _queue_tokens(address: Address) -> int:

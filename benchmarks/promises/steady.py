@@ -29,9 +29,18 @@ def open_loop(rig: Rig, effort: Effort) -> list[Finding]:
         f"p99 {quantile(latencies, 0.99) * 1000:.1f} ms; a review takes {service_s * 1000:.1f} ms; "
         f"capacity {capacity.texts_per_s:.1f} texts/s; {outcome.generator_note}"
     )
+    limited = outcome.generator_was_the_limit
     failed = sum(not it.as_expected for it in outcome.exchanges)
     tail = quantile(latencies, 0.99) / service_s
     return [
         Finding("open loop at 70 %: requests without a right answer", failed, "requests", "exactly", 0),
-        Finding("open loop at 70 %: p99 latency", tail, "x a review's service time", "at most", _SERVICE_TIMES, note),
+        Finding(
+            "open loop at 70 %: p99 latency",
+            tail,
+            "x a review's service time",
+            "at most",
+            _SERVICE_TIMES,
+            note,
+            limited,
+        ),
     ]

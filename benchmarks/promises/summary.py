@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Final
 
 from benchmarks.promises.finding import Finding
 from benchmarks.section import Section, Table
+
+_HELD: Final = {True: "yes", False: "NO", None: "not measured"}
 
 
 def summarize(name: str, title: str, findings: Sequence[Finding]) -> Section:
     """Return a table of figures and bounds; how each came about stands in the notes."""
     rows = [
-        [it.what, f"{_short(it.value)} {it.unit}", f"{it.relation} {_short(it.bound)}", "yes" if it.holds else "NO"]
+        [it.what, f"{_short(it.value)} {it.unit}", f"{it.relation} {_short(it.bound)}", _HELD[it.holds]]
         for it in findings
     ]
     return Section(

@@ -54,6 +54,5 @@ def _ratio(
         f"bare loop {measured.bare_texts_per_s:.1f} texts/s; by CPU seconds {measured.cpu_ratio}; "
         f"the core was theirs for {measured.quiet_share:.0%} of the time"
     )
-    if measured.generator_was_the_limit:
-        note += "; the load generator was the limit"
-    return Finding(what, measured.ratio.estimate, "x bare loop", "at least", bound, note)
+    limited = measured.generator_was_the_limit
+    return Finding(what, measured.ratio.estimate, "x bare loop", "at least", bound, note, limited)

@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 
 from benchmarks.promises.finding import Finding
+from benchmarks.promises.summary import summarize
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,12 @@ def test_a_finding_holds_if_its_figure_keeps_the_bound(
 ) -> None:
     """Bounds belong to what they allow."""
     assert Finding("something", value, "x", relation, bound).holds is holds
+    assert Finding("something", value, "x", relation, bound, limited=True).holds is None
+
+
+def test_what_was_not_measured_is_not_called_held() -> None:
+    """A figure of a load generator that could not keep up is neither kept nor broken, and the table says so."""
+    findings = [Finding("goodput", 1.0, "x", "at least", 0.9, limited=True), Finding("errors", 0, "", "exactly", 0)]
+    section = summarize("promises", "Promises", findings)
+    assert [row[-1] for row in section.table.rows] == ["not measured", "yes"]
+    assert [it["holds"] for it in section.figures] == [None, True]
