@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from tokenizers import Tokenizer
@@ -9,12 +10,14 @@ from tokenizers import Tokenizer
 from server.api import admin, errors, openapi, operations, predict
 from server.api.body import Bodies
 from server.api.middleware import RequestMiddleware
+from server.api.short_way import ShortWay
 from server.api.spans import request_spans
 from server.artifact import Artifact, ArtifactError, load_artifact
 from server.batching import Batcher
 from server.cache import LogitsCache
 from server.classifier import Classifier, TextClassifier
 from server.cost_curve import CostCurve
+from server.cpu import cpu_quota
 from server.engine import OnnxEngine
 from server.known_answers import check_known_answers
 from server.lifecycle import Lifecycle
@@ -24,6 +27,9 @@ from server.reload import ReloadableClassifier
 from server.settings import Settings, SettingsError
 from server.tokenization import Tokenization
 from server.tracing import Tracing
+
+_INLINE_S: Final = 0.025
+"""A micro-batch of sentences, or one review; so long may a probe or a refusal have to wait."""
 
 
 def create_app(settings: Settings, classifier: Classifier | None = None) -> FastAPI:
@@ -67,6 +73,8 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.include_router(predict.router)
     app.include_router(operations.router)
     app.include_router(admin.router)
+    if tracing.provider is None:  # FastAPI names spans by the route that it finds
+        app.add_middleware(ShortWay, routes=predict.routes())
     app.add_middleware(RequestMiddleware, lifecycle=lifecycle, metrics=metrics)
     errors.install(app)
     openapi.install(app)
@@ -102,6 +110,7 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
         cost=cost,
         cache=LogitsCache(settings.cache_items),
         metrics=metrics,
+        inline_s=_INLINE_S if cpu_quota() <= 1 else 0.0,
     )
     return TextClassifier(manifest, tokenization, batcher, metrics, runtime=_runtime(limits, cost))
 

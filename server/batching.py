@@ -64,6 +64,8 @@ class Batcher:
         cost: what a run of so many padded tokens costs here.
         cache: logits of earlier rows.
         metrics: where queue and runs are counted.
+        inline_s: runs of up to so many seconds are done on the event loop's own thread. Where there is only one
+            core, a thread beside it does nothing earlier, and the two evict each other's data from its caches.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Batcher:
         cost: CostCurve,
         cache: LogitsCache,
         metrics: Metrics,
+        inline_s: float = 0.0,
     ) -> None:
         self._engine = engine
         self._pad_token_id = pad_token_id
@@ -83,6 +86,8 @@ class Batcher:
         self._cache = cache
         self._metrics = metrics
         self._queue = Queue(limits, cost)
+        self._cost = cost
+        self._inline_s = inline_s
         self._running: dict[Row, list[Item]] = {}
         self._open: set[Admission] = set()
         self._admitted = 0
@@ -218,6 +223,7 @@ class Batcher:
             for item in self._queue.take():
                 groups.setdefault(item.row, []).append(item)
             await self._run(groups)
+            await self._let_others_come()
 
     async def _run(self, groups: dict[Row, list[Item]]) -> None:
         """Run one micro-batch; its failure is its own rows' failure and nobody else's."""
@@ -226,7 +232,7 @@ class Batcher:
         self._metrics.in_flight.inc(len(rows))
         self._running |= groups
         try:
-            logits = await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
+            logits = await self._infer_where_it_costs_least(rows)
         except Exception:
             _logger.exception("a micro-batch of %d texts failed", len(rows))
             for item in itertools.chain.from_iterable(groups.values()):
@@ -241,6 +247,18 @@ class Batcher:
             self._cache.put(row, row_logits)
             for item in groups[row]:
                 item.admission.settle(item.index, row_logits)
+
+    async def _infer_where_it_costs_least(self, rows: list[Row]) -> NDArray[np.float32]:
+        longest = max(len(row) for row in rows)
+        if self._cost.seconds(longest * len(rows)) <= self._inline_s:
+            return self._infer(rows)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
+
+    async def _let_others_come(self) -> None:
+        """Let the event loop read what arrived during a run, and what was read be admitted."""
+        if self._inline_s:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     def _infer(self, rows: list[Row]) -> NDArray[np.float32]:
         logits = self._engine.run(Batch.of(rows, self._pad_token_id))

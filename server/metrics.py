@@ -35,7 +35,9 @@ class Metrics:
         self.request_duration = histogram(
             "request_duration_seconds", "From the request's head to the end of its answer", _SECONDS, "route"
         )
+        self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.texts = counter("texts_total", "Texts by what became of them", "outcome")
+        self.predicted_texts = self.texts.labels("predicted")
         self.shed = counter("shed_total", "Requests refused or dropped before inference", "reason")
         self.queue_depth = gauge("queue_depth_texts", "Texts admitted and waiting")
         self.queue_tokens = gauge("queue_tokens", "Tokens admitted and waiting")
@@ -50,6 +52,14 @@ class Metrics:
         self.ready = gauge("ready", "1 while the server takes requests")
         self.cache = counter("cache_total", "Rows looked up in the cache", "outcome")
         self.model_info = gauge("model_info", "The model served", "name", "version", "quantization")
+
+    def count_answer(self, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        if (route, status) not in self._answers:  # finding a series by its labels costs more than counting
+            self._answers[route, status] = self.requests.labels(route, str(status)), self.request_duration.labels(route)
+        answered, duration = self._answers[route, status]
+        answered.inc()
+        duration.observe(seconds)
 
     def show_model(self, name: str, version: str, quantization: str) -> None:
         """Publish which model is served, in place of the one before."""

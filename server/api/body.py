@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from server.errors import (
     CallerGoneError,
@@ -60,14 +60,17 @@ class Bodies:
             raise SlowBodyError(
                 f"the body did not arrive in {self._timeout_s:g} s; send it faster or in smaller parts"
             ) from None
-        except ClientDisconnect:
-            raise CallerGoneError("the caller disconnected before its body was complete") from None
 
     async def _collect(self, request: Request) -> bytes:
         chunks: list[bytes] = []
         size = 0
         try:
-            async for chunk in request.stream():
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise CallerGoneError("the caller disconnected before its body was complete")
+                chunk, more = message.get("body", b""), message.get("more_body", False)
                 size += len(chunk)
                 self._held_bytes += len(chunk)
                 if size > self._max_body_bytes:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from server.errors import CallerGoneError, InvalidRequestError
 
+_UNWATCHED_S: Final = 0.05
 _TIMEOUT_HEADER = "x-request-timeout-ms"
 _MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
 PARAMETERS: Final = [
@@ -26,7 +27,8 @@ PARAMETERS: Final = [
 class WhileConnected:
     """Cancel the enclosed work when the caller disconnects, so that its texts leave the queue.
 
-    Use as ``async with WhileConnected(request): ...`` after the body has been read.
+    Use as ``with WhileConnected(request): ...`` after the body has been read. It looks only at those who wait: a task
+    that watches costs more than what most requests would save by it.
 
     Raises:
         CallerGoneError: from the block, in place of the cancellation.
@@ -35,27 +37,32 @@ class WhileConnected:
     def __init__(self, request: Request) -> None:
         self._receive = request.receive
         self._gone = False
+        self._watcher: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> None:
-        """Begin to watch."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine always runs in a task. This is a bug.
-        self._task = task
-        self._watcher = asyncio.create_task(self._watch())
+    def __enter__(self) -> None:
+        """Begin to watch in a moment."""
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED_S, self._start)
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop watching; does not wait, so that no cancellation can arrive between the work and its answer."""
-        self._watcher.cancel()
-        if self._gone and isinstance(error, asyncio.CancelledError) and not self._task.uncancel():
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._gone and isinstance(error, asyncio.CancelledError) and self._task and not self._task.uncancel():
             raise CallerGoneError("the caller disconnected before its answer was ready") from error
+
+    def _start(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._gone = True
-        self._task.cancel()
+        if self._task:
+            self._task.cancel()
 
 
 def patience_s(request: Request, limit_s: float) -> float:

@@ -29,12 +29,12 @@ async def infer(
     try:
         _check_size(texts, settings)
         timeout_s = patience_s(request, settings.request_timeout_s)
-        async with WhileConnected(request):
+        with WhileConnected(request):
             classification = await classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
     except VerdictError as error:
         metrics.texts.labels(error.kind).inc(len(texts))
         raise
-    metrics.texts.labels("predicted").inc(len(texts))
+    metrics.predicted_texts.inc(len(texts))
     figures = request.state.log_fields = _figures(classification)
     annotate(**figures)
     return classification

@@ -5,9 +5,8 @@ import logging
 import os
 import re
 import time
+from typing import Final
 
-from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.errors import error_response, render
@@ -19,6 +18,10 @@ from server.tracing import annotate, trace_id
 _access = logging.getLogger("server.access")
 _logger = logging.getLogger(__name__)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_SAFE: Final = (
+    (b"x-content-type-options", b"nosniff"),  # errors quote the caller: no browser may read HTML in it
+    (b"cache-control", b"no-store"),  # a kept answer may hold someone's text or old health
+)
 _HEALTH = "/health/"
 _WHILE_DRAINING = (_HEALTH, "/metrics")
 """What is answered to the end: the last figures must not be lost."""
@@ -37,7 +40,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Request(scope))
+        request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         annotate(request_id=request_id)
         started = time.perf_counter()
@@ -47,12 +50,10 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["x-content-type-options"] = "nosniff"  # errors quote the caller: no browser may read HTML in it
-                headers.setdefault("cache-control", "no-store")  # a kept answer may hold someone's text or old health
+                headers = [*message["headers"], (b"x-request-id", request_id.encode()), *_SAFE]
                 if self._lifecycle.draining:
-                    headers["connection"] = "close"  # the next request must find another server
+                    headers.append((b"connection", b"close"))  # the next request must find another server
+                message = {**message, "headers": headers}
             await send(message)
 
         with self._lifecycle.in_flight:
@@ -79,8 +80,7 @@ class RequestMiddleware:
 
     def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
-        self._metrics.requests.labels(route, str(status)).inc()
-        self._metrics.request_duration.labels(route).observe(seconds)
+        self._metrics.count_answer(route, status, seconds)
         if not route.startswith(_HEALTH):
             fields = {"request_id": request_id, "route": route, "status": status, "ms": round(seconds * 1000, 3)}
             trace = {"trace_id": traced} if (traced := trace_id()) else {}
@@ -92,7 +92,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await render(refusal, scope["state"]["request_id"])(scope, receive, send)
 
 
-def _request_id(request: Request) -> str:
+def _request_id(scope: Scope) -> str:
     """Return the caller's id if it is short and plain, so that it can stand in logs, else a new one."""
-    sent = request.headers.get("x-request-id", "")
+    sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
     return sent if _SANE_ID.fullmatch(sent) else os.urandom(16).hex()

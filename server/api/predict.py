@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -65,6 +66,11 @@ async def predict_batch(request: Request, classifier: ClassifierDependency) -> R
     body = await _many(request)
     classification = await infer(request, classifier, body.texts, body.truncation)
     return _json(BatchAnswer(classification.predictions), server_timing(classification))
+
+
+def routes() -> list[APIRoute]:
+    """Return the routes above."""
+    return [route for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _json(answer: Prediction | BatchAnswer, headers: dict[str, str]) -> Response:

@@ -40,10 +40,10 @@ class Bench:
 
 @asynccontextmanager
 async def running(
-    engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, cache_items: int = 0
+    engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, cache_items: int = 0, inline_s: float = 0.0
 ) -> AsyncIterator[Bench]:
     """Run a batcher; a gate that the test left shut is opened, so that a failing test ends too."""
-    bench = make_bench(engine, limits, workers, cache_items)
+    bench = make_bench(engine, limits, workers, cache_items, inline_s)
     await bench.batcher.start()
     try:
         yield bench
@@ -53,7 +53,9 @@ async def running(
         await bench.batcher.close()
 
 
-def make_bench(engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, cache_items: int = 0) -> Bench:
+def make_bench(
+    engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, cache_items: int = 0, inline_s: float = 0.0
+) -> Bench:
     """Return a batcher that has not been started."""
     metrics = Metrics()
     batcher = Batcher(
@@ -64,6 +66,7 @@ def make_bench(engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, c
         cost=BATCHING_PAYS,
         cache=LogitsCache(cache_items),
         metrics=metrics,
+        inline_s=inline_s,
     )
     return Bench(batcher, metrics)
 

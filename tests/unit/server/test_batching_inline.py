@@ -1,0 +1,69 @@
+"""Batching on one core: short runs on the event loop's own thread, without holding it up."""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from server.engine import Batch
+from server.queue import BatchLimits
+from tests.support.batching import answers, make_row, running, settle
+from tests.support.engines import EchoEngine, PoisonedEngine
+
+pytestmark = pytest.mark.anyio
+
+A_RUN_COSTS = 1.0
+ONE_BY_ONE = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=10_000)
+
+
+class WitnessEngine(EchoEngine):
+    """Note on which thread each run was."""
+
+    def __init__(self) -> None:
+        self.threads: list[threading.Thread] = []
+        self.begun = asyncio.Event()
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Note and answer."""
+        self.threads.append(threading.current_thread())
+        self.begun.set()
+        return super().run(batch)
+
+
+@pytest.mark.parametrize(("inline_s", "on_the_loop"), [(0.0, False), (A_RUN_COSTS / 2, False), (A_RUN_COSTS, True)])
+async def test_only_short_runs_are_done_on_the_event_loops_thread(inline_s: float, *, on_the_loop: bool) -> None:
+    """A run that would hold up everybody for longer than allowed gets a thread of its own."""
+    engine = WitnessEngine()
+    async with running(engine, inline_s=inline_s) as bench:
+        outcome = await bench.submit([make_row(1, 5)])
+    assert [[1, 5]] == answers(outcome)
+    assert [on_the_loop] == [thread is threading.main_thread() for thread in engine.threads]
+
+
+async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
+    """Whoever comes while a large request runs is admitted before its next run, and answered in turn."""
+    engine = WitnessEngine()
+    async with running(engine, ONE_BY_ONE, inline_s=A_RUN_COSTS) as bench:
+        large = bench.submit([make_row(name, 5) for name in range(1, 101)])
+        await asyncio.wait_for(engine.begun.wait(), 10)
+        before = len(engine.threads)
+        small = await bench.submit([make_row(200, 5)])
+        assert len(engine.threads) - before <= 4
+        assert not large.done()
+        assert [[200, 5]] == answers(small)
+        assert [[name, 5] for name in range(1, 101)] == answers(await large)
+
+
+async def test_each_gets_its_own_answer_or_its_own_failure() -> None:
+    """A run that fails on the loop's thread fails its own rows and nobody else's."""
+    async with running(PoisonedEngine(EchoEngine()), ONE_BY_ONE, inline_s=A_RUN_COSTS) as bench:
+        rows = [make_row(name, name) for name in range(1, 20)]
+        rows[7] += (PoisonedEngine.POISON,)
+        results = await settle([bench.submit([row]) for row in rows])
+    failed = [index for index, result in enumerate(results) if isinstance(result, Exception)]
+    assert [7] == failed
+    assert [[[name, name]] for name in range(1, 20) if name != 8] == [
+        answers(result) for index, result in enumerate(results) if index != 7
+    ]
