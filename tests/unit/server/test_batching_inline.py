@@ -32,7 +32,7 @@ class WitnessEngine(EchoEngine):
         return super().run(batch)
 
 
-@pytest.mark.parametrize(("inline_s", "on_the_loop"), [(0.0, False), (A_RUN_COSTS / 2, False), (A_RUN_COSTS, True)])
+@pytest.mark.parametrize(("inline_s", "on_the_loop"), [(0.0, False), (A_RUN_COSTS / 2, False), (2 * A_RUN_COSTS, True)])
 async def test_only_short_runs_are_done_on_the_event_loops_thread(inline_s: float, *, on_the_loop: bool) -> None:
     """A run that would hold up everybody for longer than allowed gets a thread of its own."""
     engine = WitnessEngine()
@@ -45,7 +45,7 @@ async def test_only_short_runs_are_done_on_the_event_loops_thread(inline_s: floa
 async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
     """Whoever comes while a large request runs is admitted before its next run, and answered in turn."""
     engine = WitnessEngine()
-    async with running(engine, ONE_BY_ONE, inline_s=A_RUN_COSTS) as bench:
+    async with running(engine, ONE_BY_ONE, inline_s=2 * A_RUN_COSTS) as bench:
         large = bench.submit([make_row(name, 5) for name in range(1, 101)])
         await asyncio.wait_for(engine.begun.wait(), 10)
         before = len(engine.threads)
@@ -58,7 +58,7 @@ async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
 
 async def test_each_gets_its_own_answer_or_its_own_failure() -> None:
     """A run that fails on the loop's thread fails its own rows and nobody else's."""
-    async with running(PoisonedEngine(EchoEngine()), ONE_BY_ONE, inline_s=A_RUN_COSTS) as bench:
+    async with running(PoisonedEngine(EchoEngine()), ONE_BY_ONE, inline_s=2 * A_RUN_COSTS) as bench:
         rows = [make_row(name, name) for name in range(1, 20)]
         rows[7] += (PoisonedEngine.POISON,)
         results = await settle([bench.submit([row]) for row in rows])

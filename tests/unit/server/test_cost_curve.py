@@ -1,4 +1,4 @@
-"""The cost curve: what a run costs, between and beyond what was measured."""
+"""The cost curve: what a run costs, at and between the sizes that were measured."""
 
 import pytest
 
@@ -7,19 +7,31 @@ from server.engine import Batch
 from tests.support.engines import EchoEngine, GatedEngine
 
 
-def test_costs_between_points_are_interpolated_and_beyond_grow_in_proportion() -> None:
-    """Half way between two points costs half way between, twice the last point twice its cost."""
-    curve = CostCurve([(10, 1.0), (20, 3.0), (40, 4.0)])
-    assert [1.0, 2.0, 3.0, 3.5, 4.0, 8.0] == [curve.seconds(tokens) for tokens in (10, 15, 20, 30, 40, 80)]
-    assert 1.0 == curve.seconds(1)
+def test_a_run_costs_a_fixed_part_and_the_same_for_every_token() -> None:
+    """Between and beyond points that lie on a line, costs lie on it too."""
+    curve = CostCurve([(10, 2.0), (20, 3.0), (40, 5.0)])
+    assert pytest.approx([1.1, 2.0, 2.5, 4.0, 9.0]) == [curve.seconds(tokens) for tokens in (1, 10, 15, 30, 80)]
 
 
-def test_noise_never_makes_more_work_cheaper() -> None:
-    """A point measured below its predecessor costs at least as much."""
-    curve = CostCurve([(8, 2.0), (16, 1.0), (32, 3.0)])
-    costs = [curve.seconds(tokens) for tokens in range(8, 64)]
-    assert sorted(costs) == costs
-    assert 2.0 == curve.seconds(16)
+def test_noise_neither_favours_a_size_nor_makes_more_work_cheaper() -> None:
+    """A point that was measured too high or low moves all costs a little instead of its own by all."""
+    exact = [(8, 1.0), (16, 1.6), (32, 2.8), (64, 5.2), (128, 10.0), (256, 19.6)]
+    noisy = CostCurve([(tokens, seconds * (1.1 if tokens == 64 else 1.0)) for tokens, seconds in exact])
+    assert pytest.approx([seconds for _, seconds in exact], rel=0.04) == [noisy.seconds(tokens) for tokens, _ in exact]
+    falling = CostCurve([(8, 2.0), (16, 1.0)])
+    assert falling.seconds(8) <= falling.seconds(16)
+
+
+def test_what_caches_cost_beyond_the_best_size_does_not_change_the_costs_below() -> None:
+    """Runs that are too large are slower for a reason of their own."""
+    curve = CostCurve([(8, 1.0), (16, 1.6), (32, 2.8), (64, 5.2), (128, 20.0)])
+    assert (64, pytest.approx(1.6)) == (curve.best_tokens, curve.seconds(16))
+
+
+def test_nothing_is_gained_by_joining_where_a_token_costs_least_alone() -> None:
+    """An engine that is slower in batches is given none: two apart never cost more than two together."""
+    curve = CostCurve([(8, 1.0), (16, 2.5), (32, 6.0)])
+    assert 2 * curve.seconds(8) <= curve.seconds(16)
 
 
 @pytest.mark.parametrize(
