@@ -1,0 +1,79 @@
+# The server and one model on a slim Python. `make image` builds it, docs/deployment.md says how it is run.
+#
+# Only instructions that every builder knows, so that docker with and without BuildKit, buildah and kaniko can build it.
+# Layers hold no times: the same lock, code and model give the same layers. Pin the base image for the same image:
+# --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+
+# The environment: what is locked, from wheels, without what the server never imports, and with byte-code for it and for
+# the standard library. A read-only container can not write any, and a start without takes three times as long.
+FROM ${PYTHON_IMAGE} AS environment
+ENV PYTHONHASHSEED=0
+COPY requirements/server.txt deploy/container/slim.py /build/
+RUN python -m venv --without-pip /app/venv \
+    && pip --python /app/venv/bin/python install --quiet --no-cache-dir --no-compile --disable-pip-version-check \
+        --no-deps --require-hashes --only-binary :all: -r /build/server.txt \
+    && python /build/slim.py /app/venv
+RUN python -m compileall -q --invalidation-mode unchecked-hash /app/venv/lib \
+    && python -m compileall -q --invalidation-mode unchecked-hash \
+        -x '/(site-packages|curses|distutils|ensurepip|idlelib|lib2to3|msilib|pydoc_data|sqlite3|test|tkinter|turtledemo|unittest|xml|xmlrpc)/|/(_pydecimal|_pyio|cgi|doctest|ftplib|imaplib|mailbox|nntplib|optparse|pdb|pickletools|poplib|pydoc|smtp.*|telnetlib|turtle)[.]py' \
+        /usr/local/lib/python3.11 \
+    && mkdir /layer && cp -a --parents -t /layer /app/venv \
+    && find /usr/local/lib/python3.11 -name site-packages -prune -o -name __pycache__ -exec cp -a --parents -t /layer {} + \
+    && find /layer -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
+
+
+# The code, and the proof that the slim environment can import it.
+FROM environment AS code
+WORKDIR /code/app
+COPY server server
+COPY deploy/container/healthcheck.py ./
+RUN python -m compileall -q --invalidation-mode unchecked-hash -s /code server \
+    && /app/venv/bin/python -B -c 'import server.process' \
+    && chmod -R a+rX,go-w /code \
+    && find /code -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
+
+
+# The model, checked against its manifest.
+FROM code AS model
+ARG MODEL=models/default
+COPY ${MODEL} /model/app/models/default
+RUN /app/venv/bin/python -c 'import pathlib, server.artifact as a; a.load_artifact(pathlib.Path("/model/app/models/default"))' \
+    && chmod -R a+rX,go-w /model \
+    && find /model -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
+
+
+FROM ${PYTHON_IMAGE}
+# Nothing installs packages here, and scanners find what pip and setuptools bring.
+RUN rm -rf /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/bin/idle* /usr/local/bin/pydoc* /usr/local/lib/python3.11/ensurepip \
+        /usr/local/lib/python3.11/site-packages/* \
+    && touch --date=2000-01-01T00:00:00Z /usr/local/bin /usr/local/lib/python3.11 /usr/local/lib/python3.11/site-packages
+COPY --from=environment /layer /
+COPY --from=code /code /
+COPY --from=model /model /
+
+WORKDIR /app
+USER 10001:10001
+ENV PATH=/app/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    VERDICT_HOST=0.0.0.0
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=3 \
+    CMD ["/usr/local/bin/python3", "-I", "-S", "/app/healthcheck.py"]
+ENTRYPOINT ["/app/venv/bin/python", "-m", "server"]
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+ARG MODEL_NAME=unknown
+ARG MODEL_VERSION=unknown
+LABEL org.opencontainers.image.title="Verdict" \
+    org.opencontainers.image.description="Text classification on plain CPUs" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.created="${CREATED}" \
+    verdict.model.name="${MODEL_NAME}" \
+    verdict.model.version="${MODEL_VERSION}"
