@@ -4,6 +4,17 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 UV ?= uv
 
+# The container image: its name, the model in it, and what a task of Fargate's smallest size gives it.
+DOCKER ?= docker
+IMAGE ?= verdict
+MODEL ?= models/default
+CPUS ?= 0.25
+MEMORY ?= 512m
+PUBLISH ?= --publish $(HOST):$(PORT):8080
+LIMITS = --cpus $(CPUS) --memory $(MEMORY) --memory-swap $(MEMORY) --read-only --tmpfs /tmp:size=16m \
+	--cap-drop ALL --security-opt no-new-privileges
+AARCH64 := $(addprefix --platform ,$(foreach glibc,2_17 2_27 2_28 2_34,manylinux_$(glibc)_aarch64) manylinux2014_aarch64)
+
 DEV := .venv/bin
 SERVER := .venv-server/bin
 PIP_INSTALL := pip install --quiet --disable-pip-version-check
@@ -19,7 +30,7 @@ without = $(addprefix --no-emit-package ,$(1))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test install install-server lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare lock clean
+.PHONY: help serve test install install-server lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image run-image image-test image-bench sbom lock lock-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -36,6 +47,7 @@ install-server: .venv-server/installed ## make .venv-server: what the server imp
 lint: .venv/installed ## check format and style
 	$(DEV)/ruff format --check .
 	$(DEV)/ruff check .
+	$(DEV)/hadolint Dockerfile
 
 types: .venv/installed ## check types
 	$(DEV)/mypy
@@ -44,7 +56,7 @@ imports: .venv/installed ## check which package may import which
 	$(DEV)/lint-imports --no-cache
 
 test-all: .venv/installed .venv-server/installed ## every test, in the development environment
-	$(DEV)/coverage run -m pytest
+	$(DEV)/coverage run -m pytest -m "not container"
 	$(DEV)/coverage report
 
 test-server: .venv-server/installed .test-tools/installed ## the server's tests where nothing but the server is installed
@@ -68,11 +80,32 @@ bench-baselines: .venv/installed .venv-server/installed ## measure what one woul
 bench-compare: .venv/installed .venv-server/installed ## make bench-compare A=v0.1.0 B=. (revisions, trees or artifacts)
 	$(DEV)/python -m benchmarks compare $(A) $(B) $(ARGS)
 
+image: ## build the container image IMAGE with MODEL in it (PLATFORM=linux/arm64 for another CPU)
+	@arguments=$$($(PYTHON) deploy/container/build_args.py $(MODEL)) && set -x && \
+		$(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) --tag $(IMAGE) $$arguments $(BUILD_ARGS) .
+
+run-image: ## run IMAGE with CPUS and MEMORY (0.25, 512m), read-only, without privileges, on HOST:PORT
+	$(DOCKER) run --rm $(LIMITS) $(PUBLISH) $(RUN_ARGS) $(IMAGE)
+
+image-test: .venv/installed .venv-server/installed ## build the image, run it under these limits, load it, replace it under load
+	$(DEV)/python -m pytest -m container tests/container $(ARGS)
+
+image-bench: .venv/installed ## measure IMAGE: size, start, memory, throughput and latency at 0.25 and 1 vCPU
+	$(DEV)/python -m benchmarks container --image $(IMAGE) $(ARGS)
+
+sbom: .venv/installed ## list what is in IMAGE: build/sbom.spdx.json
+	@mkdir -p build
+	$(DEV)/syft scan --quiet docker:$(IMAGE) --output spdx-json=build/sbom.spdx.json
+
 lock: ## compile the lock files again
 	cd requirements && $(LOCK) --generate-hashes server.in $(call without,$(UNUSED_BY_SERVER)) -o server.txt
 	cd requirements && $(LOCK) -c server.txt test.in $(call without,$(IN_SERVER)) -o test.txt
 	cd requirements && $(LOCK) -c server.txt --generate-hashes tracing.in $(call without,$(IN_SERVER)) -o tracing.txt
 	cd requirements && $(LOCK) dev.in $(call without,$(CUDA)) -o dev.txt
+
+lock-check: .venv/installed ## check that everything locked for the server has a wheel for arm64, too
+	$(DEV)/pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --python-version 3.11 \
+		--abi cp311 --abi abi3 --abi none $(AARCH64) --platform any --dest build/arm64 -r requirements/server.txt
 
 clean: ## remove the environments and what tests leave behind
 	rm -rf .venv .venv-server .test-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build
