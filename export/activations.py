@@ -1,7 +1,7 @@
 """Activations: what flows into each product of a graph on calibration texts, and the range to quantize it by.
 
-One pass over the texts finds the extremes of every channel, a second fills histograms, which only some methods
-need. Texts run alone and unpadded, as most are served: padding is no data.
+One pass over the texts finds the extremes of every channel and how channels go together, a second fills histograms,
+which only some methods need. Texts run alone and unpadded, as most are served: padding is no data.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,6 +51,16 @@ class Observer:
 
     def channels(self, model: onnx.ModelProto) -> dict[str, Channels]:
         """Return the extremes of every channel of every product's input, running what was not seen yet."""
+        names = self._observe(model)
+        return {name: self._channels[name] for name in names}
+
+    def moments(self, model: onnx.ModelProto) -> dict[str, NDArray[np.float64]]:
+        """Return the sum over tokens of the outer product of every product's input, (hidden, hidden) each."""
+        names = self._observe(model)
+        return {name: self._moments[name] for name in names}
+
+    def _observe(self, model: onnx.ModelProto) -> list[str]:
+        """Run what was not seen yet; return the names of every product's input."""
         names = product_inputs(Graph(model))
         for name, values in self._run(model, [name for name in names if name not in self._channels]):
             low, high = values.min(axis=0), values.max(axis=0)
@@ -58,14 +68,8 @@ class Observer:
                 low = np.minimum(low, self._channels[name][0])
                 high = np.maximum(high, self._channels[name][1])
             self._channels[name] = (low, high)
-        return {name: self._channels[name] for name in names}
-
-    def moments(self, model: onnx.ModelProto) -> dict[str, NDArray[np.float64]]:
-        """Return the sum over tokens of the outer product of every product's input, (hidden, hidden) each."""
-        names = product_inputs(Graph(model))
-        for name, values in self._run(model, [name for name in names if name not in self._moments]):
             self._moments[name] = self._moments.get(name, 0) + (values.T @ values).astype(np.float64)
-        return {name: self._moments[name] for name in names}
+        return names
 
     def ranges(self, model: onnx.ModelProto, method: Method) -> dict[str, Range]:
         """Return the range to quantize every product's input by, never wider than what was seen."""

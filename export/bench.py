@@ -1,5 +1,6 @@
 """Bench: measures built graphs on one checkpoint's held-out texts: all of them briefly, the choice in full."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -62,45 +63,61 @@ class Bench:
             self._reference = self._logits(
                 next(row for row in built if row.variant.name == FP32), len(self._rows), tick
             )
-            return [self._measure(row, times[row.variant.name], part, _SCREEN_INVARIANCE, tick) for row in built]
+            return [self._measure(row, times[row.variant.name], part, tick) for row in built]
 
     def prove(self, rows: Sequence[Measured]) -> tuple[list[Measured], Measured | None]:
         """Prove candidates on all texts, the fastest first, until one passes; return all rows and the choice."""
         listed = {row.name: row for row in rows}
         for row in in_order(rows):
-            with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
-                proved = self._measure(row.built, row.latency, len(self._rows), _PROOF_INVARIANCE, tick)
+            proved = self._prove(row)
             listed[row.name] = replace(proved, proved=True)
             if not proved.failures:
                 return list(listed.values()), listed[row.name]
         return list(listed.values()), None
 
-    def _measure(
-        self, built: Built, times: latency.Latency, texts: int, invariance: tuple[int, int], tick: Callable[[], None]
-    ) -> Measured:
-        variant = built.variant
-        logits = self._reference[:texts] if variant.name == FP32 else self._logits(built, texts, tick)
-        fp32 = self._reference[:texts]
+    def _prove(self, row: Measured) -> Measured:
+        """Judge a candidate on all texts, and those that pass in batches too."""
+        with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
+            judged = self._judge(row, self._logits(row.built, len(self._rows), tick))
+        if judged.failures:
+            return judged
+        count, rounds = _PROOF_INVARIANCE
+        batches = rounds * math.ceil(min(count, len(self._rows)) / measure.BATCH)
+        with self._progress.step(f"{row.name} in batches", batches) as tick:
+            judged = replace(judged, batch_variance=self._variance(row.built, _PROOF_INVARIANCE, tick))
+        return self._judge(judged, None)
+
+    def _measure(self, built: Built, times: latency.Latency, texts: int, tick: Callable[[], None]) -> Measured:
+        logits = self._reference[:texts] if built.variant.name == FP32 else self._logits(built, texts, tick)
+        row = Measured(
+            built=built,
+            latency=times,
+            quality=measure.quality(logits, self._reference[:texts], self._labels[:texts]),
+            batch_variance=self._variance(built, _SCREEN_INVARIANCE, lambda: None),
+            size_bytes=built.path.stat().st_size,
+            peak_bytes=peak_bytes(built.path, built.variant.session, self._checkpoint.max_length),
+        )
+        return self._judge(row, None)
+
+    def _judge(self, row: Measured, logits: NDArray[np.float32] | None) -> Measured:
+        """Say which gates a row fails, with its quality on all texts where their logits are given."""
+        if logits is not None:
+            row = replace(row, quality=measure.quality(logits, self._reference, self._labels))
+        labels, fp32 = self._labels[: row.quality.n], self._reference[: row.quality.n]
+        reference = measure.quality(fp32, fp32, labels)
+        row = replace(row, accuracy_gain=row.quality.accuracy - reference.accuracy)
+        return replace(row, failures=failures(row, reference, self._gates))
+
+    def _variance(self, built: Built, invariance: tuple[int, int], tick: Callable[[], None]) -> float:
         count, rounds = invariance
-        variance = measure.batch_variance(
-            Session(built.path, variant.session),
+        return measure.batch_variance(
+            Session(built.path, built.variant.session),
             self._rows[:count],
             self._pad,
             rounds=rounds,
             max_length=self._checkpoint.max_length,
+            tick=tick,
         )
-        reference = measure.quality(fp32, fp32, self._labels[:texts])
-        found = measure.quality(logits, fp32, self._labels[:texts])
-        row = Measured(
-            built=built,
-            latency=times,
-            quality=found,
-            batch_variance=variance,
-            size_bytes=built.path.stat().st_size,
-            peak_bytes=peak_bytes(built.path, variant.session, self._checkpoint.max_length),
-            accuracy_gain=found.accuracy - reference.accuracy,
-        )
-        return replace(row, failures=failures(row, reference, self._gates))
 
     def _logits(self, built: Built, texts: int, tick: Callable[[], None]) -> NDArray[np.float32]:
         session = Session(built.path, built.variant.session)

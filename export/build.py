@@ -1,6 +1,7 @@
 """Build: a variant's graph as a file.
 
-Graphs that share fusions and rewrites are made once; calibration texts run through each tensor once.
+Graphs that share fusions and rewrites are made once, weights that are rounded alike are rounded once, and calibration
+texts run through each tensor once.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from export.activations import Observer, Range
+from export.compensate import Feedback
 from export.graph import Graph
 from export.optimize import Fusions, fuse
 from export.quantize import quantize_embeddings, quantize_products
@@ -52,6 +54,7 @@ class Builder:
         self._directory = directory
         self._observer = observer
         self._check = check
+        self._feedback = Feedback()
         self._graphs: dict[tuple[Fusions, tuple[Rewrite, ...]], tuple[onnx.ModelProto, tuple[Outcome, ...]]] = {}
 
     def build(self, variant: Variant) -> Built:
@@ -94,7 +97,14 @@ class Builder:
                 moments |= {
                     name: moments[row.source] / np.outer(row.factors, row.factors) for name, row in tamed.items()
                 }
-        quantize_products(graph, ranges, per_channel=recipe.per_channel, exact=recipe.exact, moments=moments)
+        quantize_products(
+            graph,
+            ranges,
+            per_channel=recipe.per_channel,
+            exact=recipe.exact,
+            moments=moments,
+            feedback=self._feedback,
+        )
         if recipe.embeddings:
             quantize_embeddings(graph)
             trim_positions(graph, self._max_length)

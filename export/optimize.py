@@ -16,12 +16,14 @@ from export.rewrites import Rewrite
 from export.rewrites.attention import open_attention
 from export.rewrites.embeddings import fix_token_types, slice_positions
 from export.rewrites.first_token import read_first_token
+from export.rewrites.mask import mask_keys
 
 REWRITES: tuple[Rewrite, ...] = (
     fix_token_types,
     slice_positions,
     open_attention,
     read_first_token,
+    mask_keys,
 )
 """Everything that is worth trying on a graph, in order; each leaves the answers as they are."""
 

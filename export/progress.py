@@ -27,6 +27,8 @@ class Progress:
             bars.BarColumn(),
             bars.MofNCompleteColumn(),
             bars.TimeElapsedColumn(),
+            bars.TextColumn("left"),
+            bars.TimeRemainingColumn(),
         )
         start = time.monotonic()
         with bars.Progress(*columns, console=self._console) as bar:

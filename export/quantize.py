@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.activations import Range
-from export.compensate import round_with_feedback
+from export.compensate import Feedback
 from export.graph import MICROSOFT, Graph
 
 _LEVELS: Final = 255
@@ -31,6 +31,7 @@ def quantize_products(
     per_channel: bool,
     exact: bool,
     moments: Mapping[str, NDArray[np.float64]] | None = None,
+    feedback: Feedback | None = None,
 ) -> int:
     """Replace MatMuls with constant weights by int8 ones; return how many.
 
@@ -40,7 +41,9 @@ def quantize_products(
         per_channel: one weight scale per output channel, or one for the whole matrix.
         exact: scale weights so that no CPU saturates, see ``weight_steps``.
         moments: of each product's input, to round weights with feedback; to the nearest step without.
+        feedback: remembers what it rounded for other graphs.
     """
+    feedback = feedback or Feedback()
     quantized: dict[str, list[str]] = {}
     consumers = graph.consumers()
     done = 0
@@ -54,7 +57,7 @@ def quantize_products(
         values, scale, zero = quantized[source]
         scales, steps = weight_steps(weights, per_channel=per_channel, exact=exact)
         if moments is not None and source in moments:
-            steps = round_with_feedback(weights, scales, moments[source], exact=exact)
+            steps = feedback.round(weights, scales, moments[source], exact=exact)
         weight, weight_scale, weight_zero = _add_weights(graph, node.output[0], scales, steps)
         inputs = [values, weight, scale, weight_scale, zero, weight_zero]
         addition, bias = _bias_after(graph, consumers.get(node.output[0], []), weights.shape[1])

@@ -11,6 +11,7 @@ from export.optimize import REWRITES, Fusions
 from export.rewrites import Rewrite
 from export.rewrites.attention import merge_projections
 from export.rewrites.first_token import read_first_token
+from export.rewrites.mask import mask_keys
 from server.artifact import SessionOptions
 
 Target = Literal["portable", "x86-vnni", "x86-avx2", "arm64"]
@@ -37,7 +38,7 @@ class StaticInt8:
     method: Method = "min-max"
     per_channel: bool = True
     exact: bool = True
-    outlier_ratio: float | None = 2.5
+    outlier_ratio: float | None = 1.6
     embeddings: bool = True
     feedback: bool = True
     fast_gelu: bool = False
@@ -74,7 +75,6 @@ USUAL: Final = "usual"
 _EVERYTHING: Final = Fusions(bias_gelu=True, skip_layer_norm=True, embed_layer_norm=True)
 _NOTHING: Final = Fusions(attention=False, gelu=False)
 
-_EXTENDED: Final = _PLAIN.model_copy(update={"graph_optimization_level": "extended"})
 _UNSIGNED: Final = _PLAIN.model_copy(update={"config": {"session.x64quantprecision": "1"}})
 
 
@@ -99,24 +99,23 @@ REFERENCES: Final = (
 CANDIDATES: Final = (
     Variant("static", "all rewrites, outliers tamed"),
     Variant("static-nearest", "each weight to its nearest step", StaticInt8(feedback=False)),
+    Variant("static-less-tame", "fewer tensors tamed", StaticInt8(outlier_ratio=2.5)),
     Variant("static-raw", "outliers left", StaticInt8(outlier_ratio=None)),
-    Variant("static-tamer", "more tensors tamed", StaticInt8(outlier_ratio=1.6)),
     Variant("static-per-tensor", "one weight scale per matrix", StaticInt8(per_channel=False)),
-    Variant("static-percentile", "ranges cut at 99.99 %", StaticInt8("percentile", outlier_ratio=None)),
-    Variant("static-entropy", "ranges by entropy", StaticInt8("entropy", outlier_ratio=None)),
+    Variant("static-percentile", "outliers left, ranges cut at 99.99 %", StaticInt8("percentile", outlier_ratio=None)),
+    Variant("static-entropy", "outliers left, ranges by entropy", StaticInt8("entropy", outlier_ratio=None)),
     Variant("static-library", "quantize/dequantize pairs by the library", StaticInt8(outlier_ratio=None, library=True)),
     Variant("float-embeddings", "lookup tables left in fp32", StaticInt8(embeddings=False)),
     Variant("fast-gelu", "GELU by tanh", StaticInt8(fast_gelu=True)),
     Variant("all-tokens", "last layer computed for every token", rewrites=_without(read_first_token)),
+    Variant("mask-apart", "attention is given its mask", rewrites=_without(mask_keys)),
     Variant("merged-qkv", "queries, keys and values in one product", rewrites=(*REWRITES, merge_projections)),
     Variant("unfused-attention", "the attention as it was exported", fusions=Fusions(attention=False)),
     Variant("skip-layer-norm", "SkipLayerNormalization fused", fusions=Fusions(skip_layer_norm=True)),
     Variant("bias-gelu", "BiasGelu fused before quantizing", fusions=Fusions(bias_gelu=True)),
     Variant("default-session", "the runtime fuses what it likes", session=SessionOptions()),
-    Variant("extended-session", "the runtime optimizes less", session=_EXTENDED),
     Variant("unsigned-at-load", "the runtime's own remedy for saturation", session=_UNSIGNED),
     Variant("dynamic", "dynamic int8 on the plain graph", DynamicInt8(), _NOTHING, ()),
-    Variant("dynamic-attention", "dynamic int8, attention fused, nothing else", DynamicInt8(), Fusions(), ()),
 )
 
 

@@ -54,12 +54,16 @@ def slice_positions(graph: Graph) -> bool:
 
 
 def trim_positions(graph: Graph, max_length: int) -> bool:
-    """Drop positions that no text reaches from a sliced table; longer input would fail, as it must."""
+    """Drop positions that no text reaches from a sliced table; much longer input would fail, as it must.
+
+    One more than ``max_length`` stays, for the token of padding that ``mask_keys`` may add.
+    """
+    rows = max_length + 1
     done = False
     for node in graph.of_type("Slice"):
         table = graph.constant(node.input[0])
-        if table is not None and table.ndim == 2 and len(table) > max_length:  # noqa: PLR2004
-            node.input[0] = graph.add_constant(f"{node.input[0]}/{max_length}", table[:max_length])
+        if table is not None and table.ndim == 2 and len(table) > rows:  # noqa: PLR2004
+            node.input[0] = graph.add_constant(f"{node.input[0]}/{rows}", table[:rows])
             done = True
     return done
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 pytest.importorskip("onnx")
-from export.compensate import round_with_feedback
+from export.compensate import Feedback
 from export.quantize import weight_steps
 
 pytestmark = pytest.mark.development
@@ -75,7 +75,7 @@ def test_feedback_makes_the_product_closer_and_keeps_the_bound() -> None:
     inputs = draw.normal(0, 1, (500, 8)) @ draw.normal(0, 1, (8, 64)) + draw.normal(0, 0.1, (500, 64))
     weights = draw.normal(0, 0.05, (64, 32)).astype(np.float32)
     scales, nearest = weight_steps(weights, per_channel=True, exact=True)
-    steps = round_with_feedback(weights, scales, inputs.T @ inputs, exact=True)
+    steps = Feedback().round(weights, scales, inputs.T @ inputs, exact=True)
     exact = inputs @ weights
     errors = [float(np.square(inputs @ (values * scales) - exact).mean()) for values in (steps, nearest)]
     assert errors[0] < errors[1] / 2

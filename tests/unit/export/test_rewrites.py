@@ -20,6 +20,7 @@ from export.rewrites import Rewrite, apply
 from export.rewrites.attention import merge_projections, open_attention
 from export.rewrites.embeddings import fix_token_types, slice_positions, trim_positions
 from export.rewrites.first_token import read_first_token
+from export.rewrites.mask import mask_keys
 from export.rewrites.outliers import tame_outliers
 from export.session import Session
 from tests.unit.export.conftest import ARCHITECTURES, TinyGraph
@@ -53,6 +54,7 @@ def _session(model: object, path: Path) -> Session:
         (open_attention,),
         (open_attention, merge_projections),
         (open_attention, read_first_token),
+        (open_attention, mask_keys),
         (*REWRITES, merge_projections),
     ],
     ids=lambda rewrites: rewrites[-1].__name__ + str(len(rewrites)),
@@ -79,9 +81,28 @@ def test_every_rewrite_leaves_logits_equal(
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_rewrites_that_count_find_their_pattern(tiny_graphs: dict[str, TinyGraph], architecture: str) -> None:
-    """Attention is opened and the last layer cut down in all three families."""
-    _, applied = _rewritten(tiny_graphs[architecture], open_attention, read_first_token, merge_projections)
-    assert applied == [True, True, True]
+    """Attention is opened and loses its mask, and the last layer is cut down, in all three families."""
+    _, applied = _rewritten(tiny_graphs[architecture], open_attention, read_first_token, mask_keys, merge_projections)
+    assert applied == [True, True, True, True]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_attention_answers_alike_alone_and_padded(
+    tiny_graphs: dict[str, TinyGraph], tmp_path: Path, architecture: str
+) -> None:
+    """Bit by bit and at every length, those among them that leave a block of one row for another kernel."""
+    tiny = tiny_graphs[architecture]
+    model, _ = _rewritten(tiny, open_attention, mask_keys)
+    graph = Graph(model)  # type: ignore[arg-type]
+    (attended,) = graph.of_type("MultiHeadAttention")[0].output
+    graph.add_outputs([attended])
+    session = _session(graph.finish(), tmp_path / "observed.onnx")
+    ids = np.random.default_rng(8).integers(5, tiny.vocabulary, (1, tiny.max_length))
+    for length in range(2, tiny.max_length):
+        mask = (np.arange(tiny.max_length) < length).astype(np.int64)[None]
+        (alone,) = session.tensors([attended], {"input_ids": ids[:, :length], "attention_mask": mask[:, :length]})
+        (padded,) = session.tensors([attended], {"input_ids": ids, "attention_mask": mask})
+        assert np.array_equal(alone[:, :length], padded[:, :length]), f"{length} tokens"
 
 
 def test_the_last_layer_computes_one_token(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from export.activations import Observer
 from export.build import Builder
 from export.probability import softmax
 from export.probes import TOLERANCE
+from export.saturation import saturated_logits
 from export.session import Session
 from export.variants import StaticInt8, Variant
-from tests.support.saturation import saturated_logits
 from tests.unit.export.conftest import TinyGraph
 
 pytestmark = pytest.mark.development

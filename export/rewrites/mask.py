@@ -1,0 +1,130 @@
+"""Mask: padding as one more channel of the keys, so that the runtime takes its faster attention.
+
+``MultiHeadAttention`` computes block by block within the L2 cache ("flash attention") only where it is given no mask.
+So the mask moves into the products: every head's queries get a channel that is always 1, its keys one that is 0 for a
+token and far below zero for padding, whose weight the softmax then rounds to exactly 0. The products give both channels
+away for nothing, as a column of zeros and a bias.
+
+The blocks hold as many rows as queries and values have channels in a head. A block of one row would be multiplied by
+another kernel that rounds differently, so that a text whose length leaves such a block would answer differently alone
+and in a batch: it gets one token of padding.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from export.graph import MICROSOFT, Graph
+
+_FAR_BELOW = -1e6
+_IDS, _MASK = "input_ids", "attention_mask"
+_FLOAT, _INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Projection:
+    """A product and its bias, read by one attention only."""
+
+    product: onnx.NodeProto
+    addition: onnx.NodeProto
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+def mask_keys(graph: Graph) -> bool:
+    """Move the mask of every attention over all tokens into its queries and keys.
+
+    Attention of one token alone, as ``read_first_token`` leaves it, keeps its mask: it has nothing to gain.
+    """
+    found = [(node, parts) for node in graph.of_type("MultiHeadAttention") if (parts := _projections(graph, node))]
+    if not found or not {_IDS, _MASK} <= set(graph.inputs):
+        return False
+    heads = {_heads(graph, node, parts) for node, parts in found}
+    if len(heads) != 1:
+        return False
+    ((count, size),) = heads
+    penalty = _penalty(graph, count, size)
+    for node, (query, key) in found:
+        _widen(graph, query, count, extra=1.0)
+        masked = graph.add("Add", [_widen(graph, key, count, extra=0.0), penalty], f"{key.addition.output[0]}/masked")
+        attributes = graph.attributes(node)
+        scale = attributes.get("scale", 1 / np.sqrt(size))
+        graph.remove([node])
+        inputs = [query.addition.output[0], masked, node.input[2]]
+        graph.add("MultiHeadAttention", inputs, node.output[0], domain=MICROSOFT, num_heads=count, scale=float(scale))
+    _pad_single_rows(graph, 2 * size + 1)
+    return True
+
+
+def _projections(graph: Graph, node: onnx.NodeProto) -> tuple[_Projection, _Projection] | None:
+    """Return the projections of an attention's queries and keys, if it has a mask and both read the same tokens."""
+    if len(node.input) != 5 or node.input[3] or not node.input[4]:  # noqa: PLR2004 - query, key, value, bias, mask
+        return None
+    query, key = (_projection(graph, name) for name in node.input[:2])
+    if query is None or key is None or query.product.input[0] != key.product.input[0]:
+        return None
+    return query, key
+
+
+def _projection(graph: Graph, name: str) -> _Projection | None:
+    producers = graph.producers()
+    addition = producers.get(name)
+    if addition is None or addition.op_type != "Add" or len(graph.consumers()[name]) != 1:
+        return None
+    for before, constant in (addition.input, reversed(addition.input)):
+        product, bias = producers.get(before), graph.constant(constant)
+        if product is not None and product.op_type == "MatMul" and bias is not None and bias.ndim == 1:
+            weights = graph.constant(product.input[1])
+            if weights is not None and weights.shape[1:] == bias.shape:
+                return _Projection(product, addition, weights, bias)
+    return None
+
+
+def _heads(graph: Graph, node: onnx.NodeProto, parts: tuple[_Projection, _Projection]) -> tuple[int, int]:
+    """Return how many heads there are, and channels in each."""
+    count = int(graph.attributes(node)["num_heads"])  # type: ignore[arg-type]
+    return count, len(parts[0].bias) // count
+
+
+def _widen(graph: Graph, part: _Projection, heads: int, *, extra: float) -> str:
+    """Give each head one more channel, which is constant; return the sum's name."""
+    weights = part.weights.reshape(len(part.weights), heads, -1)
+    wider = np.pad(weights, ((0, 0), (0, 0), (0, 1))).reshape(len(weights), -1)
+    bias = np.pad(part.bias.reshape(heads, -1), ((0, 0), (0, 1)), constant_values=extra).ravel()
+    name = part.addition.output[0]
+    matrix = graph.add_constant(f"{name}/wider_weights", wider)
+    shift = graph.add_constant(f"{name}/wider_bias", bias.astype(np.float32))
+    graph.remove([part.product, part.addition])
+    product = graph.add("MatMul", [part.product.input[0], matrix], part.product.output[0])
+    return graph.add("Add", [product, shift], name)
+
+
+def _penalty(graph: Graph, heads: int, size: int) -> str:
+    """Return what is added to keys: (batch, tokens, heads x (size + 1)), zero but for padding's extra channels."""
+    channels = np.zeros((heads, size + 1), np.float32)
+    channels[:, -1] = -_FAR_BELOW
+    one = graph.add_constant("mask_keys/one", np.array(1, np.float32))
+    last = graph.add_constant("mask_keys/last", np.array([-1], np.int64))
+    per_head = graph.add_constant("mask_keys/channels", channels.ravel())
+    flags = graph.add("Cast", [_MASK], "mask_keys/flags", to=_FLOAT)
+    padding = graph.add("Sub", [flags, one], "mask_keys/padding")
+    column = graph.add("Unsqueeze", [padding, last], "mask_keys/column")
+    return graph.add("Mul", [column, per_head], "mask_keys/penalty")
+
+
+def _pad_single_rows(graph: Graph, rows: int) -> None:
+    """Pad every input by one token where blocks of ``rows`` would leave a block of one."""
+    for name in graph.inputs:
+        graph.redirect(name, f"{name}/padded")
+    tokens = graph.add("Shape", [_IDS], "mask_keys/tokens", start=1, end=2)
+    count = graph.add_constant("mask_keys/rows", np.array([rows], np.int64))
+    one = graph.add_constant("mask_keys/single", np.array([1], np.int64))
+    zeros = graph.add_constant("mask_keys/zeros", np.zeros(3, np.int64))
+    rest = graph.add("Mod", [tokens, count], "mask_keys/rest")
+    alone = graph.add("Equal", [rest, one], "mask_keys/alone")
+    more = graph.add("Cast", [alone], "mask_keys/more", to=_INT64)
+    pads = graph.add("Concat", [zeros, more], "mask_keys/pads", axis=0)
+    for name in graph.inputs:
+        graph.add("Pad", [name, pads], f"{name}/padded")

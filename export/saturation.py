@@ -1,0 +1,83 @@
+"""Saturation: what an exported graph answers on an x86 CPU without VNNI, imitated in numpy.
+
+Such a CPU adds the products of two neighbouring rows in 16 bits and saturates (``vpmaddubsw``). Everything but the int8
+products is computed in float as onnx defines it. Slow: for a few short texts.
+"""
+
+from math import erf
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+_LOWEST: Final = -(2**15)
+_HIGHEST: Final = 2**15 - 1
+_erf = np.vectorize(erf, otypes=[np.float32])
+
+
+class MatMulIntegerToFloat(OpRun):  # type: ignore[misc]  # onnx has no types here
+    """Products of neighbouring rows are added with saturation to 16 bits."""
+
+    op_domain = "com.microsoft"
+
+    def _run(self, *inputs: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - onnx passes what the node has
+        values, weights, scale, weight_scale, zero = inputs[:5]
+        bias = inputs[6] if len(inputs) > 6 else 0  # noqa: PLR2004
+        left, right = values.astype(np.float32), weights.astype(np.float32)  # exact: a pair stays below 2^24
+        total = np.zeros((*left.shape[:-1], right.shape[1]), np.int64)
+        for row in range(0, len(right), 2):
+            pair = left[..., row : row + 2] @ right[row : row + 2]
+            total += np.clip(pair, _LOWEST, _HIGHEST).astype(np.int64)
+        exact = total - int(zero.item()) * weights.astype(np.int64).sum(axis=0)
+        return ((exact * (scale * weight_scale) + bias).astype(np.float32),)
+
+
+class Gelu(OpRun):  # type: ignore[misc]  # onnx has no types here
+    """The fused operator, exact."""
+
+    op_domain = "com.microsoft"
+
+    def _run(self, values: Any, **_: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - as above
+        return ((values * (1 + _erf(values / np.sqrt(2))) / 2).astype(np.float32),)
+
+
+class FastGelu(OpRun):  # type: ignore[misc]  # onnx has no types here
+    """The fused operator, by tanh."""
+
+    op_domain = "com.microsoft"
+
+    def _run(self, values: Any, *_: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - as above
+        inner = np.sqrt(2 / np.pi) * (values + 0.044715 * values**3)
+        return ((values * (1 + np.tanh(inner)) / 2).astype(np.float32),)
+
+
+class MultiHeadAttention(OpRun):  # type: ignore[misc]  # onnx has no types here
+    """Attention, with valid tokens per text or one flag per token as its mask, or none."""
+
+    op_domain = "com.microsoft"
+
+    def _run(self, *inputs: Any, num_heads: int, **attributes: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401
+        parts = [part.reshape(*part.shape[:2], num_heads, -1).transpose(0, 2, 1, 3) for part in inputs[:3]]
+        scale = attributes.get("scale") or 1 / np.sqrt(parts[0].shape[-1])
+        scores = parts[0] @ parts[1].transpose(0, 1, 3, 2) * scale
+        if len(inputs) > 4:  # noqa: PLR2004
+            mask = inputs[4]
+            valid = mask > 0 if mask.ndim > 1 else np.arange(scores.shape[-1]) < mask[:, None]
+            scores = np.where(valid[:, None, None], scores, attributes["mask_filter_value"])
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        mixed = powers / powers.sum(axis=-1, keepdims=True) @ parts[2]
+        return (mixed.transpose(0, 2, 1, 3).reshape(*inputs[0].shape[:2], -1).astype(np.float32),)
+
+
+def saturated_logits(model: ModelProto, batch: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+    """Return what a CPU that saturates would answer, (batch, labels) float32.
+
+    Raises:
+        Exception: whatever onnx raises about an operator that it does not know.
+    """
+    evaluator = ReferenceEvaluator(model, new_ops=[MatMulIntegerToFloat, Gelu, FastGelu, MultiHeadAttention])
+    logits: NDArray[np.float32] = evaluator.run(None, batch)[0]
+    return logits
