@@ -2,6 +2,7 @@
 
 Starts the real server on the artifact, posts whole official splits to it, and writes accuracy and calibration
 error into the manifest and the card. It is the last step and chooses nothing: test splits are for figures only.
+With ``--fp32 CHECKPOINT`` the fp32 model answers the same texts too, so that the cost of int8 is seen on whole splits.
 """
 
 import argparse
@@ -10,8 +11,9 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -42,6 +44,21 @@ class Split:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Float:
+    """What the fp32 model answered about the same texts.
+
+    Attributes:
+        accuracy: its own.
+        flipped: share of texts that the artifact labels otherwise.
+        largest_change: of a probability.
+    """
+
+    accuracy: float
+    flipped: float
+    largest_change: float
+
+
 @dataclass(frozen=True)
 class Result:
     """Figures of one split.
@@ -49,11 +66,13 @@ class Result:
     Attributes:
         confusion: texts by (true label, predicted label).
         buckets: by token length: upper end or None, texts, accuracy.
+        fp32: the reference, where it was asked for.
     """
 
     evaluation: Evaluation
     confusion: NDArray[np.int64]
     buckets: tuple[tuple[int | None, int, float], ...]
+    fp32: Float | None = None
 
 
 def summarize(split: Split, labels: NDArray[np.int64], answers: Sequence[Answer]) -> Result:
@@ -110,12 +129,13 @@ def _document(result: Result) -> dict[str, Any]:
         "calibration_bins": BINS,
         "confusion": result.confusion.tolist(),
         "by_tokens": [{"up_to": end, "n": n, "accuracy": right} for end, n, right in result.buckets],
+        "fp32": asdict(result.fp32) if result.fp32 else None,
     }
 
 
 def show(results: Sequence[Result], labels: Sequence[str]) -> Table:
     """Return the figures as a table for people."""
-    table = Table("split", "n", "accuracy", "ECE", "confusion (rows: truth)", "accuracy by tokens")
+    table = Table("split", "n", "accuracy", "against fp32", "ECE", "confusion (rows: truth)", "accuracy by tokens")
     for result in results:
         row = result.evaluation
         confusion = "\n".join(
@@ -125,25 +145,73 @@ def show(results: Sequence[Result], labels: Sequence[str]) -> Table:
             f"{'longer' if end is None else f'up to {end}'}: {right:.2%} of {n}" for end, n, right in result.buckets
         )
         error = f"{row.expected_calibration_error:.2%}"
-        table.add_row(f"{row.dataset}:{row.split}", f"{row.n:,}", f"{row.accuracy:.2%}", error, confusion, buckets)
+        table.add_row(
+            f"{row.dataset}:{row.split}",
+            f"{row.n:,}",
+            f"{row.accuracy:.2%}",
+            _against(result),
+            error,
+            confusion,
+            buckets,
+        )
     return table
 
 
-def evaluate(directory: Path, splits: Sequence[Split], progress: Progress) -> list[Result]:
+def _against(result: Result) -> str:
+    if result.fp32 is None:
+        return "not asked (--fp32)"
+    gain = 100 * (result.evaluation.accuracy - result.fp32.accuracy)
+    return (
+        f"{result.fp32.accuracy:.2%}: {gain:+.2f} points\n{result.fp32.flipped:.2%} of labels flipped\n"
+        f"largest change {result.fp32.largest_change:.3f}"
+    )
+
+
+def evaluate(
+    directory: Path, splits: Sequence[Split], progress: Progress, checkpoint: Path | None = None
+) -> list[Result]:
     """Serve the artifact, ask it about every text of every split, and return the figures.
+
+    Args:
+        directory: of the artifact.
+        splits: what to ask.
+        progress: shows it.
+        checkpoint: whose fp32 model answers the same texts too.
 
     Raises:
         ExportError: if a file has no rows, or the server does not start or answer.
     """
-    results = []
-    data = [(split, read_rows(split.path)) for split in splits]
+    rows = [read_rows(split.path) for split in splits]
+    labels = [np.array([label for _, label, _ in part], np.int64) for part in rows]
+    texts = [[text for text, _, _ in part] for part in rows]
+    answers = _ask(directory, splits, texts, progress, "")
+    results = [summarize(*row) for row in zip(splits, labels, answers, strict=True)]
+    if checkpoint is None:
+        return results
+    from export.reference import write_reference  # noqa: PLC0415 - torch takes seconds, and most runs need none
+
+    with TemporaryDirectory(prefix="verdict-fp32-") as folder:
+        write_reference(directory, checkpoint, Path(folder) / "artifact")
+        reference = _ask(Path(folder) / "artifact", splits, texts, progress, " in fp32")
+    rows_of = zip(results, answers, reference, labels, strict=True)
+    return [replace(result, fp32=_compare(ours, theirs, truth)) for result, ours, theirs, truth in rows_of]
+
+
+def _ask(
+    directory: Path, splits: Sequence[Split], texts: Sequence[Sequence[str]], progress: Progress, note: str
+) -> list[list[Answer]]:
+    answers = []
     with serve(directory) as client:
-        for split, rows in data:
-            texts, labels = [text for text, _, _ in rows], np.array([label for _, label, _ in rows], np.int64)
-            with progress.step(f"{split.dataset}:{split.split}", len(texts)) as tick:
-                answers = asyncio.run(client.classify(texts, tick))
-            results.append(summarize(split, labels, answers))
-    return results
+        for split, own in zip(splits, texts, strict=True):
+            with progress.step(f"{split.dataset}:{split.split}{note}", len(own)) as tick:
+                answers.append(asyncio.run(client.classify(own, tick)))
+    return answers
+
+
+def _compare(ours: Sequence[Answer], theirs: Sequence[Answer], truth: NDArray[np.int64]) -> Float:
+    mine, other = (np.array([answer.sentiment for answer in answers]) for answers in (ours, theirs))
+    changes = [np.abs(np.subtract(a.probabilities, b.probabilities)).max() for a, b in zip(ours, theirs, strict=True)]
+    return Float(float((other == truth).mean()), float((mine != other).mean()), float(max(changes)))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -158,11 +226,17 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="NAME:SPLIT=PATH",
         help="a split's file with text and label; may be given several times",
     )
+    parser.add_argument(
+        "--fp32",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="what the artifact was exported from: let its fp32 model answer the same texts, in three times as long",
+    )
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
     try:
         manifest = load_artifact(options.artifact).manifest
-        results = evaluate(options.artifact, options.data, Progress(console))
+        results = evaluate(options.artifact, options.data, Progress(console), options.fp32)
         store(options.artifact, results)
     except (ExportError, ArtifactError) as error:
         console.print(f"[red]evaluation failed:[/] {error}", highlight=False, soft_wrap=True)

@@ -52,6 +52,24 @@ def test_figures_are_the_servers_own_and_are_written_down(directory: Path, tmp_p
     assert card.count("| synthetic | test | 40 |") == 1
 
 
+def test_the_fp32_model_answers_the_same_texts(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--fp32`` tells what int8 costs on a split; a checkpoint that the artifact is not from is refused."""
+    path = tmp_path / "rows.csv"
+    rows = synthetic_rows(("negative", "positive"), per_label=20, seed=4)
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label"), *rows])
+    asked = [str(directory), "--data", f"synthetic:dev={path}", "--fp32"]
+    assert main([*asked, str(directory.parent / "checkpoint")]) == 0
+    (details,) = json.loads((directory / "report" / "evaluation.json").read_text())
+    assert 0 < details["fp32"]["largest_change"] < 0.05  # another graph, the same model
+    assert abs(details["fp32"]["accuracy"] - details["accuracy"]) <= details["fp32"]["flipped"]
+    foreign = build_checkpoint(tmp_path / "foreign", labels=("a", "b", "c"))
+    assert main([*asked, str(foreign)]) == 1
+    assert "was not exported from there" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_an_artifact_that_does_not_start_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is no artifact ends with exit code 1 and the reason."""
     path = tmp_path / "rows.csv"

@@ -104,6 +104,21 @@ def test_the_command_prints_a_table_and_leaves_a_report(tmp_path: Path, capsys: 
     assert "Against the same model in fp32" in (tmp_path / "artifact" / "README.md").read_text()
 
 
+def test_a_larger_change_is_accepted_by_name_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With ``--max-change`` below what int8 costs nothing is written and the table says why; above it, it is written."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    asked = [str(checkpoint), "--output", str(tmp_path / "artifact"), "--only", "static", "--max-change"]
+    assert main([*asked, "0"]) == 1
+    printed = capsys.readouterr()
+    assert "allowed 0.0" in printed.out
+    assert "no candidate passes the gates" in printed.err.replace("\n", " ")
+    assert not (tmp_path / "artifact").exists()
+    assert main([*asked, "0.5"]) == 0
+    report = json.loads((tmp_path / "artifact" / "report" / "report.json").read_text())
+    assert report["gates"]["largest_change"] == 0.5
+    assert [row["name"] for row in report["rows"] if row["verdict"] != "reference"] == ["static"]
+
+
 @pytest.mark.parametrize("missing", ["tokenizer.json", "validation.parquet"])
 def test_an_unusable_checkpoint_is_one_line_and_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
