@@ -50,7 +50,13 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
     model = onnx.load(chosen.built.path, load_external_data=False)
     files = tuple(describe_file(directory / name) for name in (MODEL, TOKENIZER))
     session = Session(chosen.built.path, chosen.built.variant.session)
-    samples = probes.choose(findings.samples.measurement, session, len(checkpoint.labels), checkpoint.pad_token_id)
+    samples = probes.choose(
+        findings.samples.measurement,
+        session,
+        len(checkpoint.labels),
+        checkpoint.pad_token_id,
+        probes.saturation_shift(model, session, checkpoint.pad_token_id) if _can_saturate(findings, chosen) else None,
+    )
     return Manifest(
         name=checkpoint.name,
         version=files[0].sha256[:_VERSION_CHARS],
@@ -76,6 +82,12 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
         probe_tolerance=probes.TOLERANCE,
         source_commit=checkpoint.source_commit,
     )
+
+
+def _can_saturate(findings: Findings, chosen: Measured) -> bool:
+    """Whether the artifact would answer wrong on an x86 CPU without VNNI."""
+    recipe = chosen.built.variant.quantization
+    return findings.target == "x86-vnni" and isinstance(recipe, StaticInt8) and not recipe.exact
 
 
 def _quantization(chosen: Measured) -> Quantization:

@@ -2,16 +2,19 @@
 
 Each probe carries what this artifact answers on a CPU that computes integers exactly, and what the fp32 model
 answers, to read. Right CPUs differ by the rounding of their float parts alone, which now and then moves a value
-into the neighbouring int8 step; saturated 16-bit sums move answers by far more (docs/export.md has the figures).
+into the neighbouring int8 step. Saturated 16-bit sums move some answers by far more and others by nothing, so where
+a graph can saturate, texts are sought whose answers it moves most (docs/export.md has the figures).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
+import onnx
 
 from export.probability import softmax
 from export.samples import Sample, pad, spread
+from export.saturation import saturated_logits
 from export.session import Session
 from server.artifact import Probe
 
@@ -21,25 +24,63 @@ _BY_LENGTH: Final = 3
 _UNCERTAIN: Final = 3
 _MOST_LABELS: Final = 4
 _SHORTEST_CHARS: Final = 8
+_SENSITIVE: Final = 4
+_SENSITIVE_TOKENS: Final = 24
+_IMITATED: Final = 100
+"""Short, uncertain texts that are computed as a saturating CPU would: about ten seconds."""
 _LOOKED_AT: Final = 300
 """Samples among which the uncertain ones are sought: a few seconds of inference."""
 
 
-def choose(samples: Sequence[Sample], artifact: Session, labels: int, pad_token_id: int) -> list[Sample]:
+def choose(
+    samples: Sequence[Sample],
+    artifact: Session,
+    labels: int,
+    pad_token_id: int,
+    shift: Callable[[Sample], float] | None = None,
+) -> list[Sample]:
     """Pick texts of every label: some from the shortest to the longest, and the most uncertain ones.
 
     A wrong sum moves the probability of an uncertain text most; texts of many lengths take every path of the runtime.
+
+    Args:
+        samples: to choose from.
+        artifact: the graph that will answer.
+        labels: how many there are.
+        pad_token_id: id that fills.
+        shift: how far a saturating CPU moves a probability, where that can happen; the texts moved most come first.
     """
+
+    def confidence(sample: Sample) -> float:
+        return float(softmax(artifact.logits(pad([sample.ids], pad_token_id))).max())
+
     fitting = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS][:_LOOKED_AT]
     chosen: list[Sample] = []
+    if shift is not None:
+        short = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS]
+        short = [sample for sample in short if len(sample.ids) <= _SENSITIVE_TOKENS][:_LOOKED_AT]
+        chosen += sorted(sorted(short, key=confidence)[:_IMITATED], key=shift, reverse=True)[:_SENSITIVE]
     for label in range(min(labels, _MOST_LABELS)):
-        own = [sample for sample in fitting if sample.label == label]
+        own = [sample for sample in fitting if sample.label == label and sample not in chosen]
         picked = spread(own, _BY_LENGTH) if own else []
         rest = [sample for sample in own if sample not in picked]
-        confidence = [float(softmax(artifact.logits(pad([sample.ids], pad_token_id))).max()) for sample in rest]
-        picked += [rest[place] for place in np.argsort(confidence, kind="stable")[:_UNCERTAIN]]
+        picked += sorted(rest, key=confidence)[:_UNCERTAIN]
         chosen += picked
     return chosen
+
+
+def saturation_shift(model: onnx.ModelProto, artifact: Session, pad_token_id: int) -> Callable[[Sample], float]:
+    """Return how far a CPU that adds in 16 bits moves a probability of a text; 0 for a graph that is not understood."""
+
+    def shift(sample: Sample) -> float:
+        batch = pad([sample.ids], pad_token_id)
+        try:
+            wrong = saturated_logits(model, batch)
+        except Exception:  # onnx raises what it likes about an operator that it does not know
+            return 0.0
+        return float(np.abs(softmax(wrong) - softmax(artifact.logits(batch))).max())
+
+    return shift
 
 
 def build(

@@ -105,7 +105,7 @@ def test_the_command_prints_a_table_and_leaves_a_report(tmp_path: Path, capsys: 
 
 
 def test_a_larger_change_is_accepted_by_name_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With ``--max-change`` below what int8 costs nothing is written and the table says why; above it, it is written."""
+    """Where ``--max-change`` is below what int8 costs the table says why nothing is written; above it, all is well."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     asked = [str(checkpoint), "--output", str(tmp_path / "artifact"), "--only", "static", "--max-change"]
     assert main([*asked, "0"]) == 1

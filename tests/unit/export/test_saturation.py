@@ -12,7 +12,8 @@ import onnx
 from export.activations import Observer
 from export.build import Builder
 from export.probability import softmax
-from export.probes import TOLERANCE
+from export.probes import TOLERANCE, choose, saturation_shift
+from export.samples import Sample
 from export.saturation import saturated_logits
 from export.session import Session
 from export.variants import StaticInt8, Variant
@@ -21,17 +22,39 @@ from tests.unit.export.conftest import TinyGraph
 pytestmark = pytest.mark.development
 
 
-def _changes(tiny: TinyGraph, folder: Path, *, exact: bool) -> np.ndarray:  # type: ignore[type-arg]
-    """Return how far a saturating CPU's probabilities are from this machine's, per text."""
+def _rows(tiny: TinyGraph) -> list[tuple[int, ...]]:
     draw = np.random.default_rng(0)
-    rows = [tuple(draw.integers(5, tiny.vocabulary, 24).tolist()) for _ in range(40)]
-    builder = Builder(tiny.path, folder, Observer(rows), lambda _: 0.0, max_length=tiny.max_length)
+    return [tuple(draw.integers(5, tiny.vocabulary, 24).tolist()) for _ in range(40)]
+
+
+def _graph(tiny: TinyGraph, folder: Path, *, exact: bool) -> tuple[onnx.ModelProto, Session]:
+    """Return an int8 graph whose weights are bounded or use their full range."""
+    builder = Builder(tiny.path, folder, Observer(_rows(tiny)), lambda _: 0.0, max_length=tiny.max_length)
     variant = Variant("static", "", replace(StaticInt8(), exact=exact, outlier_ratio=None))
     built = builder.build(variant)
-    batch = {"input_ids": np.array(rows), "attention_mask": np.ones((40, 24), np.int64)}
-    right = softmax(Session(built.path, variant.session).logits(batch))
-    result: np.ndarray = np.abs(softmax(saturated_logits(onnx.load(built.path), batch)) - right).max(axis=1)  # type: ignore[type-arg]
+    return onnx.load(built.path), Session(built.path, variant.session)
+
+
+def _changes(tiny: TinyGraph, folder: Path, *, exact: bool) -> np.ndarray:  # type: ignore[type-arg]
+    """Return how far a saturating CPU's probabilities are from this machine's, per text."""
+    model, session = _graph(tiny, folder, exact=exact)
+    batch = {"input_ids": np.array(_rows(tiny)), "attention_mask": np.ones((40, 24), np.int64)}
+    right = softmax(session.logits(batch))
+    result: np.ndarray = np.abs(softmax(saturated_logits(model, batch)) - right).max(axis=1)  # type: ignore[type-arg]
     return result
+
+
+def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
+    """Where a graph can saturate, probes are texts that a CPU without VNNI answers far off, not just uncertain ones."""
+    tiny = tiny_graphs["bert"]
+    model, session = _graph(tiny, tmp_path, exact=False)
+    samples = [Sample(f"sample {place}", place % 3, "drawn", row) for place, row in enumerate(_rows(tiny))]
+    shift = saturation_shift(model, session, tiny.pad_token_id)
+    chosen = choose(samples, session, 3, tiny.pad_token_id, shift)
+    shifts = sorted(map(shift, samples), reverse=True)
+    assert [shift(sample) for sample in chosen[:4]] == shifts[:4]
+    assert shifts[0] > TOLERANCE
+    assert len({sample.text for sample in chosen}) == len(chosen)
 
 
 def test_the_portable_graph_answers_alike_on_a_saturating_cpu(
