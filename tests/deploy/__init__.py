@@ -1,0 +1,1 @@
+"""Tests of what is handed to those who deploy the server: Terraform, Kubernetes, Cloud Run, the workflow."""

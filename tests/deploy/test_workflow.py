@@ -1,0 +1,56 @@
+"""The workflow for GitHub: valid, with actions that nobody can change under it and no more rights than it uses."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+yaml = pytest.importorskip("yaml")
+pytest.importorskip("check_jsonschema")
+
+pytestmark = pytest.mark.development
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
+BIN = Path(sys.executable).parent
+
+each = pytest.mark.parametrize("workflow", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
+
+
+@each
+def test_it_is_a_workflow(workflow: Path) -> None:
+    """It fits GitHub's own schema, which comes with the checker."""
+    command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout
+
+
+@each
+def test_it_gives_nothing_away(workflow: Path) -> None:
+    """zizmor, without a network, finds no injection, no token left behind, no right too many, no action by tag."""
+    done = subprocess.run(
+        [BIN / "zizmor", "--offline", "--no-progress", workflow], capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stdout
+
+
+@each
+def test_actions_are_pinned_by_commit(workflow: Path) -> None:
+    """Each names a commit, and its version for those who read and for bots that update it."""
+    lines = [line for line in workflow.read_text().splitlines() if "uses:" in line]
+    assert lines
+    for line in lines:
+        assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+@each
+def test_rights_are_given_per_job(workflow: Path) -> None:
+    """None to all jobs; each says what it needs."""
+    parsed: dict[str, Any] = yaml.safe_load(workflow.read_text())
+    assert {} == parsed["permissions"]
+    for name, job in parsed["jobs"].items():
+        assert job["permissions"], name
+        assert "timeout-minutes" in job, name
