@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from tokenizers import Tokenizer
 
 from server.api import admin, errors, openapi, operations, predict
@@ -75,6 +76,14 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.include_router(admin.router)
     if tracing.provider is None:  # FastAPI names spans by the route that it finds
         app.add_middleware(ShortWay, routes=predict.routes())
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "x-api-key", "x-request-id", "x-request-timeout-ms"),
+            expose_headers=("x-request-id", "server-timing", "retry-after"),
+        )
     app.add_middleware(RequestMiddleware, lifecycle=lifecycle, metrics=metrics)
     errors.install(app)
     openapi.install(app)

@@ -21,6 +21,11 @@ _PATIENCE_S: Final = 10.0
 """For a head, and for the rest of a body that was answered before it ended."""
 _RESERVED_DESCRIPTORS: Final = 64
 """Files that the process needs beside its connections."""
+SAFE_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),  # errors quote the caller: no browser may read HTML in it
+    (b"cache-control", b"no-store"),  # a kept answer may hold someone's text or old health
+)
+"""Of every answer."""
 _HOP_BY_HOP: Final = (b"upgrade", b"http2-settings")
 
 
@@ -140,9 +145,10 @@ class BoundedProtocol(HttpToolsProtocol):
         body = error_body(kind, message, request_id)
         head = (
             f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nconnection: close\r\n"
         )
-        self.transport.write(head.encode() + body)
+        safe = b"".join(b"%b: %b\r\n" % header for header in SAFE_HEADERS)
+        self.transport.write(head.encode() + safe + b"\r\n" + body)
         self.transport.close()
 
 

@@ -4,6 +4,7 @@
 module knows neither the queue nor the tokenizer.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -76,7 +77,8 @@ class OnnxEngine:
                 disabled_optimizers=list(manifest.session.disabled_optimizers),
             )
         except Exception as error:  # onnxruntime raises classes of its own with no common base
-            raise ArtifactError(f"onnxruntime can not load {artifact.model_path}: {error}") from error
+            hint = "; its weights must be in it, export it into one file" if "xternal data" in str(error) else ""
+            raise ArtifactError(f"onnxruntime can not load {artifact.model_path}: {error}{hint}") from error
         self._inputs = {tensor.name for tensor in manifest.inputs}
         self._output = manifest.outputs[0].name
         found = {node.name for node in self._session.get_inputs()}
@@ -103,4 +105,6 @@ def _session_options(measured: SessionOptions, intra_op_threads: int) -> ort.Ses
     for key, value in measured.config.items():
         options.add_session_config_entry(key, value)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # No checksum covers weights that a graph names beside itself: they are looked for where nothing can be.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     return options

@@ -4,16 +4,19 @@
 """
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.cpu import cpu_quota, default_threads
 
 _PREFIX = "VERDICT_"
+_ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+"""As browsers write them: in lower case, without a slash at the end (RFC 6454)."""
 
 
 class SettingsError(Exception):
@@ -25,7 +28,10 @@ def _threads() -> int:
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds."""
+    """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds.
+
+    At most 18 are our own. ``otlp_endpoint`` is OpenTelemetry's: a variable that operators know and its SDK defines.
+    """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
@@ -95,6 +101,11 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, description="keys that callers must send, separated by commas; none leaves the API open"
     )
+    cors_origins: str = Field(
+        default="",
+        description="origins whose pages may call the API from a browser, such as https://a.example,https://b.example, "
+        "or * for all; none lets no other site's page read an answer",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="info writes a line per request, about 40 microseconds each"
     )
@@ -112,6 +123,21 @@ class Settings(BaseSettings):
         """The keys of which callers must send one; several are valid at a time while they are rotated."""
         keys = self.api_key.get_secret_value() if self.api_key else ""
         return tuple(key.strip() for key in keys.split(",") if key.strip())
+
+    @cached_property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The origins of ``cors_origins``."""
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: str) -> str:
+        for origin in filter(None, map(str.strip, origins.split(","))):
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; write https://HOST or http://HOST:PORT without a path, or *"
+                )
+        return origins
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -44,6 +44,8 @@ def render(error: errors.VerdictError, request_id: str) -> Response:
     headers = {}
     if isinstance(error, errors.OverloadedError):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, errors.DrainingError | errors.NotReadyError):
+        headers["retry-after"] = "1"  # by then a load balancer has another server for the request
     if isinstance(error, errors.SlowBodyError):
         headers["connection"] = "close"  # what is left of the body would be read as the next request
     if isinstance(error, errors.UnauthorizedError):

@@ -5,11 +5,11 @@ import logging
 import os
 import re
 import time
-from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.errors import error_response, render
+from server.connection import SAFE_HEADERS
 from server.errors import DrainingError
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
@@ -18,10 +18,6 @@ from server.tracing import annotate, trace_id
 _access = logging.getLogger("server.access")
 _logger = logging.getLogger(__name__)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_SAFE: Final = (
-    (b"x-content-type-options", b"nosniff"),  # errors quote the caller: no browser may read HTML in it
-    (b"cache-control", b"no-store"),  # a kept answer may hold someone's text or old health
-)
 _HEALTH = "/health/"
 _WHILE_DRAINING = (_HEALTH, "/metrics")
 """What is answered to the end: the last figures must not be lost."""
@@ -50,7 +46,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message["headers"], (b"x-request-id", request_id.encode()), *_SAFE]
+                headers = [*message["headers"], (b"x-request-id", request_id.encode()), *SAFE_HEADERS]
                 if self._lifecycle.draining:
                     headers.append((b"connection", b"close"))  # the next request must find another server
                 message = {**message, "headers": headers}
@@ -79,12 +75,21 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
 
     def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        route = getattr(scope.get("route"), "path", "unknown")
+        route = _route(scope)
         self._metrics.count_answer(route, status, seconds)
         if not route.startswith(_HEALTH):
             fields = {"request_id": request_id, "route": route, "status": status, "ms": round(seconds * 1000, 3)}
             trace = {"trace_id": traced} if (traced := trace_id()) else {}
             _access.info("answered", extra={"fields": fields | trace | scope["state"].get("log_fields", {})})
+
+
+def _route(scope: Scope) -> str:
+    """Return the path of the route that was taken, one of a closed set."""
+    if "route" in scope:
+        path: str = scope["route"].path
+        return path
+    document: str = scope["app"].openapi_url  # FastAPI's own route, which it does not name
+    return document if scope["path"] == document else "unknown"
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -30,9 +30,10 @@ _REQUEST_ID: Final = {
     "schema": {"type": "string"},
 }
 _RETRY_AFTER: Final = {
-    "description": "seconds after which the queue should have room",
+    "description": "seconds after which the queue should have room, or another server have taken over",
     "schema": {"type": "integer", "minimum": 1},
 }
+_WORTH_A_RETRY: Final = (STATUS[errors.OverloadedError], STATUS[errors.DrainingError])
 
 
 def responses(*kinds: type[errors.VerdictError]) -> dict[int | str, dict[str, Any]]:
@@ -40,7 +41,7 @@ def responses(*kinds: type[errors.VerdictError]) -> dict[int | str, dict[str, An
     statuses = {STATUS[kind] for kind in (*kinds, errors.EngineFailedError)}
     return {
         status: {"model": ErrorBody, "description": HTTPStatus(status).phrase}
-        | ({"headers": {"retry-after": _RETRY_AFTER}} if status == STATUS[errors.OverloadedError] else {})
+        | ({"headers": {"retry-after": _RETRY_AFTER}} if status in _WORTH_A_RETRY else {})
         for status in sorted(statuses)
     }
 

@@ -68,6 +68,7 @@ def check_refused(answer: bytes, status: int, kind: str) -> str:
     assert re.match(rb"HTTP/1.1 %d \w" % status, head), answer
     for header in (b"content-type: application/json", b"connection: close", b"content-length: %d" % len(body)):
         assert header in head.lower()
+    assert b"x-content-type-options: nosniff\r\ncache-control: no-store" in head
     error: dict[str, str] = json.loads(body)["error"]
     assert kind == error["kind"]
     assert error["request_id"].encode() in head

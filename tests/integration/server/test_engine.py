@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from server.artifact import Artifact, ArtifactError, load_artifact
 from server.engine import Batch, OnnxEngine
-from tests.support.artifacts import copy_tiny, edit_manifest
+from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
 from tests.support.tiny import TINY, WORDS, scores
 
 ROWS = st.lists(st.lists(st.integers(4, len(WORDS) - 1), min_size=1, max_size=16), min_size=1, max_size=8)
@@ -81,3 +81,16 @@ def test_a_graph_that_is_not_the_manifests_is_refused(tmp_path: Path, edit: Call
     """The message names the graph and what differs."""
     with pytest.raises(ArtifactError, match=r"model\.onnx takes the inputs .*, its manifest says"):
         load(tmp_path, edit)
+
+
+@pytest.mark.development
+def test_weights_beside_the_graph_are_not_loaded(tmp_path: Path) -> None:
+    """No checksum covers a file that only the graph names, so a graph with such a file does not load."""
+    onnx = pytest.importorskip("onnx")
+    graph = tmp_path / "graph.onnx"
+    model = onnx.load(TINY / "model.onnx")
+    onnx.save(model, graph, save_as_external_data=True, location="weights.bin", size_threshold=64)
+    assert (tmp_path / "weights.bin").stat().st_size > 0
+    artifact = load_artifact(replace_file(copy_tiny(tmp_path), "model.onnx", graph.read_bytes()))
+    with pytest.raises(ArtifactError, match="its weights must be in it"):
+        OnnxEngine(artifact, intra_op_threads=1)

@@ -1,5 +1,6 @@
 """Headers of answers: what browsers and caches may do with them, and what other sites may not."""
 
+import httpx
 import pytest
 
 from server.app import create_app
@@ -47,6 +48,40 @@ async def test_other_sites_are_not_let_in(method: str, status: int) -> None:
         answer = await client.request(method, "/predict", json={"text": "good"}, headers=headers)
     assert status == answer.status_code
     assert [] == [name for name in answer.headers if name.startswith("access-control-")]
+
+
+ORIGIN = "https://page.example"
+
+
+async def ask_from(origin: str, method: str, *, allowed: str = ORIGIN) -> httpx.Response:
+    """Ask, or ask beforehand, as a browser does for a page of that origin."""
+    headers = {"origin": origin}
+    if method == "OPTIONS":
+        headers |= {"access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
+    app = create_app(make_settings(cors_origins=allowed, api_key="one"), FakeClassifier())
+    async with serving(app) as client:
+        return await client.request(method, "/predict", json={"text": "good"}, headers=headers)
+
+
+async def test_pages_of_an_allowed_origin_may_ask() -> None:
+    """A browser hears that it may send a key, before any key is asked for, and may read refusals and their ids."""
+    preflight, answer = await ask_from(ORIGIN, "OPTIONS"), await ask_from(ORIGIN, "POST")
+    assert (200, ORIGIN) == (preflight.status_code, preflight.headers["access-control-allow-origin"])
+    assert "x-api-key" in preflight.headers["access-control-allow-headers"]
+    check_error(answer, 401, "unauthorized")
+    assert ORIGIN == answer.headers["access-control-allow-origin"]
+    assert "x-request-id" in answer.headers["access-control-expose-headers"]
+
+
+async def test_pages_of_other_origins_may_not() -> None:
+    """An origin that is not listed is told nothing."""
+    preflight, answer = (
+        await ask_from("https://other.example", "OPTIONS"),
+        await ask_from("https://other.example", "POST"),
+    )
+    assert 400 == preflight.status_code
+    assert "access-control-allow-origin" not in {*preflight.headers, *answer.headers}
+    assert "*" == (await ask_from("https://other.example", "POST", allowed="*")).headers["access-control-allow-origin"]
 
 
 async def test_metrics_are_answered_while_draining() -> None:

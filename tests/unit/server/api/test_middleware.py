@@ -58,6 +58,7 @@ async def test_every_request_is_counted_once_by_route_and_status() -> None:
         await client.get("/no/such/route")
         await client.get("/another?x=1")
         await client.get("/health/live")
+        await client.get("/openapi.json")
         figures = read_figures((await client.get("/metrics")).content)
     counts = {name: value for name, value in figures.items() if name.startswith("verdict_requests_total")}
     assert {
@@ -67,6 +68,7 @@ async def test_every_request_is_counted_once_by_route_and_status() -> None:
         "verdict_requests_total{route=/predict/batch,status=200}": 1,
         "verdict_requests_total{route=unknown,status=404}": 2,
         "verdict_requests_total{route=/health/live,status=200}": 1,
+        "verdict_requests_total{route=/openapi.json,status=200}": 1,
     } == counts
     assert 4 == figures["verdict_request_duration_seconds_count{route=/predict}"]
 
@@ -107,6 +109,7 @@ async def test_while_draining_every_answer_ends_its_connection() -> None:
         answers["/predict"] = await client.post("/predict", json={"text": "good"})
     for path in ("/health/ready", "/info", "/nowhere", "/predict"):
         check_error(answers[path], 503, "draining")
+        assert "1" == answers[path].headers["retry-after"]
     assert 200 == answers["/health/live"].status_code
     assert {"close"} == {answer.headers.get("connection") for answer in answers.values()}
     assert [] == app.state.classifier.calls

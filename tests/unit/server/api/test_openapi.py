@@ -53,7 +53,8 @@ def test_every_answer_has_a_request_id() -> None:
 
 def test_overload_is_documented_with_its_header() -> None:
     """A caller that is refused reads when to come back."""
-    assert "retry-after" in operations()["post /predict"]["responses"]["429"]["headers"]
+    for status in ("429", "503"):
+        assert "retry-after" in operations()["post /predict"]["responses"][status]["headers"]
 
 
 @pytest.mark.parametrize(
