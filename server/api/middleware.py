@@ -55,6 +55,7 @@ class RequestMiddleware:
         with self._lifecycle.in_flight:
             try:
                 await self._handle(scope, receive, send_with_id)
+                await asyncio.sleep(0)  # the event loop writes the answer before it is counted and logged
             except asyncio.CancelledError:  # the time to drain is over
                 if not self._lifecycle.draining:
                     raise

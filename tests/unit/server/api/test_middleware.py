@@ -133,6 +133,25 @@ async def test_a_caller_that_goes_before_its_body_is_complete_is_no_bug(caplog: 
     assert "bug" not in caplog.text
 
 
+async def test_an_answer_is_not_held_up_by_its_own_counting(caplog: pytest.LogCaptureFixture) -> None:
+    """The event loop has had a turn in which to write the answer before the request is logged."""
+    caplog.set_level(logging.INFO, "server.access")
+    logged_when_written: list[bool] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b'{"text": "good"}', "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            asyncio.get_running_loop().call_soon(lambda: logged_when_written.append("answered" in caplog.text))
+
+    app = make_app()
+    async with serving(app):
+        await app(make_scope("POST", "/predict"), receive, send)
+    assert [False] == logged_when_written
+    assert "answered" in caplog.text
+
+
 async def test_a_caller_that_goes_while_it_waits_is_let_go() -> None:
     """When the caller disconnects, its work is cancelled instead of taking a worker from those who wait."""
     cancelled = asyncio.Event()
