@@ -30,7 +30,7 @@ without = $(addprefix --no-emit-package ,$(1))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test install install-server lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image run-image image-test image-bench sbom lock lock-check clean
+.PHONY: help serve test install install-server lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image run-image image-test image-bench sbom deploy destroy lock lock-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -96,6 +96,12 @@ image-bench: .venv/installed ## measure IMAGE: size, start, memory, throughput a
 sbom: .venv/installed ## list what is in IMAGE: build/sbom.spdx.json
 	@mkdir -p build
 	$(DEV)/syft scan --quiet docker:$(IMAGE) --output spdx-json=build/sbom.spdx.json
+
+deploy: ## build, push, apply and wait until it serves on AWS Fargate (IMAGE=REGISTRY/NAME@sha256:… builds nothing)
+	@deploy/terraform/deploy.sh deploy $(ARGS)
+
+destroy: ## remove what deploy made, images and logs included
+	@deploy/terraform/deploy.sh destroy $(ARGS)
 
 lock: ## compile the lock files again
 	cd requirements && $(LOCK) --generate-hashes server.in $(call without,$(UNUSED_BY_SERVER)) -o server.txt
