@@ -7,14 +7,13 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from export import latency, measure
 from export.build import Built
 from export.checkpoint import Checkpoint
-from export.convert import torch_logits
+from export.convert import one_thread, torch_logits
 from export.memory import peak_bytes
 from export.progress import Progress
 from export.samples import Samples
@@ -46,14 +45,10 @@ class Bench:
             row.variant.name: Session(row.path, row.variant.session).logits for row in built
         }
         runs[PYTORCH] = partial(torch_logits, model)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        with self._progress.step("latency, in turns", len(runs) * latency.TURNS) as tick:
-            times = latency.measure(
+        with one_thread(), self._progress.step("latency, in turns", len(runs) * latency.TURNS) as tick:
+            return latency.measure(
                 runs, self._rows, max_length=self._checkpoint.max_length, pad_token_id=self._pad, tick=tick
             )
-        torch.set_num_threads(threads)
-        return times
 
     def screen(self, built: Sequence[Built], times: dict[str, latency.Latency]) -> list[Measured]:
         """Measure every variant on a part of the texts; fp32 on all of them, because it is the reference."""

@@ -4,7 +4,8 @@ Torch is used here and nowhere after: from here on, the fp32 graph is the refere
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +53,8 @@ def check_parity(model: PreTrainedModel, session: Session, checkpoint: Checkpoin
     mixed = [list(by_length[start :: max(1, len(by_length) // _BATCH)]) for start in range(2)]
     for group in [[sample] for sample in by_length] + mixed:
         batch = pad([sample.ids for sample in group], checkpoint.pad_token_id)
-        expected = softmax(torch_logits(model, batch))
+        with one_thread():
+            expected = softmax(torch_logits(model, batch))
         differences = np.abs(softmax(session.logits(batch)) - expected).max(axis=1)
         worst = int(differences.argmax())
         largest = max(largest, float(differences[worst]))
@@ -62,6 +64,17 @@ def check_parity(model: PreTrainedModel, session: Session, checkpoint: Checkpoin
                 f"{'padded' if len(group) > 1 else 'alone'}, on {group[worst].text[:60]!r}"
             )
     return largest
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one core: to time it, and because on a busy machine its threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def torch_logits(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
