@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks import machine, report
 from benchmarks.bench import bench
 from benchmarks.compare import compare, launch_of, slowed
+from benchmarks.container import container
 from benchmarks.effort import QUICK, Effort
 from benchmarks.process import place
 from benchmarks.promises.register import PROMISES
@@ -63,6 +64,16 @@ def run_scaling(options: argparse.Namespace) -> int:
     with console.status("sizes"):
         section = scaling(rig, effort, options.vcpus, options.price)
     _finish("scaling", context, [section], options, console)
+    return 0
+
+
+def run_container(options: argparse.Namespace) -> int:
+    """Measure the image."""
+    rig, effort, console = _prepare(options)
+    context = machine.describe(rig.artifact, rig.placement)
+    with console.status(options.image):
+        section = container(rig, effort, options.image, options.vcpus, options.cpu_shares)
+    _finish("container", context, [section], options, console)
     return 0
 
 

@@ -1,0 +1,1 @@
+"""Tests of the image, built and run by a real container engine."""

@@ -1,0 +1,131 @@
+"""Containers of the image, run as the smallest task on Fargate would be, through whatever engine ``docker`` finds.
+
+They share the host's network and listen on its loopback alone, so that an engine without a bridge can run them.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.support.process import ROOT, ServerProcess
+
+DOCKER = os.environ.get("DOCKER", "docker")
+BASE = "python:3.11-slim-bookworm"
+LIMITS = (
+    *("--cpus", "0.25", "--memory", "512m", "--memory-swap", "512m", "--read-only", "--tmpfs", "/tmp:size=16m"),  # noqa: S108 - inside
+    *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "host"),
+)
+_PEAKS = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
+
+
+def docker(*arguments: str, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a docker command to its end and return what it wrote."""
+    done = subprocess.run([DOCKER, *arguments], capture_output=True, text=True, check=False, **options)
+    assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done
+
+
+def missing_engine() -> str:
+    """Return why no image can be built here, nothing if one can."""
+    if not shutil.which(DOCKER):
+        return f"no {DOCKER} on the PATH"
+    answer = docker("version", "--format", "{{.Server.Version}}", check=False)
+    if answer.returncode:
+        return f"no container engine answers: {answer.stderr.strip()}"
+    if docker("image", "inspect", BASE, check=False).returncode:
+        pull = docker("pull", "--quiet", BASE, check=False, timeout=240)
+        if pull.returncode:
+            return f"{BASE} can not be had: {pull.stderr.strip()}"
+    return ""
+
+
+def build(tag: str) -> str:
+    """Build the image with the project's own command and return its tag."""
+    command = ["make", "image", f"IMAGE={tag}", f"DOCKER={DOCKER}", "BUILD_ARGS=--network host"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return tag
+
+
+def inspect(name: str) -> dict[str, Any]:
+    """Return what the engine knows of an image or a container."""
+    (document,) = json.loads(docker("inspect", name).stdout)
+    return document
+
+
+def reserve_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Container(ServerProcess):
+    """A running container with its log; ``wait`` returns its exit code."""
+
+    def __init__(self, process: "subprocess.Popen[str]", name: str) -> None:
+        super().__init__(process)
+        self.name = name
+        self._started = int(time.time())
+
+    def wait_until_healthy(self) -> None:
+        """Wait until the engine itself calls the container healthy; fail if it ends first."""
+        filters = (f"container={self.name}", "event=health_status", "event=die")
+        command = [DOCKER, "events", "--since", str(self._started - 1), "--format", "{{.Status}}"]
+        for each in filters:
+            command += ["--filter", each]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as events:
+            assert events.stdout is not None
+            try:
+                found = next(line.strip() for line in events.stdout if "unhealthy" not in line)
+            finally:
+                events.kill()
+        assert "health_status: healthy" == found, "".join(self.lines)
+
+    def execute(self, *command: str) -> str:
+        """Run a command in it and return its output."""
+        return docker("exec", self.name, *command).stdout
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that its control group ever held."""
+        for path in _PEAKS:
+            done = docker("exec", self.name, "cat", path, check=False)
+            if done.returncode == 0:
+                return int(done.stdout)
+        raise AssertionError(f"the engine's control group has none of {_PEAKS}")
+
+    def stop(self) -> int:
+        """Stop it as an orchestrator does, with SIGTERM and time to drain; return the exit code."""
+        docker("stop", "--time", "30", self.name)
+        return self.wait()
+
+
+@contextmanager
+def container(image: str, *options: str, **settings: str) -> Iterator[Container]:
+    """Run the image within ``LIMITS`` and remove the container after the block.
+
+    Args:
+        image: its tag.
+        options: of ``docker run``.
+        settings: environment variables; ``VERDICT_`` is put before those in lower case. It takes a free port where
+            none is named: its health check has to know it, so it can not choose itself.
+    """
+    name = f"verdict-test-{uuid.uuid4().hex[:12]}"
+    environment = {"host": "127.0.0.1"} | ({} if "PORT" in settings else {"port": str(reserve_port())}) | settings
+    command = [DOCKER, "run", "--name", name, *LIMITS, *options]
+    for variable, value in environment.items():
+        command += ["--env", f"{f'VERDICT_{variable.upper()}' if variable.islower() else variable}={value}"]
+    process = subprocess.Popen([*command, image, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = Container(process, name)
+    try:
+        yield running
+    finally:
+        docker("rm", "--force", "--volumes", name, check=False)
+        running.close()
