@@ -22,6 +22,7 @@ LIMITS = (
     *("--cpus", "0.25", "--memory", "512m", "--memory-swap", "512m", "--read-only", "--tmpfs", "/tmp:size=16m"),  # noqa: S108 - inside
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "host"),
 )
+_PULL_S = 240.0
 _PEAKS = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
 
 
@@ -40,7 +41,10 @@ def missing_engine() -> str:
     if answer.returncode:
         return f"no container engine answers: {answer.stderr.strip()}"
     if docker("image", "inspect", BASE, check=False).returncode:
-        pull = docker("pull", "--quiet", BASE, check=False, timeout=240)
+        try:
+            pull = docker("pull", "--quiet", BASE, check=False, timeout=_PULL_S)
+        except subprocess.TimeoutExpired:
+            return f"{BASE} can not be had in {_PULL_S:g} s"
         if pull.returncode:
             return f"{BASE} can not be had: {pull.stderr.strip()}"
     return ""
