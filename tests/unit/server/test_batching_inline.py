@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from server import batching
 from server.engine import Batch
 from server.queue import BatchLimits
 from tests.support.batching import answers, make_row, running, settle
@@ -54,6 +55,20 @@ async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
         assert not large.done()
         assert [[200, 5]] == answers(small)
         assert [[name, 5] for name in range(1, 101)] == answers(await large)
+
+
+async def test_the_event_loop_gets_turns_while_it_has_something_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes several turns, such as a request on a new connection, does not take a run for each of them."""
+    monkeypatch.setattr(batching, "_IDLE_TURN_S", 0.0)  # every turn has something to do
+    engine = WitnessEngine()
+    async with running(engine, ONE_BY_ONE, inline_s=2 * A_RUN_COSTS) as bench:
+        large = bench.submit([make_row(name, 5) for name in range(1, 101)])
+        await asyncio.wait_for(engine.begun.wait(), 10)
+        before = len(engine.threads)
+        for _ in range(batching._LOOP_TURNS // 2):
+            await asyncio.sleep(0)
+        assert len(engine.threads) - before <= 1
+        await large
 
 
 async def test_each_gets_its_own_answer_or_its_own_failure() -> None:
