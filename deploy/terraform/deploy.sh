@@ -5,14 +5,15 @@
 #                                that image is deployed and nothing is built: also the way back to an older one
 #   deploy.sh destroy [-var …]   remove everything, images included
 #
-# NAME (verdict) names everything; region and account are those of the aws command. Variables: service/variables.tf,
-# given as arguments or in service/terraform.tfvars. CONFIRM=1 makes terraform ask before it changes anything.
+# DEPLOYMENT (verdict) names everything and keeps its own state, so that several can stand side by side; region and
+# account are those of the aws command. Variables: service/variables.tf, given as arguments or in
+# service/terraform.tfvars. CONFIRM=1 makes terraform ask before it changes anything.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-NAME=${NAME:-verdict}
+DEPLOYMENT=${DEPLOYMENT:-verdict}
 IMAGE=${IMAGE:-}
-export TF_VAR_name=$NAME TF_IN_AUTOMATION=1 CHECKPOINT_DISABLE=1 AWS_PAGER=""
+export TF_VAR_name=$DEPLOYMENT TF_IN_AUTOMATION=1 CHECKPOINT_DISABLE=1 AWS_PAGER=""
 
 fail() {
   echo "$1" >&2
@@ -27,6 +28,7 @@ terraform_in() { # MODULE COMMAND ARGUMENT…
   local module=$1 command=$2
   shift 2
   terraform -chdir="$module" init -input=false -lockfile=readonly >/dev/null
+  terraform -chdir="$module" workspace select -or-create "$DEPLOYMENT" >/dev/null
   local approve=(-auto-approve)
   [ -z "${CONFIRM:-}" ] || approve=()
   terraform -chdir="$module" "$command" -input=false ${approve[@]+"${approve[@]}"} "$@" # or bash 3 stumbles over none
@@ -34,10 +36,10 @@ terraform_in() { # MODULE COMMAND ARGUMENT…
 
 check_tools() {
   need terraform "it makes what the service needs (version 1.9 or newer)"
-  need aws "it logs in to the registry and waits for the service (version 2)"
+  need aws "it logs in to the registry and waits for the service"
   [ -n "${AWS_REGION:=${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}" ] ||
     fail "no region: set AWS_REGION, such as AWS_REGION=eu-central-1"
-  export AWS_REGION
+  export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION # the second is what version 1 of aws reads
   aws sts get-caller-identity --query Account --output text >/dev/null ||
     fail "AWS does not know you: log in (aws sso login, aws configure) or set AWS_PROFILE"
 }
@@ -62,7 +64,7 @@ build_and_push() { # sets IMAGE
   aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"
   make --no-print-directory -C ../.. image IMAGE="$repository:$tag" PLATFORM="linux/$(architecture "$@")"
   docker push "$repository:$tag"
-  IMAGE=$repository@$(aws ecr describe-images --repository-name "$NAME" --image-ids imageTag="$tag" \
+  IMAGE=$repository@$(aws ecr describe-images --repository-name "$DEPLOYMENT" --image-ids imageTag="$tag" \
     --query 'imageDetails[0].imageDigest' --output text)
 }
 
@@ -96,7 +98,7 @@ destroy)
   check_tools
   none=none/none@sha256:$(printf '0%.0s' {1..64})
   terraform_in service destroy -var "image=$none" "$@"
-  aws ecs list-task-definitions --family-prefix "$NAME" --query 'taskDefinitionArns[]' --output text | tr '\t' '\n' |
+  aws ecs list-task-definitions --family-prefix "$DEPLOYMENT" --query 'taskDefinitionArns[]' --output text | tr '\t' '\n' |
     while read -r revision; do
       case $revision in arn:*) aws ecs deregister-task-definition --task-definition "$revision" >/dev/null ;; esac
     done

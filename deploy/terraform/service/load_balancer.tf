@@ -24,8 +24,8 @@ resource "aws_lb_target_group" "this" {
   health_check {
     path                = "/health/ready"
     matcher             = "200"
-    interval            = 10
-    timeout             = 5
+    interval            = 5 # a task that Spot takes away drains at once, and is noticed by this alone
+    timeout             = 4
     healthy_threshold   = 2
     unhealthy_threshold = 3
   }

@@ -27,6 +27,10 @@ resource "aws_subnet" "public" {
   cidr_block        = cidrsubnet(aws_vpc.this[0].cidr_block, 1, count.index)
   availability_zone = data.aws_availability_zones.this.names[count.index]
   tags              = { Name = "${var.name}-${count.index}" }
+
+  lifecycle {
+    ignore_changes = [availability_zone] # a zone that AWS adds moves no subnet
+  }
 }
 
 resource "aws_internet_gateway" "this" {

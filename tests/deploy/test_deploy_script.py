@@ -1,0 +1,135 @@
+"""deploy.sh: from a tree to a URL by one command, back by another, and clear words where that can not be.
+
+These tests follow one another: the deployment that the others read is updated, rolled back and removed here.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("moto")
+
+from tests.deploy.cloud import Cloud
+from tests.deploy.registry import why_no_registry
+from tests.deploy.script import DeployScript
+
+pytestmark = [pytest.mark.development, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+OLDER = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/verdict@sha256:" + "1" * 64
+
+
+def running_image(cloud: Cloud) -> str:
+    """Return the image of the task definition that the service's deployment runs."""
+    ecs = cloud.client("ecs")
+    (service,) = ecs.describe_services(cluster="verdict", services=["verdict"])["services"]
+    task: dict[str, Any] = ecs.describe_task_definition(taskDefinition=service["deployments"][0]["taskDefinition"])
+    return str(task["taskDefinition"]["containerDefinitions"][0]["image"])
+
+
+def pushed(cloud: Cloud) -> dict[str, Any]:
+    """Return the one image in the account's registry."""
+    (image,) = cloud.client("ecr").describe_images(repositoryName="verdict")["imageDetails"]
+    return dict(image)
+
+
+def test_one_command_builds_pushes_and_deploys_by_digest(cloud: Cloud, deployment: DeployScript) -> None:
+    """The engine logs in, builds for the tasks' CPU and pushes; what runs is named by the digest of what was pushed."""
+    repository = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/verdict"
+    tag = f"{repository}:{pushed(cloud)['imageTags'][0]}"
+    assert [
+        ["version"],
+        ["login", "--username", "AWS", "--password-stdin", repository.partition("/")[0]],
+        ["build", "-q", "-t", tag, "--platform", "linux/amd64", "."],
+        ["push", tag],
+    ] == deployment.calls
+    assert f"{repository}@{pushed(cloud)['imageDigest']}" == running_image(cloud)
+
+
+@pytest.mark.skipif(bool(why_no_registry()), reason=why_no_registry())
+def test_what_was_pushed_is_what_the_digest_names(cloud: Cloud, deployment: DeployScript, registry: str) -> None:
+    """A real registry gives the image back by the digest that is deployed."""
+    image = f"{registry}/verdict@{pushed(cloud)['imageDigest']}"
+    for command in (["pull", "-q", image], ["rmi", image]):
+        subprocess.run(["docker", *command], check=True, capture_output=True)  # noqa: S607 - wherever it is installed
+
+
+def test_the_tree_s_own_target_builds_what_the_script_asks_for() -> None:
+    """Make image takes the name and the platform that the script gives it."""
+    command = ["make", "-n", "image", "IMAGE=registry.example/verdict:1", "PLATFORM=linux/arm64"]  # fmt: skip
+    planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "registry.example/verdict:1" in planned
+    assert re.search(r"--platform[ =]linux/arm64", planned)
+
+
+def test_an_image_that_is_there_is_deployed_without_a_build(cloud: Cloud, deployment: DeployScript) -> None:
+    """IMAGE= is the way back to an older image, and needs no engine."""
+    before = len(deployment.calls)
+    done = deployment.run("deploy", IMAGE=OLDER)
+    assert 0 == done.returncode, done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"{OLDER} serves at http://")
+    assert OLDER == running_image(cloud)
+    assert before == len(deployment.calls)
+
+
+def test_a_rollback_is_no_success(cloud: Cloud, deployment: DeployScript) -> None:
+    """A service that went back to the revision before is steady, too; the command fails and names the log."""
+    cloud.tasks_become_healthy = False
+    done = deployment.run("deploy", IMAGE=OLDER.replace("1" * 64, "2" * 64))
+    assert 1 == done.returncode, done.stdout
+    assert re.search(r"rolled back: .*verdict:2 serves on\. .*aws logs tail /ecs/verdict", done.stdout.splitlines()[-1])
+    assert OLDER == running_image(cloud)
+
+
+def test_destroy_leaves_nothing(cloud: Cloud, deployment: DeployScript) -> None:
+    """Service, load balancer, network, roles, logs, registry and revisions are gone."""
+    done = deployment.run("destroy")
+    assert 0 == done.returncode, done.stdout
+    ecs, ec2 = cloud.client("ecs"), cloud.client("ec2")
+    ours = [{"Name": "tag:application", "Values": ["verdict"]}]
+    left = [
+        ecs.list_task_definitions(familyPrefix="verdict", status="ACTIVE")["taskDefinitionArns"],
+        [arn for arn in ecs.list_clusters()["clusterArns"] if arn.endswith("/verdict")],
+        [
+            item
+            for item in cloud.client("elbv2").describe_load_balancers()["LoadBalancers"]
+            if item["LoadBalancerName"] == "verdict"
+        ],
+        ec2.describe_vpcs(Filters=ours)["Vpcs"],
+        ec2.describe_security_groups(Filters=ours)["SecurityGroups"],
+        [role for role in cloud.client("iam").list_roles()["Roles"] if role["RoleName"].startswith("verdict-")],
+        cloud.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/verdict")["logGroups"],
+        cloud.client("ecr").describe_repositories()["repositories"],
+    ]
+    assert [[]] * len(left) == left
+
+
+@pytest.mark.parametrize(
+    ("present", "said"),
+    [
+        ("", "terraform is not installed: "),
+        ("terraform", "aws is not installed: "),
+        ("terraform aws", "no region: set AWS_REGION"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path: Path, present: str, said: str) -> None:
+    """The first tool or setting that is not there ends the script with one line that says what it is for."""
+    for tool in ("bash", "dirname", "env"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    for tool in present.split():
+        (tmp_path / tool).write_text("#!/bin/sh\n")
+        (tmp_path / tool).chmod(0o755)
+    done = subprocess.run(
+        [str(ROOT / "deploy" / "terraform" / "deploy.sh"), "deploy"],
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 1 == done.returncode
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(said)
