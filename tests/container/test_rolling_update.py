@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,24 +16,25 @@ import pytest
 from tests.support.container import container, reserve_port
 from tests.support.process import ROOT
 
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 pytestmark = [
     pytest.mark.container,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy, of Debian's package haproxy, is not installed"),
+    pytest.mark.skipif(not NGINX, reason="nginx, of Debian's package nginx-light, is not installed"),
 ]
 
-CONFIGURATION = ROOT / "deploy" / "container" / "haproxy.cfg"
+CONFIGURATION = ROOT / "deploy" / "container" / "nginx.conf"
 CALLERS = 4
 
 
-def test_no_request_fails_while_the_servers_are_replaced(image: str) -> None:
+def test_no_request_fails_while_the_servers_are_replaced(image: str, tmp_path: Path) -> None:
     """A caller who sends all the time never notices that both servers were replaced: every answer is a prediction."""
     ports = [reserve_port(), reserve_port()]
     with ExitStack() as stack:  # the load ends before the containers do
         blue, green = (stack.enter_context(container(image, PORT=str(port))) for port in ports)
         assert blue.url
         assert green.url
-        with balancer(ports) as url, sending(url) as seen:
+        with balancer(ports, tmp_path) as url, sending(url) as seen:
             for old, port in zip((blue, green), ports, strict=True):
                 old.wait_for('"status":200')
                 assert 0 == old.stop()
@@ -42,37 +43,37 @@ def test_no_request_fails_while_the_servers_are_replaced(image: str) -> None:
 
 
 @contextmanager
-def balancer(ports: list[int]) -> Iterator[str]:
-    """Run HAProxy in front of two ports and return its address; it listens before it is started."""
-    with socket.create_server(("127.0.0.1", 0)) as front:
-        url = f"http://127.0.0.1:{front.getsockname()[1]}"
-        blue, green = (f"127.0.0.1:{port}" for port in ports)
-        process = subprocess.Popen(
-            ["haproxy", "-f", str(CONFIGURATION)],  # noqa: S607 - wherever it is installed
-            env=os.environ | {"FRONT": f"fd@{front.fileno()}", "BLUE": blue, "GREEN": green},
-            pass_fds=[front.fileno()],
-        )
-    try:
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
+def balancer(ports: list[int], folder: Path) -> Iterator[str]:
+    """Run nginx in front of two ports, with the configuration of the repository, and return its address."""
+    front = reserve_port()
+    text = CONFIGURATION.read_text().replace("listen 8080", f"listen 127.0.0.1:{front}")
+    for name, port in zip(("blue", "green"), ports, strict=True):
+        text = text.replace(f"{name}:8080", f"127.0.0.1:{port}")
+    (folder / "nginx.conf").write_text(text)
+    command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]
+    with subprocess.Popen(command) as process:
+        try:
+            with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+                client.get(f"http://127.0.0.1:{front}/health/ready", timeout=60)
+            yield f"http://127.0.0.1:{front}"
+        finally:
+            process.terminate()
 
 
 @contextmanager
-def sending(url: str) -> Iterator[Counter[int]]:
-    """Send predictions all the time, on kept connections, and count the statuses; 0 is no answer at all."""
-    seen: Counter[int] = Counter()
+def sending(url: str) -> Iterator[Counter[int | str]]:
+    """Send predictions all the time, on kept connections, and count the statuses, or the errors where none came."""
+    seen: Counter[int | str] = Counter()
     stop = threading.Event()
 
-    def send() -> Counter[int]:
-        own: Counter[int] = Counter()
+    def send() -> Counter[int | str]:
+        own: Counter[int | str] = Counter()
         with httpx.Client(timeout=60) as client:
             while not stop.is_set():
                 try:
                     own[client.post(f"{url}/predict", json={"text": "A film I will watch again."}).status_code] += 1
-                except httpx.TransportError:
-                    own[0] += 1
+                except httpx.TransportError as error:
+                    own[repr(error)] += 1
         return own
 
     with ThreadPoolExecutor(CALLERS) as pool:
