@@ -62,7 +62,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(command, commands.run_container)
     command.add_argument("--image", default="verdict", help="its tag; make image builds it")
     command.add_argument("--vcpus", type=float, nargs="+", default=[0.25, 1], help="sizes to measure")
-    command.add_argument("--cpu-shares", type=int, help="weight of the containers on a machine that others use")
     command = choose.add_parser("publish", help="make a run the reference that the documents quote")
     command.add_argument("directory", type=Path, nargs="?", default=LATEST, help="what the other commands wrote")
     command.set_defaults(run=commands.run_publish)

@@ -72,7 +72,7 @@ def run_container(options: argparse.Namespace) -> int:
     rig, effort, console = _prepare(options)
     context = machine.describe(rig.artifact, rig.placement)
     with console.status(options.image):
-        section = container(rig, effort, options.image, options.vcpus, options.cpu_shares)
+        section = container(rig, effort, options.image, options.vcpus)
     _finish("container", context, [section], options, console)
     return 0
 

@@ -1,7 +1,7 @@
 """Container: what the image weighs, how fast it starts, and what it gives within a task's limits.
 
-Talks to any engine by ``docker``. Containers share the host's network, listen on loopback and are held to the server's
-cores besides their quota, so that the load does not take part of it.
+Talks to any engine by ``docker``. Containers share the host's network and listen on loopback. Like a task they have a
+quota and no core of their own; the load, which takes a few per cent of one, is pinned to the last ones.
 """
 
 import contextlib
@@ -100,19 +100,16 @@ class Container:
         return docker("exec", self.name, "sh", "-c", found)
 
 
-def container(rig: Rig, effort: Effort, image: str, sizes: Sequence[float], shares: int | None) -> Section:
+def container(rig: Rig, effort: Effort, image: str, sizes: Sequence[float]) -> Section:
     """Measure an image.
 
     Args:
-        rig: texts and cores.
+        rig: texts.
         effort: how long.
         image: its tag; built before.
         sizes: vCPUs.
-        shares: the containers' weight against others on a busy machine; the engine's default where None.
     """
-    options = ["--cpuset-cpus", ",".join(map(str, rig.placement.server))]
-    options += ["--cpu-shares", str(shares)] if shares else []
-    figures = [_measure(rig, effort, image, vcpus, options) for vcpus in sizes]
+    figures = [_measure(rig, effort, image, vcpus) for vcpus in sizes]
     size, compressed = int(docker("image", "inspect", "--format", "{{.Size}}", image)), _compressed_bytes(image)
     for figure in figures:
         figure |= {"image_bytes": size, "compressed_bytes": compressed}
@@ -143,14 +140,14 @@ def container(rig: Rig, effort: Effort, image: str, sizes: Sequence[float], shar
     return Section("container", "The image", figures, Table(columns, rows), notes)
 
 
-def _measure(rig: Rig, effort: Effort, image: str, vcpus: float, options: Sequence[str]) -> dict[str, Any]:
+def _measure(rig: Rig, effort: Effort, image: str, vcpus: float) -> dict[str, Any]:
     ready, healthy = [], []
     for _ in range(_STARTS):
-        with _running(image, vcpus, [*options, "--health-interval", "1s"]) as started:
+        with _running(image, vcpus, "--health-interval", "1s") as started:
             ready.append(started.seconds_to_ready())
             healthy.append(started.seconds_to_healthy())
     figures: dict[str, Any] = {"vcpus": vcpus, "ready_s": quantile(ready, 0.5), "healthy_s": quantile(healthy, 0.5)}
-    with _running(image, vcpus, options) as loaded:
+    with _running(image, vcpus) as loaded:
         loaded.seconds_to_ready()
         for corpus in (rig.texts.sentences, rig.texts.reviews):
             requests = itertools.cycle(single(corpus.texts))
@@ -168,7 +165,7 @@ def _measure(rig: Rig, effort: Effort, image: str, vcpus: float, options: Sequen
 
 
 @contextlib.contextmanager
-def _running(image: str, vcpus: float, options: Sequence[str]) -> Iterator[Container]:
+def _running(image: str, vcpus: float, *options: str) -> Iterator[Container]:
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         port = probe.getsockname()[1]
