@@ -1,7 +1,8 @@
 # The server and one model on a slim Python. `make image` builds it, docs/deployment.md says how it is run.
 #
 # Only instructions that every builder knows, so that docker with and without BuildKit, buildah and kaniko can build it.
-# Layers hold no times: the same lock, code and model give the same layers. Pin the base image for the same image:
+# Layers hold no times: the same lock, code and model give the same layers, but for the 10 kB that hide pip, which the
+# builder dates. Pin the base image for the same image:
 # --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
