@@ -1,8 +1,8 @@
 """Card: the artifact's README, the model card, written from its manifest and figures alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from export.checkpoint import Checkpoint
+from export.checkpoint import Checkpoint, Run
 from server.artifact import Manifest
 
 _BEGIN = "<!-- evaluations -->"
@@ -46,28 +46,37 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
 
 def _training(checkpoint: Checkpoint) -> list[str]:
     """Return how it was trained, as far as the checkpoint tells."""
-    if not checkpoint.command:
+    if not checkpoint.runs:
         return []
     return [
         "## Training",
         "",
-        *(f"- {source}" for source in checkpoint.data),
-        f"- with the code of commit {checkpoint.source_commit[:12]}:",
+        *(line for run in checkpoint.runs for line in _run(run)),
+    ]
+
+
+def _run(run: Run) -> list[str]:
+    took = f", in {run.minutes:.0f} minutes on {run.hardware}" if run.minutes else ""
+    return [
+        f"From {run.base_model}, with the code of commit {run.source_commit[:12]}{took}:",
+        "",
+        *(f"- {source}" for source in run.data),
         "",
         "```",
-        checkpoint.command,
+        run.command,
         "```",
         "",
     ]
 
 
-def render_evaluations(card: str, manifest: Manifest) -> str:
-    """Return a card with its section of figures on whole splits written anew."""
+def render_evaluations(card: str, manifest: Manifest, details: Sequence[str] = ()) -> str:
+    """Return a card with its section of figures on whole splits written anew, ``details`` below the table."""
     before, marker, rest = card.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (marker and end):
         raise ValueError("the card has no place for evaluations. This is a bug.")
-    return before + "\n".join(_evaluations(manifest)) + after
+    *table, end_line = _evaluations(manifest)
+    return before + "\n".join([*table, *details, end_line]) + after
 
 
 def _evaluations(manifest: Manifest) -> list[str]:

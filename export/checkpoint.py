@@ -25,17 +25,37 @@ _LONGEST: Final = 512
 
 
 @dataclass(frozen=True)
+class Run:
+    """A run of training that a checkpoint comes from.
+
+    Attributes:
+        base_model: what it began with.
+        source_commit: of the code.
+        command: as it was given.
+        data: one line per source that it learned from.
+        minutes: how long it took; 0 where nobody knows.
+        hardware: that it took them on.
+    """
+
+    base_model: str
+    source_commit: str
+    command: str
+    data: tuple[str, ...]
+    minutes: float
+    hardware: str
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A sequence classifier and how it reads text.
 
     Attributes:
         name: of the model, for the manifest.
-        base_model: what it was fine-tuned from.
+        base_model: what the first of its runs began with.
         labels: names in label order.
         max_length: tokens per row at most, special tokens included.
         source_commit: of the code that trained it, or "unknown".
-        command: that trained it, or nothing.
-        data: one line per source that it learned from.
+        runs: that made it, the first one first; none where nobody knows.
     """
 
     directory: Path
@@ -47,8 +67,7 @@ class Checkpoint:
     head_tokens: int
     pad_token_id: int
     source_commit: str
-    command: str = ""
-    data: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
 
     @property
     def validation_path(self) -> Path:
@@ -85,19 +104,35 @@ def read_checkpoint(directory: Path) -> Checkpoint:
     recipe = _read_recipe(directory)
     room = _room(directory)
     max_length = int(recipe.get("max_length", min(room, _LONGEST)))
+    runs = tuple(_runs(recipe))
+    name = getattr(config, "_name_or_path", "")
     return Checkpoint(
         directory=directory,
         name=str(recipe.get("name") or directory.resolve().name),
-        base_model=str(recipe.get("base_model") or getattr(config, "_name_or_path", "") or "unknown"),
+        base_model=str(runs[0].base_model if runs else recipe.get("base_model") or name or "unknown"),
         labels=labels,
         max_length=max_length,
         truncation=recipe.get("truncation", "head"),
         head_tokens=int(recipe.get("head_tokens", 0)),
         pad_token_id=int(config.pad_token_id or 0),
         source_commit=str(recipe.get("source_commit") or "unknown"),
-        command=str(recipe.get("command") or ""),
-        data=tuple(_source(source) for source in recipe.get("data", ())),
+        runs=runs,
     )
+
+
+def _runs(recipe: dict[str, Any]) -> list[Run]:
+    """Return the runs that a recipe tells of: those of its base, then its own."""
+    if not recipe.get("command"):
+        return []
+    run = Run(
+        base_model=str(recipe.get("base_model") or "unknown"),
+        source_commit=str(recipe.get("source_commit") or "unknown"),
+        command=str(recipe["command"]),
+        data=tuple(_source(source) for source in recipe.get("data", ())),
+        minutes=float(recipe.get("duration_s") or 0) / 60,
+        hardware=str(recipe.get("hardware") or ""),
+    )
+    return [*_runs(recipe.get("base_recipe") or {}), run]
 
 
 def _source(source: dict[str, Any]) -> str:

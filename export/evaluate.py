@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from export.breakdown import Breakdown
 from export.card import render_evaluations
 from export.errors import ExportError
 from export.package import REPORT, write_atomically
@@ -31,8 +32,6 @@ from export.served import Answer, serve
 from server.artifact import CARD, ArtifactError, Evaluation, Manifest, load_artifact
 
 MEASURED_ON: Final = "this artifact, served over HTTP"
-_BUCKETS: Final = (16, 32, 64, 128)
-"""Upper ends of the token-length buckets; the last one holds all longer texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +63,19 @@ class Result:
     """Figures of one split.
 
     Attributes:
-        confusion: texts by (true label, predicted label).
-        buckets: by token length: upper end or None, texts, accuracy.
         fp32: the reference, where it was asked for.
     """
 
     evaluation: Evaluation
-    confusion: NDArray[np.int64]
-    buckets: tuple[tuple[int | None, int, float], ...]
+    breakdown: Breakdown
     fp32: Float | None = None
 
 
-def summarize(split: Split, labels: NDArray[np.int64], answers: Sequence[Answer]) -> Result:
-    """Compare the server's answers with the true labels, in the same order."""
+def summarize(split: Split, labels: NDArray[np.int64], answers: Sequence[Answer], kinds: Sequence[str]) -> Result:
+    """Compare the server's answers with the true labels, in the same order; ``kinds`` groups the texts."""
     probabilities = np.array([answer.probabilities for answer in answers], np.float64)
     predicted = np.array([answer.sentiment for answer in answers], np.int64)
     tokens = np.array([answer.tokens for answer in answers], np.int64)
-    confusion = np.zeros((probabilities.shape[1],) * 2, np.int64)
-    np.add.at(confusion, (labels, predicted), 1)
     evaluation = Evaluation(
         dataset=split.dataset,
         split=split.split,
@@ -90,18 +84,7 @@ def summarize(split: Split, labels: NDArray[np.int64], answers: Sequence[Answer]
         expected_calibration_error=expected_calibration_error(probabilities, labels),
         measured_on=MEASURED_ON,
     )
-    return Result(evaluation, confusion, _by_length(tokens, predicted == labels))
-
-
-def _by_length(tokens: NDArray[np.int64], right: NDArray[np.bool_]) -> tuple[tuple[int | None, int, float], ...]:
-    ends = [*_BUCKETS, np.iinfo(np.int64).max]
-    found = []
-    for low, high in zip([0, *_BUCKETS], ends, strict=True):
-        inside = (tokens > low) & (tokens <= high)
-        if inside.any():
-            end = high if high in _BUCKETS else None
-            found.append((end, int(inside.sum()), float(right[inside].mean())))
-    return tuple(found)
+    return Result(evaluation, Breakdown.of(labels, predicted, tokens, kinds, probabilities.shape[1]))
 
 
 def store(directory: Path, results: Sequence[Result]) -> None:
@@ -114,7 +97,8 @@ def store(directory: Path, results: Sequence[Result]) -> None:
     def write(staging: Path) -> Manifest:
         shutil.copytree(directory, staging, dirs_exist_ok=True)
         card = staging / CARD
-        card.write_text(render_evaluations(card.read_text(encoding="utf-8"), updated), encoding="utf-8")
+        details = [line for result in results for line in _details(result, manifest.labels)]
+        card.write_text(render_evaluations(card.read_text(encoding="utf-8"), updated, details), encoding="utf-8")
         path = staging / REPORT / "evaluation.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps([_document(result) for result in results], indent=1) + "\n", encoding="utf-8")
@@ -127,33 +111,39 @@ def _document(result: Result) -> dict[str, Any]:
     return {
         **result.evaluation.model_dump(),
         "calibration_bins": BINS,
-        "confusion": result.confusion.tolist(),
-        "by_tokens": [{"up_to": end, "n": n, "accuracy": right} for end, n, right in result.buckets],
+        **asdict(result.breakdown),
         "fp32": asdict(result.fp32) if result.fp32 else None,
     }
 
 
+def _details(result: Result, labels: Sequence[str]) -> list[str]:
+    """Return what the card says of a split beyond the one line."""
+    row = result.evaluation
+    lines = ["", f"### {row.dataset}, {row.split}", ""]
+    if result.fp32:
+        lines += [
+            f"The same model in fp32: {result.fp32.accuracy:.2%}; {result.fp32.flipped:.2%} of labels differ.",
+            "",
+        ]
+    return [*lines, *result.breakdown.markdown(labels)]
+
+
 def show(results: Sequence[Result], labels: Sequence[str]) -> Table:
     """Return the figures as a table for people."""
-    table = Table("split", "n", "accuracy", "against fp32", "ECE", "confusion (rows: truth)", "accuracy by tokens")
+    table = Table("split", "n", "accuracy", "against fp32", "ECE", "confusion (rows: truth)", "accuracy by part")
     for result in results:
         row = result.evaluation
         confusion = "\n".join(
-            f"{name}: {', '.join(map(str, counts))}" for name, counts in zip(labels, result.confusion, strict=True)
+            f"{name}: {', '.join(map(str, counts))}"
+            for name, counts in zip(labels, result.breakdown.confusion, strict=True)
         )
-        buckets = "\n".join(
-            f"{'longer' if end is None else f'up to {end}'}: {right:.2%} of {n}" for end, n, right in result.buckets
+        parts = "\n".join(
+            f"{part.name}: {part.accuracy:.1%} of {part.n}"
+            for part in (*result.breakdown.by_tokens, *result.breakdown.by_kind)
         )
         error = f"{row.expected_calibration_error:.2%}"
-        table.add_row(
-            f"{row.dataset}:{row.split}",
-            f"{row.n:,}",
-            f"{row.accuracy:.2%}",
-            _against(result),
-            error,
-            confusion,
-            buckets,
-        )
+        name = f"{row.dataset}:{row.split}"
+        table.add_row(name, f"{row.n:,}", f"{row.accuracy:.2%}", _against(result), error, confusion, parts)
     return table
 
 
@@ -168,7 +158,7 @@ def _against(result: Result) -> str:
 
 
 def evaluate(
-    directory: Path, splits: Sequence[Split], progress: Progress, checkpoint: Path | None = None
+    directory: Path, splits: Sequence[Split], progress: Progress, checkpoint: Path | None = None, by: str = "source"
 ) -> list[Result]:
     """Serve the artifact, ask it about every text of every split, and return the figures.
 
@@ -177,15 +167,18 @@ def evaluate(
         splits: what to ask.
         progress: shows it.
         checkpoint: whose fp32 model answers the same texts too.
+        by: column of the files that groups their texts.
 
     Raises:
         ExportError: if a file has no rows, or the server does not start or answer.
     """
-    rows = [read_rows(split.path) for split in splits]
+    names = load_artifact(directory).manifest.labels
+    rows = [read_rows(split.path, names, by) for split in splits]
     labels = [np.array([label for _, label, _ in part], np.int64) for part in rows]
     texts = [[text for text, _, _ in part] for part in rows]
     answers = _ask(directory, splits, texts, progress, "")
-    results = [summarize(*row) for row in zip(splits, labels, answers, strict=True)]
+    kinds = [[kind for _, _, kind in part] for part in rows]
+    results = [summarize(*row) for row in zip(splits, labels, answers, kinds, strict=True)]
     if checkpoint is None:
         return results
     from export.reference import write_reference  # noqa: PLC0415 - torch takes seconds, and most runs need none
@@ -224,7 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
         required=True,
         type=_split,
         metavar="NAME:SPLIT=PATH",
-        help="a split's file with text and label; may be given several times",
+        help="a split's file with text and label (index or name); may be given several times",
     )
     parser.add_argument(
         "--fp32",
@@ -232,11 +225,12 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="CHECKPOINT",
         help="what the artifact was exported from: let its fp32 model answer the same texts, in three times as long",
     )
+    parser.add_argument("--by", default="source", metavar="COLUMN", help="also tell the accuracy by this column")
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
     try:
         manifest = load_artifact(options.artifact).manifest
-        results = evaluate(options.artifact, options.data, Progress(console), options.fp32)
+        results = evaluate(options.artifact, options.data, Progress(console), options.fp32, options.by)
         store(options.artifact, results)
     except (ExportError, ArtifactError) as error:
         console.print(f"[red]evaluation failed:[/] {error}", highlight=False, soft_wrap=True)

@@ -119,18 +119,29 @@ def _check(rows: Sequence[tuple[str, int, str]], labels: int, paths: Sequence[Pa
         raise ExportError(f"{names}: the labels {sorted(wrong)} are not among the model's {labels}")
 
 
-def read_rows(path: Path) -> list[tuple[str, int, str]]:
-    """Return a file's rows: text, label, source (the file's name where there is no such column).
+def read_rows(path: Path, labels: Sequence[str] = (), by: str = "source") -> list[tuple[str, int, str]]:
+    """Return a file's rows: text, label, group.
+
+    Args:
+        path: parquet, csv, tsv or jsonl with columns text and label.
+        labels: names that may stand in place of an index.
+        by: column of the group; the file's name stands for it where there is no such column.
 
     Raises:
-        ExportError: if it can not be read or a row lacks a text or an integer label.
+        ExportError: if it can not be read or a row lacks a text or a label that is an index or a known name.
     """
+    indices = {name: index for index, name in enumerate(labels)}
     try:
-        return [(str(row["text"]), int(row["label"]), str(row.get("source") or path.stem)) for row in _records(path)]
+        return [
+            (str(row["text"]), int(indices.get(row["label"], row["label"])), str(row.get(by) or path.stem))
+            for row in _records(path)
+        ]
     except (OSError, ArrowInvalid) as error:
         raise ExportError(f"{path} can not be read: {str(error).splitlines()[0]}") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise ExportError(f"{path}: every row needs a text and an integer label ({error})") from error
+        raise ExportError(
+            f"{path}: every row needs a text, and a label that is an index or a known name ({error})"
+        ) from error
 
 
 def _records(path: Path) -> Iterable[dict[str, Any]]:
@@ -138,6 +149,6 @@ def _records(path: Path) -> Iterable[dict[str, Any]]:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
         return rows
     text = path.read_text(encoding="utf-8")
-    if path.suffix == ".csv":
-        return csv.DictReader(text.splitlines())
+    if path.suffix in {".csv", ".tsv"}:
+        return csv.DictReader(text.splitlines(), delimiter="\t" if path.suffix == ".tsv" else ",")
     return (json.loads(line) for line in text.splitlines() if line.strip())

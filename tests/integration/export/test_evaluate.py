@@ -52,6 +52,24 @@ def test_figures_are_the_servers_own_and_are_written_down(directory: Path, tmp_p
     assert card.count("| synthetic | test | 40 |") == 1
 
 
+def test_kinds_of_text_are_told_apart(directory: Path, tmp_path: Path) -> None:
+    """``--by`` names a column; labels may be names; the card says how often each kind is right."""
+    rows = synthetic_rows(("negative", "positive"), per_label=20, seed=5)
+    path = tmp_path / "kinds.tsv"
+    with path.open("w", newline="") as stream:
+        table = csv.writer(stream, delimiter="\t")
+        table.writerow(("text", "label", "kind"))
+        table.writerows((text, ("negative", "positive")[label], f"kind {label}") for text, label in rows)
+    assert main([str(directory), "--data", f"kinds:test={path}", "--by", "kind"]) == 0
+    (details,) = json.loads((directory / "report" / "evaluation.json").read_text())
+    kinds = {part["name"]: part for part in details["by_kind"]}
+    assert {name: part["n"] for name, part in kinds.items()} == {"kind 0": 20, "kind 1": 20}
+    for label in (0, 1):  # a kind holds one label alone, so its accuracy is that row of the confusion matrix
+        assert kinds[f"kind {label}"]["accuracy"] == pytest.approx(details["confusion"][label][label] / 20)
+    card = (directory / "README.md").read_text()
+    assert f"| kind 0 | 20 | {kinds['kind 0']['accuracy']:.1%} |" in card
+
+
 def test_the_fp32_model_answers_the_same_texts(
     directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

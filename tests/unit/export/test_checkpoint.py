@@ -82,3 +82,18 @@ def test_damage_is_one_clear_line(directory: Path, damage: Callable[[Path], obje
     with pytest.raises(ExportError, match=words) as raised:
         read_checkpoint(directory)
     assert "\n" not in str(raised.value)
+
+
+def test_every_run_that_made_it_is_known(directory: Path) -> None:
+    """A checkpoint trained from a checkpoint has both runs, the first one first, and the first one's base."""
+    recipe = json.loads((directory / "recipe.json").read_text())
+    first = {**recipe, "base_model": "some/encoder", "command": "python -m training first", "duration_s": 120}
+    second = {**recipe, "base_model": "mine", "command": "python -m training second", "base_recipe": first}
+    (directory / "recipe.json").write_text(json.dumps(second))
+    found = read_checkpoint(directory)
+    assert [(run.base_model, run.command) for run in found.runs] == [
+        ("some/encoder", "python -m training first"),
+        ("mine", "python -m training second"),
+    ]
+    assert found.runs[0].minutes == 2
+    assert found.base_model == "some/encoder"
