@@ -91,21 +91,20 @@ def test_destroy_leaves_nothing(cloud: Cloud, deployment: DeployScript) -> None:
     assert 0 == done.returncode, done.stdout
     ecs, ec2 = cloud.client("ecs"), cloud.client("ec2")
     ours = [{"Name": "tag:application", "Values": ["verdict"]}]
-    left = [
-        ecs.list_task_definitions(familyPrefix="verdict", status="ACTIVE")["taskDefinitionArns"],
-        [arn for arn in ecs.list_clusters()["clusterArns"] if arn.endswith("/verdict")],
-        [
-            item
-            for item in cloud.client("elbv2").describe_load_balancers()["LoadBalancers"]
-            if item["LoadBalancerName"] == "verdict"
-        ],
-        ec2.describe_vpcs(Filters=ours)["Vpcs"],
-        ec2.describe_security_groups(Filters=ours)["SecurityGroups"],
-        [role for role in cloud.client("iam").list_roles()["Roles"] if role["RoleName"].startswith("verdict-")],
-        cloud.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/verdict")["logGroups"],
-        cloud.client("ecr").describe_repositories()["repositories"],
-    ]
-    assert [[]] * len(left) == left
+    clusters = ecs.describe_clusters(clusters=["verdict"])["clusters"]
+    balancers = cloud.client("elbv2").describe_load_balancers()["LoadBalancers"]
+    roles = cloud.client("iam").list_roles()["Roles"]
+    left = {
+        "revisions": ecs.list_task_definitions(familyPrefix="verdict", status="ACTIVE")["taskDefinitionArns"],
+        "clusters": [cluster for cluster in clusters if cluster["status"] == "ACTIVE"],  # the names of others are kept
+        "load balancers": [item for item in balancers if item["LoadBalancerName"] == "verdict"],
+        "networks": ec2.describe_vpcs(Filters=ours)["Vpcs"],
+        "security groups": ec2.describe_security_groups(Filters=ours)["SecurityGroups"],
+        "roles": [role for role in roles if role["RoleName"].startswith("verdict-")],
+        "logs": cloud.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/verdict")["logGroups"],
+        "registries": cloud.client("ecr").describe_repositories()["repositories"],
+    }
+    assert {} == {name: found for name, found in left.items() if found}
 
 
 @pytest.mark.parametrize(
