@@ -90,6 +90,8 @@ def test_a_task_is_a_fargate_task_of_the_size_asked_for(cloud: Cloud, plain: Ter
     assert {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"} == task["runtimePlatform"]
     assert plain.outputs("service")["image"] == only["image"]
     assert "@sha256:" in only["image"]
+    environment = {item["name"]: item["value"] for item in only["environment"]}
+    assert environment["VERDICT_INFERENCE_WORKERS"] == "1"  # a fraction of a vCPU, though the machine shows more
     assert [(8080, "tcp")] == [(port["containerPort"], port["protocol"]) for port in only["portMappings"]]
 
 

@@ -18,7 +18,11 @@ locals {
     "VERDICT_REQUEST_TIMEOUT_S", "VERDICT_DRAIN_TIMEOUT_S",
   ]
   environment = merge(
-    { VERDICT_LOG_FORMAT = "json" },
+    {
+      VERDICT_LOG_FORMAT = "json"
+      # A task's quota stands above its container, where the server can not read it; it would count the machine's CPUs.
+      VERDICT_INFERENCE_WORKERS = tostring(max(1, floor(var.cpu / 1024)))
+    },
     var.environment,
     {
       VERDICT_HOST              = "0.0.0.0"
