@@ -5,17 +5,14 @@ quota and no core of their own; the load, which takes a few per cent of one, is 
 """
 
 import contextlib
-import http.client
 import itertools
 import shutil
-import socket
 import subprocess
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, Final
 
 from benchmarks.client import Address
@@ -24,10 +21,9 @@ from benchmarks.load import Generator, run
 from benchmarks.ratios import single
 from benchmarks.rig import Rig
 from benchmarks.section import Section, Table
-from benchmarks.servers import ServerError
+from benchmarks.servers import HOST, ServerError, free_port, is_ready
 from benchmarks.statistics import quantile
 
-_HOST: Final = "127.0.0.1"
 _CALLERS: Final = 4
 _STARTS: Final = 3
 _SECONDS: Final = 20.0
@@ -55,7 +51,7 @@ class Container:
 
     def seconds_to_ready(self) -> float:
         """Return the seconds from the start of its process to the first 200 of its readiness."""
-        return self._seconds_until(self._is_ready)
+        return self._seconds_until(lambda: is_ready(self.address))
 
     def seconds_to_healthy(self) -> float:
         """Return the seconds from the start of its process until the engine calls it healthy."""
@@ -78,16 +74,6 @@ class Container:
                 raise ServerError(f"the container did not start in {_PATIENCE_S:g} s; it wrote:\n{self._log()}")
             time.sleep(_POLL_S)
         return time.time() - datetime.fromisoformat(self._inspect("{{.State.StartedAt}}")).timestamp()
-
-    def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(self.address.host, self.address.port, timeout=1)
-        try:
-            connection.request("GET", "/health/ready")
-            return connection.getresponse().status == HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
     def _inspect(self, template: str) -> str:
         return docker("inspect", "--format", template, self.name)
@@ -166,13 +152,11 @@ def _measure(rig: Rig, effort: Effort, image: str, vcpus: float) -> dict[str, An
 
 @contextlib.contextmanager
 def _running(image: str, vcpus: float, *options: str) -> Iterator[Container]:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port = probe.getsockname()[1]
-    environment = ("--env", f"VERDICT_HOST={_HOST}", "--env", f"VERDICT_PORT={port}")
+    address = Address(HOST, free_port())
+    environment = ("--env", f"VERDICT_HOST={address.host}", "--env", f"VERDICT_PORT={address.port}")
     name = docker("run", "--detach", "--cpus", str(vcpus), *_LIMITS, *options, *environment, image)
     try:
-        yield Container(name, Address(_HOST, port))
+        yield Container(name, address)
     finally:
         docker("rm", "--force", name)
 

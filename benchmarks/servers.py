@@ -14,7 +14,7 @@ from typing import Final
 from benchmarks.client import Address
 from benchmarks.process import ROOT, Process, server_python
 
-_HOST: Final = "127.0.0.1"
+HOST: Final = "127.0.0.1"
 _POLL_S: Final = 0.02
 
 
@@ -44,7 +44,7 @@ class Launch:
 def verdict(artifact: Path, *, directory: Path = ROOT, settings: Mapping[str, str] | None = None) -> Launch:
     """Return how to start Verdict with an artifact; settings without their prefix, such as ``max_batch_tokens``."""
     chosen = {f"VERDICT_{name.upper()}": value for name, value in (settings or {}).items()}
-    environment = {"VERDICT_HOST": _HOST, "VERDICT_PORT": "{port}", "VERDICT_ARTIFACT_DIR": str(artifact.resolve())}
+    environment = {"VERDICT_HOST": HOST, "VERDICT_PORT": "{port}", "VERDICT_ARTIFACT_DIR": str(artifact.resolve())}
     return Launch([server_python(), "-m", "server"], {**environment, **chosen}, directory=directory)
 
 
@@ -65,8 +65,8 @@ class Server(Process):
     """
 
     def __init__(self, launch: Launch, cores: Sequence[int], group: Path | None = None) -> None:
-        port = _free_port()
-        self.address = Address(_HOST, port)
+        port = free_port()
+        self.address = Address(HOST, port)
         started = time.perf_counter()
         super().__init__(
             [part.replace("{port}", str(port)) for part in launch.command],
@@ -79,7 +79,7 @@ class Server(Process):
         self.start_s = time.perf_counter() - started
 
     def _wait_until_ready(self, launch: Launch, started: float) -> None:
-        while not self._ready(launch.ready_path):
+        while not is_ready(self.address, launch.ready_path):
             late = time.perf_counter() - started > launch.start_timeout_s
             if late or not self.running:
                 self.stop()
@@ -89,20 +89,23 @@ class Server(Process):
                 raise ServerError(f"{' '.join(launch.command)} {reason}; it wrote:\n{written}")
             time.sleep(_POLL_S)
 
-    def _ready(self, path: str) -> bool:
-        connection = http.client.HTTPConnection(self.address.host, self.address.port, timeout=1)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status == HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+
+def is_ready(address: Address, path: str = "/health/ready") -> bool:
+    """Ask a server once whether it takes requests: whether ``path`` answers 200 within a second."""
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=1)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on now."""
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
 

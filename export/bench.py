@@ -73,14 +73,15 @@ class Bench:
     def _prove(self, row: Measured) -> Measured:
         """Judge a candidate on all texts, and those that pass in batches too."""
         with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
-            judged = self._judge(row, self._logits(row.built, len(self._rows), tick))
+            logits = self._logits(row.built, len(self._rows), tick)
+        judged = self._judge(replace(row, quality=measure.quality(logits, self._reference, self._labels)))
         if judged.failures:
             return judged
         count, rounds = _PROOF_INVARIANCE
         batches = rounds * math.ceil(min(count, len(self._rows)) / measure.BATCH)
         with self._progress.step(f"{row.name} in batches", batches) as tick:
             judged = replace(judged, batch_variance=self._variance(row.built, _PROOF_INVARIANCE, tick))
-        return self._judge(judged, None)
+        return self._judge(judged)
 
     def _measure(self, built: Built, times: latency.Latency, texts: int, tick: Callable[[], None]) -> Measured:
         logits = self._reference[:texts] if built.variant.name == FP32 else self._logits(built, texts, tick)
@@ -92,12 +93,10 @@ class Bench:
             size_bytes=built.path.stat().st_size,
             peak_bytes=peak_bytes(built.path, built.variant.session, self._checkpoint.max_length),
         )
-        return self._judge(row, None)
+        return self._judge(row)
 
-    def _judge(self, row: Measured, logits: NDArray[np.float32] | None) -> Measured:
-        """Say which gates a row fails, with its quality on all texts where their logits are given."""
-        if logits is not None:
-            row = replace(row, quality=measure.quality(logits, self._reference, self._labels))
+    def _judge(self, row: Measured) -> Measured:
+        """Say which gates a row fails, on as many texts as its quality is of."""
         labels, fp32 = self._labels[: row.quality.n], self._reference[: row.quality.n]
         reference = measure.quality(fp32, fp32, labels)
         row = replace(row, accuracy_gain=row.quality.accuracy - reference.accuracy)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 _DAMPING: Final = 0.01
 """Share of the mean of the diagonal that is added to it, so that the matrix can be inverted (GPTQ's default)."""
-_TOP: Final = 127
-_PAIR: Final = 128
+TOP: Final = 127
+"""Largest step of an int8 weight."""
+PAIR: Final = 128
+"""Largest sum of two neighbouring weights of one sign that 16-bit sums hold, see ``weight_steps``."""
 _ROWS: Final = 64
 """Rows whose errors reach the rows behind them together, in one product."""
 
@@ -54,11 +56,11 @@ def _round(rest: NDArray[np.float32], root: NDArray[np.float64], *, exact: bool)
         end = min(start + _ROWS, len(rest))
         errors = np.empty((end - start, rest.shape[1]), np.float64)
         for row in range(start, end):
-            low, high = -float(_TOP), float(_TOP)
+            low, high = -float(TOP), float(TOP)
             if exact and row % 2:
                 before = steps[row - 1]
-                high = np.minimum(high, _PAIR - np.maximum(before, 0))
-                low = np.maximum(low, np.maximum(-before, 0) - _PAIR)
+                high = np.minimum(high, PAIR - np.maximum(before, 0))
+                low = np.maximum(low, np.maximum(-before, 0) - PAIR)
             steps[row] = np.clip(np.rint(rest[row]), low, high)
             error = errors[row - start] = (rest[row] - steps[row]) / root[row, row]
             rest[row + 1 : end] -= root[row, row + 1 : end, None] * error

@@ -13,12 +13,10 @@ import onnx
 from numpy.typing import NDArray
 
 from export.activations import Range
-from export.compensate import Feedback
+from export.compensate import PAIR, TOP, Feedback
 from export.graph import MICROSOFT, Graph
 
 _LEVELS: Final = 255
-_TOP: Final = 127
-_PAIR: Final = 128
 _SMALLEST: Final = 1e-12
 _LARGE_TABLE: Final = 256
 """Rows from which a lookup table is worth quantizing."""
@@ -80,7 +78,7 @@ def quantize_embeddings(graph: Graph) -> int:
         if table is None or table.ndim != 2 or len(table) < _LARGE_TABLE or table.dtype != np.float32:  # noqa: PLR2004
             continue
         name = node.output[0]
-        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / _TOP, _SMALLEST).astype(np.float32)
+        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / TOP, _SMALLEST).astype(np.float32)
         rows = graph.add_constant(f"{name}/int8", np.rint(table / scales).astype(np.int8))
         factors = graph.add_constant(f"{name}/scales", scales)
         graph.remove([node])
@@ -122,14 +120,14 @@ def weight_steps(
             two products in 16 bits, saturating (vpmaddubsw). With at most 128 for the sum of two neighbours'
             weights of one sign, 255 times that stays within 32,767, so such CPUs compute what all others do.
     """
-    bound = np.abs(weights) / _TOP
+    bound = np.abs(weights) / TOP
     if exact:
         even = np.vstack([weights, np.zeros((len(weights) % 2, weights.shape[1]), np.float32)])
         pairs = [np.maximum(side[0::2], 0) + np.maximum(side[1::2], 0) for side in (even, -even)]
-        bound = np.vstack([bound, *(pair / (_PAIR - 1) for pair in pairs)])  # rounding may add one half twice
+        bound = np.vstack([bound, *(pair / (PAIR - 1) for pair in pairs)])  # rounding may add one half twice
     largest = bound.max(axis=0) if per_channel else bound.max()
     scales = np.maximum(largest, _SMALLEST).astype(np.float32)
-    return scales, np.clip(np.rint(weights / scales), -_TOP, _TOP).astype(np.int8)
+    return scales, np.clip(np.rint(weights / scales), -TOP, TOP).astype(np.int8)
 
 
 def _bias_after(graph: Graph, after: list[onnx.NodeProto], width: int) -> tuple[onnx.NodeProto | None, str]:

@@ -50,9 +50,7 @@ def sentences(seed: int, unlike: Iterable[str] = ()) -> Iterator[tuple[str, str,
 def _filled(text: str, label: str, lists: dict[str, Any], draw: random.Random) -> tuple[str, str]:
     """Fill a frame's slots; return the sentence and its label, ``positive`` or ``negative``."""
     words, domain = lists["words"], draw.choice(list(lists["domains"].values()))
-    good, bad = (
-        words[tone] if draw.random() < _GENERAL else domain[tone] for tone in ("good", "bad")
-    )  # fmt: skip
+    good, bad = ((words if draw.random() < _GENERAL else domain)[tone] for tone in ("good", "bad"))
     positive = draw.random() < 0.5  # noqa: PLR2004 - either tone
     tone, counter = (good, bad) if positive else (bad, good)
     thing, other = draw.sample(domain["things"], 2)
@@ -68,7 +66,7 @@ def _filled(text: str, label: str, lists: dict[str, Any], draw: random.Random) -
         "bought2": re.sub(r"^gone", "went", draw.choice(words["bought"])).replace("chosen", "chose"),
     }
     filled = _SLOT.sub(lambda slot: slots.get(slot[1]) or draw.choice(words[slot[1]]), text)
-    filled = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", filled).replace("likeed", "liked").replace("loveed", "loved")
+    filled = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", filled)
     filled = filled[0].upper() + re.sub(r"(?<=\. )[a-z]", lambda first: first[0].upper(), filled[1:])
     if label in ("good", "flip"):
         label = "positive" if positive == (label == "good") else "negative"

@@ -43,10 +43,13 @@ def linear_model(examples: Sequence[Example]) -> Pipeline:
     return model.fit([example.text for example in examples], [example.label for example in examples])
 
 
-def ensemble(classifier: Classifier, linear: Pipeline, examples: Sequence[Example]) -> NDArray[np.float64]:
-    """Return the mean probabilities of both models: (texts, labels)."""
+def probabilities_by(
+    classifier: Classifier, linear: Pipeline, examples: Sequence[Example]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the probabilities by ``checkpoint``, by ``linear`` and by their ``mean``: (texts, labels) each."""
     neural = softmax(predict(classifier, examples).astype(np.float64), axis=1)
-    return (neural + linear.predict_proba([example.text for example in examples])) / 2
+    counted = linear.predict_proba([example.text for example in examples])
+    return {"checkpoint": neural, "linear": counted, "mean": (neural + counted) / 2}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     linear = linear_model(learnt)
     _judge(classifier, linear, [example for example in held_out if example.source == source.name])
     fresh = [Example(text, 0, source.name) for text in texts if text not in known]
-    probabilities = ensemble(classifier, linear, fresh)
+    probabilities = probabilities_by(classifier, linear, fresh)["mean"]
     sure = np.flatnonzero(probabilities.max(axis=1) >= options.least)
     table = {
         "text": [fresh[index].text for index in sure],
@@ -118,13 +121,9 @@ def _judge(classifier: Classifier, linear: Pipeline, examples: Sequence[Example]
     if not examples:
         return
     labels = [example.label for example in examples]
-    answers = {
-        "checkpoint": predict(classifier, examples).argmax(axis=1),
-        "linear": linear.predict([example.text for example in examples]),
-        "mean": ensemble(classifier, linear, examples).argmax(axis=1),
-    }
-    for name, answer in answers.items():
-        sys.stdout.write(f"{name}: {100 * accuracy_score(labels, answer):.2f} % of {len(labels)} held-out rows\n")
+    for name, probabilities in probabilities_by(classifier, linear, examples).items():
+        right = accuracy_score(labels, probabilities.argmax(axis=1))
+        sys.stdout.write(f"{name}: {100 * right:.2f} % of {len(labels)} held-out rows\n")
     sys.stdout.flush()
 
 

@@ -1,25 +1,24 @@
 """The container at work within the limits of Fargate's smallest task: 0.25 vCPU, 512 MB, nothing to write on."""
 
 import csv
-import os
 import re
-import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from benchmarks.corpus import compose
 from tests.support.container import Container, container
-from tests.support.process import ROOT, ServerProcess
+from tests.support.process import ROOT, server_process
 from tests.support.tiny import TINY
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(600)]
 
+DEFAULT = ROOT / "models" / "default"
+UNSLIMMED = ROOT / ".venv-server" / "bin" / "python"
+"""The environment that was never slimmed."""
 KEY = {"authorization": "Bearer key"}
 BODIES: dict[str, object] = {
     "/predict": {"text": "A film I will watch again."},
@@ -82,7 +81,7 @@ def test_a_start_that_can_not_succeed_says_why(image: str) -> None:
 def test_predictions_are_those_of_the_full_environment(image: str, truncation: str) -> None:
     """What was taken out of the image changes no answer: every byte is that of the server in ``.venv-server``."""
     texts = (SENTENCES if truncation == "head_tail" else []) + REVIEWS + ODD
-    with container(image) as server, local_server() as reference:
+    with container(image) as server, server_process(DEFAULT, interpreter=UNSLIMMED) as reference:
         for start in range(0, len(texts), 32):
             body = {"texts": texts[start : start + 32], "truncation": truncation}
             expected, actual = (
@@ -140,21 +139,3 @@ class Load:
                 seen[status] += 1
                 self._answers.release()
         return seen
-
-
-@contextmanager
-def local_server() -> Iterator[ServerProcess]:
-    """Start the server in the environment that was never slimmed."""
-    process = subprocess.Popen(
-        [ROOT / ".venv-server" / "bin" / "python", "-m", "server"],
-        cwd=ROOT,
-        env=os.environ | {"VERDICT_PORT": "0"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    server = ServerProcess(process)
-    try:
-        yield server
-    finally:
-        server.close()

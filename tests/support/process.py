@@ -91,18 +91,21 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(artifact: Path = TINY, **settings: str) -> Iterator[ServerProcess]:
+def server_process(
+    artifact: Path = TINY, *, interpreter: str | Path = sys.executable, **settings: str
+) -> Iterator[ServerProcess]:
     """Start a server on a free port and end it after the block.
 
     Args:
         artifact: what it serves.
+        interpreter: of the environment that it runs in; the tests' own by default.
         settings: environment variables; ``VERDICT_`` is put before those in lower case.
     """
     environment = dict(os.environ) | {"VERDICT_ARTIFACT_DIR": str(artifact), "VERDICT_PORT": "0"}
     for name, value in settings.items():
         environment[f"VERDICT_{name.upper()}" if name.islower() else name] = value
     process = subprocess.Popen(
-        [sys.executable, "-m", "server"],
+        [interpreter, "-m", "server"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
