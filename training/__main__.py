@@ -22,7 +22,8 @@ _SMOKE_ROWS = 100
 _STOPPED = 130  # what shells report of a command that Ctrl-C ended
 _DATA_HELP = (
     "a .parquet, .csv, .tsv or .jsonl file or a data set on the hub, with options behind commas: "
-    "name=…, text=COLUMN, label=COLUMN, split=…, held_out=ROWS or share kept for validation (0.05), "
+    "name=…, text=COLUMN, label=COLUMN, confidence=COLUMN with the label's probability (1), split=…, "
+    "held_out=ROWS or share kept for validation (0.05), "
     "weight=how often a row is seen per epoch (1), min_words=…, style=treebank for parser output such as "
     "SST-2; may be given several times"
 )

@@ -4,6 +4,7 @@ Owns the meaning of labels, what makes data unfit, duplicates, the validation sp
 Everything that is wrong is found here, before any time is spent on a model. Knows no tokens.
 """
 
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,11 +17,12 @@ from training.sources import DataError, Source
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text with the index of its label and the name of its source."""
+    """A text with the index of its label, the name of its source and the label's probability."""
 
     text: str
     label: int
     source: str
+    confidence: float = 1.0
 
 
 @dataclass(slots=True)
@@ -155,22 +157,33 @@ def _label_names(tables: Sequence[tuple[list[Row], list[str] | None]]) -> list[s
         if any(names != declared[0] for names in declared):
             raise DataError(f"the sources order their labels differently: {declared}; choose with --labels")
         return declared[0]
-    found = {label for rows, _ in tables for _, _, label in rows if label not in (None, "")}
+    found = {row.label for rows, _ in tables for row in rows if row.label not in (None, "")}
     if all(isinstance(label, int) and not isinstance(label, bool) for label in found):
         return [str(label) for label in sorted(found)]
     return sorted({str(label) for label in found})
 
 
 def _example(row: Row, labels: Sequence[str], source: Source) -> Example:
-    where, text, label = row
+    where, text, label, _ = row
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"{where}: the text is {'empty' if not text or isinstance(text, str) else repr(text)}")
+    confidence = _confidence(row)
     name = str(label)
     if name in labels:
-        return Example(text, labels.index(name), source.name)
+        return Example(text, labels.index(name), source.name, confidence)
     if name.isdecimal() and int(name) < len(labels) and not any(label.isdecimal() for label in labels):
-        return Example(text, int(name), source.name)
+        return Example(text, int(name), source.name, confidence)
     raise DataError(f"{where}: the label {label!r} is not one of {', '.join(labels)}")
+
+
+def _confidence(row: Row) -> float:
+    try:
+        confidence = float(row.confidence)
+    except (TypeError, ValueError):
+        confidence = math.nan
+    if not 0 < confidence <= 1:
+        raise DataError(f"{row.where}: the confidence {row.confidence!r} is not a number above 0 and at most 1")
+    return confidence
 
 
 def _fresh(examples: Iterable[Example], seen: dict[str, int], corpus: Corpus) -> list[Example]:

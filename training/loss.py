@@ -1,6 +1,6 @@
-"""The loss for labels that are not equally frequent.
+"""The loss for labels that are not equally frequent or not certain.
 
-Owns label weights; the plain loss is the model's own.
+Owns label weights and soft targets; the plain loss is the model's own.
 """
 
 from collections import Counter
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import cross_entropy
 from transformers.modeling_outputs import SequenceClassifierOutput
+
+from training.data import Example
 
 
 def balanced_weights(labels: Sequence[int], count: int) -> torch.Tensor:
@@ -20,15 +22,25 @@ def balanced_weights(labels: Sequence[int], count: int) -> torch.Tensor:
     return torch.tensor([len(labels) / (count * found[label]) for label in range(count)])
 
 
-class WeightedLoss:
-    """Cross entropy with a weight per label, as the Trainer's ``compute_loss_func``.
+def soft_targets(examples: Sequence[Example], count: int) -> list[list[float]]:
+    """Return each label's probability per text, (texts, labels): what a label leaves is spread over the others."""
+    targets = []
+    for example in examples:
+        target = [(1 - example.confidence) / (count - 1)] * count
+        target[example.label] = example.confidence
+        targets.append(target)
+    return targets
+
+
+class Loss:
+    """Cross entropy with weights per label and soft targets, as the Trainer's ``compute_loss_func``.
 
     Args:
-        weights: (labels,) float32.
+        weights: (labels,) float32; None weighs all alike.
         label_smoothing: share of a label's probability given to the others.
     """
 
-    def __init__(self, weights: torch.Tensor, label_smoothing: float) -> None:
+    def __init__(self, weights: torch.Tensor | None, label_smoothing: float) -> None:
         self._weights = weights
         self._label_smoothing = label_smoothing
 
@@ -42,10 +54,11 @@ class WeightedLoss:
 
         Args:
             outputs: with ``logits`` (batch, labels).
-            labels: (batch,) int64.
-            num_items_in_batch: texts over all processes; the Trainer multiplies by their number afterwards.
+            labels: (batch,) int64 indices or (batch, labels) float32 probabilities.
+            num_items_in_batch: numbers in ``labels`` over all processes; the Trainer multiplies by the number of
+                processes afterwards.
         """
-        weights = self._weights.to(outputs.logits.device)
+        weights = None if self._weights is None else self._weights.to(outputs.logits.device)
         total = cross_entropy(
             outputs.logits.float(),
             labels,
@@ -53,4 +66,4 @@ class WeightedLoss:
             reduction="sum",
             label_smoothing=self._label_smoothing,
         )
-        return total / (num_items_in_batch or len(labels))
+        return total * labels[0].numel() / (num_items_in_batch or labels.numel())

@@ -8,13 +8,19 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from training.sources import DataError, Source, Style
 from training.treebank import detokenize
 
-Row = tuple[str, Any, Any]
-"""Where it stands (for messages), the text, the label as it is in the data."""
+
+class Row(NamedTuple):
+    """Where it stands (for messages), and text, label and the label's probability as they are in the data."""
+
+    where: str
+    text: Any
+    label: Any
+    confidence: Any = 1.0
 
 
 def read_source(source: Source) -> tuple[list[Row], list[str] | None]:
@@ -30,9 +36,9 @@ def read_source(source: Source) -> tuple[list[Row], list[str] | None]:
     if not path.is_file():
         raise DataError(f"{path} does not exist")
     rows = [
-        (where, _styled(text, source.style), label)
-        for where, text, label in reader(path, source)
-        if not (isinstance(text, str) and len(text.split()) < source.min_words)
+        row._replace(text=_styled(row.text, source.style))
+        for row in reader(path, source)
+        if not (isinstance(row.text, str) and len(row.text.split()) < source.min_words)
     ]
     return rows, None
 
@@ -42,11 +48,11 @@ def _styled(text: Any, style: Style) -> Any:  # noqa: ANN401 - not yet known to 
 
 
 def _need_columns(path: Path, found: list[str], source: Source) -> None:
-    for column in (source.text, source.label):
+    for column in source.columns():
         if column not in found:
             raise DataError(
                 f"{path} has no column {column!r}, only {', '.join(map(repr, found))}; "
-                "name the columns with text=… and label=…"
+                "name the columns with text=…, label=… and confidence=…"
             )
 
 
@@ -55,12 +61,12 @@ def _read_parquet(path: Path, source: Source) -> Iterator[Row]:
 
     try:
         _need_columns(path, parquet.read_schema(path).names, source)
-        table = parquet.read_table(path, columns=[source.text, source.label])
+        table = parquet.read_table(path, columns=source.columns())
     except (ArrowException, OSError) as error:
         raise DataError(f"{path} can not be read: {error}") from error
-    columns = (table[source.text].to_pylist(), table[source.label].to_pylist())
-    for number, (text, label) in enumerate(zip(*columns, strict=True), 1):
-        yield f"{path} row {number}", text, label
+    columns = (table[column].to_pylist() for column in source.columns())
+    for number, values in enumerate(zip(*columns, strict=True), 1):
+        yield Row(f"{path} row {number}", *values)
 
 
 def _read_separated(path: Path, source: Source) -> Iterator[Row]:
@@ -76,7 +82,7 @@ def _read_separated(path: Path, source: Source) -> Iterator[Row]:
                 if None in row or None in row.values():
                     expected = len(rows.fieldnames or [])
                     raise DataError(f"{path} line {line} does not have {expected} fields as the first line has")
-                yield f"{path} line {line}", row[source.text], row[source.label]
+                yield Row(f"{path} line {line}", *(row[column] for column in source.columns()))
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path} can not be read behind line {line}: {error}") from error
 
@@ -93,7 +99,7 @@ def _read_jsonl(path: Path, source: Source) -> Iterator[Row]:
             if not isinstance(row, dict):
                 raise DataError(f"{path} line {number} is not a JSON object")
             _need_columns(path, list(row), source)
-            yield f"{path} line {number}", row[source.text], row[source.label]
+            yield Row(f"{path} line {number}", *(row[column] for column in source.columns()))
 
 
 def _read_hub(source: Source) -> tuple[list[Row], list[str] | None]:
@@ -109,9 +115,10 @@ def _read_hub(source: Source) -> tuple[list[Row], list[str] | None]:
         raise DataError(f"{source.location} can not be loaded from the hub: {reason}") from error
     _need_columns(Path(source.location), loaded.column_names, source)
     names = getattr(loaded.features[source.label], "names", None)
+    columns = (loaded[column] for column in source.columns())
     rows = [
-        (f"{source.location} row {number}", _styled(text, source.style), label)
-        for number, (text, label) in enumerate(zip(loaded[source.text], loaded[source.label], strict=True), 1)
+        Row(f"{source.location} row {number}", _styled(text, source.style), *more)
+        for number, (text, *more) in enumerate(zip(*columns, strict=True), 1)
         if len(str(text).split()) >= source.min_words
     ]
     return rows, names

@@ -33,6 +33,8 @@ class Source:
         split: the split's name; on the hub the one to read.
         text: column of the text.
         label: column of the label, an index or a name.
+        confidence: column of the label's probability, above 0 and at most 1; the rest is spread evenly over the
+            other labels. Without it every label is certain.
         style: ``treebank`` text (``it 's``, ``-lrb-``) is brought to natural text first.
         min_words: shorter texts are left out.
         held_out: rows kept for validation; a share if below 1.
@@ -44,10 +46,15 @@ class Source:
     split: str = "train"
     text: str = "text"
     label: str = "label"
+    confidence: str = ""
     style: Style = "natural"
     min_words: int = 0
     held_out: float = 0.05
     weight: float = 1.0
+
+    def columns(self) -> list[str]:
+        """Return the columns to read: text, label and, if there is one, confidence."""
+        return [self.text, self.label, *([self.confidence] if self.confidence else [])]
 
 
 _OPTIONS: Final = {entry.name: entry for entry in fields(Source) if entry.name != "location"}

@@ -41,7 +41,10 @@ class PaddedBatch:
         self._pad_token_id = pad_token_id
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Return ``input_ids`` and ``attention_mask`` (batch, tokens) and ``labels`` (batch), all int64."""
+        """Return ``input_ids`` and ``attention_mask`` (batch, tokens) and ``labels`` (batch), all int64.
+
+        Soft labels stay what they are: (batch, labels) float32.
+        """
         longest = max(len(row["input_ids"]) for row in rows)
         ids = torch.full((len(rows), longest), self._pad_token_id)
         mask = torch.zeros((len(rows), longest), dtype=torch.int64)

@@ -14,7 +14,7 @@ from training import evaluate, record
 from training.data import Corpus, load_corpus, spread, weighted
 from training.evaluate import Classifier
 from training.figures import figures
-from training.loss import WeightedLoss, balanced_weights
+from training.loss import Loss, balanced_weights, soft_targets
 from training.model import load_classifier, load_tokenizer, tokenization_of
 from training.output import Output, refuse_finished
 from training.plan import Plan
@@ -91,19 +91,22 @@ def _trainer(
 ) -> ClassifierTrainer:
     learning = weighted(corpus.train, plan.sources, plan.parameters.seed)
     rows = tokenized(learning, classifier.tokenization, classifier.truncation)
-    loss = None
-    if plan.parameters.label_weights == "balanced":
-        weights = balanced_weights(rows["labels"], len(corpus.labels))
-        loss = WeightedLoss(weights, plan.parameters.label_smoothing)
+    lengths = [len(ids) for ids in rows["input_ids"]]
+    balanced = plan.parameters.label_weights == "balanced"
+    weights = balanced_weights(rows["labels"], len(corpus.labels)) if balanced else None
+    soft = any(example.confidence < 1 for example in learning)
+    if soft:
+        targets = soft_targets(learning, len(corpus.labels))
+        rows = rows.remove_columns("labels").add_column("labels", targets)
     trainer = ClassifierTrainer(
         plan.parameters,
-        [len(ids) for ids in rows["input_ids"]],
+        lengths,
         model=classifier.model,
         args=training_arguments(plan, output.scratch, len(rows)),
         data_collator=PaddedBatch(classifier.model.config.pad_token_id),
         train_dataset=rows,
         eval_dataset=tokenized(corpus.validation, classifier.tokenization, classifier.truncation),
-        compute_loss_func=loss,
+        compute_loss_func=Loss(weights, plan.parameters.label_smoothing) if balanced or soft else None,
         compute_metrics=_compute_metrics,
         callbacks=callbacks,
     )

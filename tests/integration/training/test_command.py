@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -87,6 +88,19 @@ def test_rare_label_is_found_with_balanced_weights(arguments: list[str], tmp_pat
     arguments[arguments.index("--data") + 1] = f"{path},held_out=0.3"
     assert main([*arguments, "--label-weights", "balanced"]) == 0
     assert _json(tmp_path / "out" / "metrics.json")["evaluations"][0]["macro_f1"] > 0.9
+
+
+def test_model_becomes_as_sure_as_its_labels(arguments: list[str], rows: Path, tmp_path: Path) -> None:
+    """Labels that are right with a probability of 0.75 teach that probability, not certainty."""
+    path = tmp_path / "unsure.csv"
+    head, *more = rows.read_text().splitlines()
+    path.write_text("\n".join([f"{head},sure", *(f"{row},0.75" for row in more)]) + "\n")
+    arguments[arguments.index("--data") + 1] = f"{path},confidence=sure,held_out=0.2"
+    assert main(arguments) == 0
+    held_out = _json(tmp_path / "out" / "metrics.json")["evaluations"][0]
+    assert held_out["accuracy"] > 0.9
+    assert held_out["log_loss"] == pytest.approx(-math.log(0.75), abs=0.1)
+    assert _json(tmp_path / "out" / "recipe.json")["data"][0]["confidence"] == "sure"
 
 
 def test_smoke_does_the_whole_road(arguments: list[str], tmp_path: Path) -> None:

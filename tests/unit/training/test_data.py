@@ -1,6 +1,7 @@
 """Rows become a checked corpus: labels in order, duplicates counted, a stratified split."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,15 @@ def test_unfit_rows_are_refused(
     """Empty texts, unknown labels and labels that never occur are refused, with the line."""
     with pytest.raises(DataError, match=message):
         load_corpus([_source(tmp_path / "a.tsv", rows)], labels, seed=1)
+
+
+@pytest.mark.parametrize("confidence", ["", "much", "0", "1.01", "nan"])
+def test_confidence_must_be_a_probability(tmp_path: Path, confidence: str) -> None:
+    """What is no probability above 0 is refused, with the line and the value."""
+    path = tmp_path / "a.tsv"
+    path.write_text(f"text\tlabel\tp\ngood\tyes\t0.6\nbad\tno\t{confidence}\n")
+    with pytest.raises(DataError, match=f"line 3: the confidence '{confidence}' is not a number above 0 and at most 1"):
+        load_corpus([replace(Source(str(path)), confidence="p")], None, seed=1)
 
 
 def test_something_must_be_held_out(tmp_path: Path) -> None:

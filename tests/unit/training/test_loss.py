@@ -6,7 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.loss import WeightedLoss, balanced_weights  # noqa: E402 - behind the check for torch
+from training.data import Example  # noqa: E402 - as below
+from training.loss import Loss, balanced_weights, soft_targets  # noqa: E402 - behind the check for torch
 
 pytestmark = pytest.mark.development
 
@@ -22,7 +23,24 @@ def test_weights_are_one_on_average() -> None:
 def test_equal_weights_are_plain_cross_entropy() -> None:
     """With weights of 1 the loss is torch's own, averaged over the texts that the Trainer counted."""
     logits, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 0])
-    loss = WeightedLoss(torch.ones(2), 0.1)
+    loss = Loss(torch.ones(2), 0.1)
     plain = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)
     assert loss(SimpleNamespace(logits=logits), labels).item() == pytest.approx(plain.item())
     assert loss(SimpleNamespace(logits=logits), labels, 4).item() == pytest.approx(plain.item() / 2)
+
+
+def test_soft_targets_leave_the_rest_to_the_other_labels() -> None:
+    """A label's probability is its own; what is left is spread evenly."""
+    examples = [Example("a", 1, "s", 0.7), Example("b", 0, "s")]
+    assert soft_targets(examples, 3) == [pytest.approx([0.15, 0.7, 0.15]), [1, 0, 0]]
+
+
+def test_soft_targets_that_are_certain_cost_what_labels_cost() -> None:
+    """Probabilities of 1 give the loss of the indices; per text, though the Trainer counts each number of them."""
+    logits, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 0])
+    outputs, soft = SimpleNamespace(logits=logits), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    loss = Loss(None, 0.1)
+    assert loss(outputs, soft).item() == pytest.approx(loss(outputs, labels).item())
+    assert loss(outputs, soft, soft.numel()).item() == pytest.approx(loss(outputs, labels, labels.numel()).item())
+    unsure = torch.tensor([[0.5, 0.5], [0.5, 0.5]])
+    assert loss(outputs, unsure).item() < loss(outputs, labels).item()

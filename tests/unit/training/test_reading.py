@@ -1,6 +1,7 @@
 """Files become rows, and what is wrong with one is named down to the line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def _write(path: Path, content: str) -> Source:
 def test_text_formats_are_read_alike(tmp_path: Path, name: str, content: str) -> None:
     """csv, tsv and jsonl give the same rows in order; a byte order mark and empty lines do no harm."""
     rows, names = read_source(_write(tmp_path / name, content))
-    assert [(text, label) for _, text, label in rows] == [("good, really", "yes"), ("bad", "no")]
+    assert [(row.text, row.label) for row in rows] == [("good, really", "yes"), ("bad", "no")]
     assert names is None
 
 
@@ -38,7 +39,23 @@ def test_parquet_is_read(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     parquet.write_table(pyarrow.table({"body": ["a", "b"], "y": [1, 0], "z": [0, 0]}), tmp_path / "t.parquet")
     rows, _ = read_source(parse_source(f"{tmp_path / 't.parquet'},text=body,label=y"))
-    assert [(text, label) for _, text, label in rows] == [("a", 1), ("b", 0)]
+    assert [(row.text, row.label) for row in rows] == [("a", 1), ("b", 0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text,label,p\ngood,yes,0.75\n"),
+        ("a.jsonl", '{"text": "good", "label": "yes", "p": 0.75}\n'),
+    ],
+)
+def test_confidence_is_read_from_its_column(tmp_path: Path, name: str, content: str) -> None:
+    """Rows carry what the named column holds; without one, every label is certain."""
+    source = _write(tmp_path / name, content)
+    assert [row.confidence for row in read_source(source)[0]] == [1.0]
+    assert [float(row.confidence) for row in read_source(replace(source, confidence="p"))[0]] == [0.75]
+    with pytest.raises(DataError, match=r"has no column 'q'.* and confidence="):
+        read_source(replace(source, confidence="q"))
 
 
 def test_style_and_least_words_apply(tmp_path: Path) -> None:
@@ -47,7 +64,7 @@ def test_style_and_least_words_apply(tmp_path: Path) -> None:
         tmp_path / "t.jsonl", json.dumps({"text": "it 's fine", "label": 1}) + '\n{"text": "ok", "label": 0}'
     )
     chosen = parse_source(f"{source.location},style=treebank,min_words=2")
-    assert [text for _, text, _ in read_source(chosen)[0]] == ["it's fine"]
+    assert [row.text for row in read_source(chosen)[0]] == ["it's fine"]
 
 
 @pytest.mark.parametrize(
