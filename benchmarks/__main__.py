@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import commands
+from benchmarks.agreement import AgreementError
 from benchmarks.bare import BareLoopError
 from benchmarks.compare import TargetError
 from benchmarks.corpus import CorpusError
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except (ArtifactError, BareLoopError, CorpusError, EngineError, ServerError, TargetError) as error:
+    except (AgreementError, ArtifactError, BareLoopError, CorpusError, EngineError, ServerError, TargetError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 2
     return code
@@ -62,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(command, commands.run_container)
     command.add_argument("--image", default="verdict", help="its tag; make image builds it")
     command.add_argument("--vcpus", type=float, nargs="+", default=[0.25, 1], help="sizes to measure")
+    command = choose.add_parser("agreement", help="how far two runs differ; exit code 1 if a ratio does by too much")
+    command.add_argument("first", type=Path, help="what bench or baselines wrote, such as bench.json")
+    command.add_argument("second", type=Path, help="the same of another run")
+    command.add_argument("--within", type=float, default=0.10, help="the largest difference allowed: 0.1 is 10 %%")
+    command.set_defaults(run=commands.run_agreement)
     command = choose.add_parser("publish", help="make a run the reference that the documents quote")
     command.add_argument("directory", type=Path, nargs="?", default=LATEST, help="what the other commands wrote")
     command.set_defaults(run=commands.run_publish)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from benchmarks import machine, report
+from benchmarks.agreement import compare_runs
 from benchmarks.bench import bench
 from benchmarks.compare import compare, launch_of, slowed
 from benchmarks.container import container
@@ -89,6 +90,15 @@ def run_promises(options: argparse.Namespace) -> int:
     held = all(finding.holds for finding in findings)  # what was not measured is not held
     _finish("promises", {**context, "held": held}, [section], options, console)
     return 1 if options.judge and not held else 0
+
+
+def run_agreement(options: argparse.Namespace) -> int:
+    """Compare the ratios of two runs; 1 if they do not agree."""
+    section, agree = compare_runs(options.first, options.second, options.within)
+    report.print_section(section, Console(stderr=True))
+    worst = next(it for it in section.figures if it["kind"] == "ratio")
+    _print_json({"agree": agree, "within": options.within, "worst": worst, "notes": section.notes})
+    return 0 if agree else 1
 
 
 def run_publish(options: argparse.Namespace) -> int:

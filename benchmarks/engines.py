@@ -1,13 +1,18 @@
 """Engines: the artifact's graph against what one would run without it, on one core, taking turns.
 
-No tokenizer, no HTTP: token ids in, logits out. Each round gives every engine the same batches.
+No tokenizer, no HTTP: token ids in, logits out. Each engine has a process of its own, as one would run it; the others
+wait meanwhile and take no CPU. Each round gives every engine a turn of the same length at the same batches and ends in
+one ratio; the median over the rounds stands, so that a neighbour who spoils a few turns does not move it.
 """
 
+import contextlib
+import itertools
 import json
 import random
 import statistics
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +26,12 @@ FP32: Final = "ONNX fp32"
 USUAL_INT8: Final = "usual int8"
 ARTIFACT: Final = "this artifact"
 ENGINES: Final = (TORCH, FP32, USUAL_INT8, ARTIFACT)
+_TURN_S: Final = 0.12
+_CASE_S: Final = 5.0
+# glibc: memory that a run gives back stays with the process. Otherwise the state of its heap decides whether large
+# batches get their memory from the kernel at every run, which costs the same engine 18 % in one process and nothing in
+# the next. All engines get the same.
+_KEEP_MEMORY: Final = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 
 Batches = Sequence[Sequence[Sequence[int]]]
 
@@ -52,7 +63,8 @@ class Speed:
         tokens: length of its texts where all have the same.
         engine: the engine's name.
         texts_per_s: per CPU second, in the round in the middle.
-        ratio: the artifact's speed over this engine's.
+        ratio: the artifact's speed over this engine's, of the round in the middle.
+        rounds: how many there were.
     """
 
     case: str
@@ -60,26 +72,39 @@ class Speed:
     engine: str
     texts_per_s: float
     ratio: Interval
+    rounds: int
 
 
 class EngineLoop(Process):
-    """All engines in a process of its own, pinned."""
+    """One engine in a process of its own, pinned."""
 
-    def __init__(self, artifact: Path, reference: Path, cores: Sequence[int]) -> None:
-        command = [sys.executable, "-m", "benchmarks.engine_loop", str(artifact.resolve()), str(reference)]
-        super().__init__(command, cores=cores, pipes=True)
+    def __init__(self, engine: str, artifact: Path, reference: Path, cores: Sequence[int]) -> None:
+        command = [sys.executable, "-m", "benchmarks.engine_loop", engine, str(artifact.resolve()), str(reference)]
+        super().__init__(command, cores=cores, environment=_KEEP_MEMORY, pipes=True)
+
+    def wait_until_loaded(self) -> None:
+        """Wait until it can take turns.
+
+        Raises:
+            EngineError: if the process has ended.
+        """
         self._read()
 
-    def seconds(self, engine: str, batches: Batches) -> list[float]:
-        """Run batches one by one and return the CPU seconds that each took.
+    def seconds(self, batches: Batches, seconds: float) -> float:
+        """Take a turn and return the CPU seconds that all batches take, run one by one.
+
+        Args:
+            batches: run over and over.
+            seconds: length of the turn; longer where one pass over the batches is.
 
         Raises:
             EngineError: if the process has ended.
         """
         assert self.child.stdin is not None  # noqa: S101 - pipes were asked for
-        self.child.stdin.write(json.dumps({"engine": engine, "batches": batches}) + "\n")
-        self.child.stdin.flush()
-        return self._read()
+        with contextlib.suppress(BrokenPipeError):  # reading says why it ended
+            self.child.stdin.write(json.dumps({"batches": batches, "seconds": seconds}) + "\n")
+            self.child.stdin.flush()
+        return sum(self._read())
 
     def _read(self) -> list[float]:
         assert self.child.stdout is not None  # noqa: S101 - pipes were asked for
@@ -88,16 +113,26 @@ class EngineLoop(Process):
             self.stop()
             written = self.log()
             self.close()
-            raise EngineError(f"the engines ended; they wrote:\n{written}")
+            raise EngineError(f"an engine ended; it wrote:\n{written}")
         answer: list[float] = json.loads(line)
         return answer
 
 
-def uniform_case(tokens: int, batch: int, count: int, vocabulary: int) -> Case:
-    """Return batches of texts of one length, of random tokens."""
+@contextlib.contextmanager
+def start_engines(artifact: Path, reference: Path, cores: Sequence[int]) -> Iterator[Mapping[str, EngineLoop]]:
+    """Start every engine, all at once, and end them with the block."""
+    with contextlib.ExitStack() as stack:
+        loops = {name: stack.enter_context(EngineLoop(name, artifact, reference, cores)) for name in ENGINES}
+        for loop in loops.values():
+            loop.wait_until_loaded()
+        yield loops
+
+
+def uniform_case(tokens: int, batch: int, vocabulary: int) -> Case:
+    """Return one batch of texts of one length, of random tokens."""
     draw = random.Random(tokens)  # noqa: S311 - not cryptography
     rows = [[draw.randrange(vocabulary) for _ in range(tokens)] for _ in range(batch)]
-    return Case(f"{tokens} tokens{_by(batch)}", [rows] * count, tokens if batch == 1 else None)
+    return Case(f"{tokens} tokens{_by(batch)}", [rows], tokens if batch == 1 else None)
 
 
 def mixed_case(name: str, rows: Sequence[Sequence[int]], batch: int) -> Case:
@@ -107,23 +142,33 @@ def mixed_case(name: str, rows: Sequence[Sequence[int]], batch: int) -> Case:
     return Case(f"{name}{_by(batch)}", batches)
 
 
-def compare_engines(loop: EngineLoop, cases: Sequence[Case], effort: Effort) -> list[Speed]:
-    """Let the engines take turns at every case, in another order each round."""
-    speeds = []
-    for case in cases:
-        seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
-        for engine in ENGINES:
-            loop.seconds(engine, case.batches[:1])  # the first run of a length pays for it
-        for number in range(effort.rounds):
-            turn = number % len(ENGINES)
-            for engine in (*ENGINES[turn:], *ENGINES[:turn]):
-                seconds[engine].append(sum(loop.seconds(engine, case.batches)))
-        for engine in ENGINES:
-            rate = case.texts / statistics.median(seconds[engine])
-            speeds.append(
-                Speed(case.name, case.tokens, engine, rate, ratio_interval(seconds[engine], seconds[ARTIFACT]))
-            )
-    return speeds
+def compare_engines(loops: Mapping[str, EngineLoop], cases: Sequence[Case], effort: Effort) -> list[Speed]:
+    """Let the engines take turns at every case; each engine is first, second, third and last equally often."""
+    return [speed for case in cases for speed in _compare(loops, case, effort)]
+
+
+def _compare(loops: Mapping[str, EngineLoop], case: Case, effort: Effort) -> list[Speed]:
+    """Every case gets the same time: the shorter its runs, the noisier they are, and the more rounds it gets."""
+    turn_s = effort.lasting(_TURN_S)
+    for loop in loops.values():
+        loop.seconds(case.batches, turn_s)  # the first runs of a length pay for their memory
+    seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
+    orders = [(*ENGINES[first:], *ENGINES[:first]) for first in range(1 if effort.quick else len(ENGINES))]
+    began = time.perf_counter()
+    while not seconds[ARTIFACT] or time.perf_counter() - began < effort.lasting(_CASE_S):
+        for engine in itertools.chain(*orders):
+            seconds[engine].append(loops[engine].seconds(case.batches, turn_s))
+    return [
+        Speed(
+            case.name,
+            case.tokens,
+            engine,
+            case.texts / statistics.median(seconds[engine]),
+            ratio_interval(seconds[engine], seconds[ARTIFACT]),
+            len(seconds[engine]),
+        )
+        for engine in ENGINES
+    ]
 
 
 def _by(batch: int) -> str:

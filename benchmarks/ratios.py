@@ -16,7 +16,7 @@ from benchmarks.effort import Effort
 from benchmarks.load import Generator, run
 from benchmarks.outcome import Outcome
 from benchmarks.servers import Server
-from benchmarks.statistics import Interval, mean_interval, ratio_interval
+from benchmarks.statistics import Interval, median_interval, ratio_interval
 
 BATCH_TEXTS: Final = 64
 
@@ -50,11 +50,13 @@ class LatencyGap:
 
     Attributes:
         gap_s: server minus bare loop, with its interval over the rounds.
+        ratio: server over bare loop, likewise.
         server_median_s: median of all rounds' medians.
         bare_median_s: likewise.
     """
 
     gap_s: Interval
+    ratio: Interval
     server_median_s: float
     bare_median_s: float
 
@@ -134,7 +136,12 @@ def latency_gap(address: Address, bare: BareLoop, corpus: Corpus, effort: Effort
 
     _alternate(serve, loop, corpus, count, effort.rounds)
     gaps = [ours - theirs for ours, theirs in zip(server_medians, bare_medians, strict=True)]
-    return LatencyGap(mean_interval(gaps), statistics.median(server_medians), statistics.median(bare_medians))
+    return LatencyGap(
+        median_interval(gaps),
+        ratio_interval(server_medians, bare_medians),
+        statistics.median(server_medians),
+        statistics.median(bare_medians),
+    )
 
 
 def _alternate(

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from benchmarks.capacity import measure_capacity
 from benchmarks.client import Request, predict
 from benchmarks.effort import Effort
-from benchmarks.engines import ENGINES, Case, EngineLoop, compare_engines, mixed_case, uniform_case
+from benchmarks.engines import ENGINES, Case, compare_engines, mixed_case, start_engines, uniform_case
 from benchmarks.load import Generator, poisson_arrivals, run
 from benchmarks.outcome import Outcome
 from benchmarks.promises.register import PROMISES, RATIOS
@@ -35,8 +35,8 @@ def engines(rig: Rig, effort: Effort, checkpoint: Path | None) -> Section:
     """Measure the artifact's graph against PyTorch, fp32 and the usual int8, without tokenizer or HTTP."""
     manifest = read_manifest(rig.artifact)
     reference = make_reference(rig.artifact / "tokenizer.json", manifest.max_length, checkpoint)
-    with EngineLoop(rig.artifact, reference, rig.placement.server) as loop:
-        speeds = compare_engines(loop, _engine_cases(rig, manifest, effort), effort)
+    with start_engines(rig.artifact, reference, rig.placement.server) as loops:
+        speeds = compare_engines(loops, _engine_cases(rig, manifest, effort), effort)
     rows = [
         [case, *(f"{it.texts_per_s:.1f} ({it.ratio.estimate:.2f}x)" for it in group)]
         for case, group in itertools.groupby(speeds, key=lambda it: it.case)
@@ -104,8 +104,8 @@ def _engine_cases(rig: Rig, manifest: Manifest, effort: Effort) -> list[Case]:
     lengths = [length for length in _LENGTHS if length <= manifest.max_length]
     if effort.quick:
         lengths = lengths[:1]
-    alone = [uniform_case(length, 1, max(128 // length, 1), vocabulary) for length in lengths]
-    together = [uniform_case(length, 8, 1, vocabulary) for length in lengths]
+    alone = [uniform_case(length, 1, vocabulary) for length in lengths]
+    together = [uniform_case(length, 8, vocabulary) for length in lengths]
     mixes = []
     for corpus, count in ((rig.texts.sentences, 32), (rig.texts.reviews, 8)):
         texts = tokenization.encode(corpus.take(count), manifest.truncation)

@@ -16,6 +16,7 @@ class Finding:
         bound: the figure that must be kept.
         note: what else one should know to judge it.
         limited: whether the load generator was the limit, so that the figure tells of it and not of the server.
+        relative: the same as a ratio, where the figure is a difference: what two runs are to agree in.
     """
 
     what: str
@@ -25,6 +26,7 @@ class Finding:
     bound: float
     note: str = ""
     limited: bool = False
+    relative: float | None = None
 
     @property
     def holds(self) -> bool | None:

@@ -30,10 +30,14 @@ def idle_latency(rig: Rig, effort: Effort) -> list[Finding]:
     """One caller sends single sentences to an idle server."""
     with rig.server() as server, rig.bare() as bare:
         gap = latency_gap(server.address, bare, rig.texts.sentences, effort)
-    medians = f"server {gap.server_median_s * 1000:.2f} ms, bare loop {gap.bare_median_s * 1000:.2f} ms"
+    medians = (
+        f"server {gap.server_median_s * 1000:.2f} ms, bare loop {gap.bare_median_s * 1000:.2f} ms, "
+        f"{gap.ratio.estimate:.3f} times it"
+    )
     interval = f"[{gap.gap_s.low * 1000:.2f}, {gap.gap_s.high * 1000:.2f}]"
     what = "1 caller, sentences: median latency above the bare loop's"
-    return [Finding(what, gap.gap_s.estimate * 1000, "ms", "at most", 0.7, f"{interval}; {medians}")]
+    note = f"{interval}; {medians}"
+    return [Finding(what, gap.gap_s.estimate * 1000, "ms", "at most", 0.7, note, relative=gap.ratio.estimate)]
 
 
 def _ratio(

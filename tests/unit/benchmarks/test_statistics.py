@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.statistics import mean_interval, quantile, ratio_interval
+from benchmarks.statistics import median_interval, quantile, ratio_interval
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 3), (0.99, 5), (0.0, 1), (0.2, 1), (0.21, 2), (1.0, 5)])
@@ -19,11 +19,17 @@ def test_nothing_has_no_quantile() -> None:
     assert math.isnan(quantile([], 0.5))
 
 
-def test_the_mean_of_ratios_is_geometric() -> None:
+def test_a_ratio_and_its_inverse_are_as_far_from_one() -> None:
     """Twice as fast and half as fast cancel out."""
     interval = ratio_interval([2.0, 1.0], [1.0, 2.0])
     assert interval.estimate == pytest.approx(1.0)
     assert not interval.excludes(1.0)
+
+
+def test_a_spoiled_round_does_not_move_a_ratio() -> None:
+    """A neighbour had the core in two rounds of seven."""
+    interval = ratio_interval([1.2, 1.2, 0.3, 1.2, 1.2, 9.0, 1.2], [1.0] * 7)
+    assert interval.estimate == pytest.approx(1.2)
 
 
 def test_a_slowdown_of_fifteen_percent_is_found_in_noise() -> None:
@@ -33,21 +39,21 @@ def test_a_slowdown_of_fifteen_percent_is_found_in_noise() -> None:
 
 
 def test_equals_are_rarely_found_different() -> None:
-    """At 99 %, fifty comparisons of equals cry at most twice."""
+    """At 99.4 %, of which eight make one comparison at 95 %, a hundred looks at equals cry at most three times."""
     cries = sum(
-        ratio_interval(_rounds(1.0, seed), _rounds(1.0, seed + 1000), confidence=0.99).excludes(1.0)
-        for seed in range(50)
+        ratio_interval(_rounds(1.0, seed), _rounds(1.0, seed + 1000), confidence=0.994).excludes(1.0)
+        for seed in range(100)
     )
-    assert cries <= 2
+    assert cries <= 3
 
 
 def test_more_confidence_takes_a_wider_interval() -> None:
     """An interval that holds the truth more often holds more."""
     values = _rounds(1.0, seed=3)
-    sure, fair = mean_interval(values, confidence=0.99), mean_interval(values, confidence=0.8)
+    sure, fair = median_interval(values, confidence=0.99), median_interval(values, confidence=0.8)
     assert sure.low < fair.low < fair.high < sure.high
 
 
 def _rounds(level: float, seed: int) -> list[float]:
     draw = random.Random(seed)  # noqa: S311 - test data, not cryptography
-    return [level * draw.gauss(1, 0.05) for _ in range(10)]
+    return [level * draw.gauss(1, 0.05) for _ in range(12)]

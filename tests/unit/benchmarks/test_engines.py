@@ -1,0 +1,66 @@
+"""Engines take turns fairly, and a spoiled turn does not decide a ratio."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import pytest
+
+pytest.importorskip("psutil")
+
+from benchmarks.effort import Effort
+from benchmarks.engine_loop import typical
+from benchmarks.engines import ARTIFACT, ENGINES, TORCH, Batches, EngineLoop, compare_engines, uniform_case
+
+pytestmark = pytest.mark.development
+
+CASE = uniform_case(16, 1, vocabulary=100)
+AT_ONCE = Effort(rounds=1, seconds=0.0, scale=0.0)
+
+
+class FakeLoop:
+    """Says that its turns took what it is told, and writes down that it had one."""
+
+    def __init__(self, name: str, seconds: float, turns: list[str], spoiled: int = -1) -> None:
+        self.name, self.turn_s, self.turns, self.spoiled = name, seconds, turns, spoiled
+
+    def seconds(self, batches: Batches, seconds: float) -> float:
+        """Take a turn."""
+        assert batches == CASE.batches
+        self.turns.append(self.name)
+        return self.turn_s * (3 if self.turns.count(self.name) == self.spoiled else 1)
+
+
+def loops(turns: list[str], spoiled: int = -1) -> Mapping[str, EngineLoop]:
+    """Return engines of which the artifact takes 1 ms and PyTorch 6."""
+    took = dict.fromkeys(ENGINES, 0.002) | {ARTIFACT: 0.001, TORCH: 0.006}
+    fakes = {name: FakeLoop(name, took[name], turns, spoiled if name == ARTIFACT else -1) for name in ENGINES}
+    return cast(Mapping[str, EngineLoop], fakes)
+
+
+def test_every_engine_has_every_place_equally_often() -> None:
+    """After one turn each that does not count; so a machine that becomes slower favours none."""
+    turns: list[str] = []
+    speeds = compare_engines(loops(turns), [CASE], Effort(rounds=1, seconds=0.0, scale=0.1))
+    counted = turns[len(ENGINES) :]
+    places = [counted[place :: len(ENGINES)] for place in range(len(ENGINES))]
+    assert all(place.count(engine) == places[0].count(engine) for place in places for engine in ENGINES)
+    assert speeds[0].rounds == len(counted) / len(ENGINES) >= len(ENGINES)
+
+
+def test_a_ratio_is_that_of_the_artifact_over_the_engine() -> None:
+    """Texts per second likewise come from what a turn took."""
+    speeds = {it.engine: it for it in compare_engines(loops([]), [CASE], AT_ONCE)}
+    assert speeds[TORCH].ratio.estimate == pytest.approx(6)
+    assert speeds[ARTIFACT].texts_per_s == pytest.approx(1000)
+
+
+def test_a_spoiled_turn_does_not_move_a_ratio() -> None:
+    """Somebody else had the core's cache in one of the rounds."""
+    speeds = {it.engine: it for it in compare_engines(loops([], spoiled=3), [CASE], Effort(1, 0.0, scale=0.1))}
+    assert speeds[TORCH].ratio.estimate == pytest.approx(6)
+
+
+def test_runs_with_a_cold_cache_count_only_where_there_are_no_others() -> None:
+    """Another engine had its turn before, and a process that serves has no such neighbour."""
+    assert typical([(0.0, 2.0), (0.002, 2.0), (0.04, 1.0), (0.041, 1.2), (0.042, 1.1)]) == pytest.approx(1.1)
+    assert typical([(0.0, 2.0)]) == pytest.approx(2.0)
