@@ -21,13 +21,15 @@ class Exchange:
     Attributes:
         request: what was sent.
         due_s: when the schedule wanted it sent; in a closed loop, when the caller was free to.
-        sent_s: when it was sent; NaN if nobody listened.
+        begun_s: when the generator turned to it.
+        sent_s: when it was sent, which may have needed a new connection; NaN if nobody listened.
         done_s: when its answer was whole, or given up.
         answer: what came back, if anything.
     """
 
     request: Request
     due_s: float
+    begun_s: float
     sent_s: float = math.nan
     done_s: float = math.nan
     answer: Answer | None = None
@@ -81,8 +83,8 @@ class Outcome:
 
     @property
     def lateness_s(self) -> float:
-        """How late requests left at the 99th percentile."""
-        return quantile([it.sent_s - it.due_s for it in self.exchanges if not math.isnan(it.sent_s)], 0.99)
+        """How late the generator turned to a request at the 99th percentile; later waits are the server's."""
+        return quantile([it.begun_s - it.due_s for it in self.exchanges], 0.99)
 
     @property
     def generator_note(self) -> str:

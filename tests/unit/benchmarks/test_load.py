@@ -1,15 +1,18 @@
 """Loads are sent as planned, and what became of each request is not made prettier than it was."""
 
 import asyncio
+import gc
 import itertools
 import math
+import time
 from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("uvloop")
 
-from benchmarks.client import Address, predict
+from benchmarks import load
+from benchmarks.client import Address, Connection, connect, predict
 from benchmarks.load import Generator, poisson_arrivals
 from benchmarks.outcome import NO_ANSWER
 from tests.unit.benchmarks.conftest import OK, FakeServer
@@ -66,6 +69,53 @@ async def test_a_lost_connection_is_no_answer(fake_server: FakeServer) -> None:
     assert [it.status for it in outcome.exchanges] == [200, NO_ANSWER, 200]
     assert [it.as_expected for it in outcome.exchanges] == [True, False, True]
     assert not math.isnan(outcome.exchanges[1].sent_s)
+
+
+async def test_a_request_that_leaves_late_is_the_generators_fault(fake_server: FakeServer) -> None:
+    """It was busy with something else when the request was due."""
+    arrivals = [0.0, 0.001, 0.002]
+    running = asyncio.create_task(Generator(fake_server.address).open_loop(REQUESTS, arrivals))
+    await asyncio.sleep(0)
+    until = time.perf_counter() + 0.05
+    while time.perf_counter() < until:
+        pass
+    outcome = await running
+    assert outcome.lateness_s > 0.03
+    assert outcome.generator_was_the_limit
+
+
+async def test_a_server_that_takes_no_connections_is_not_the_generators_fault(
+    fake_server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request was sent late, and its latency says so, but the generator had turned to it in time."""
+
+    async def slowly(address: Address) -> Connection:
+        accepted = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.1, accepted.set)
+        await accepted.wait()
+        return await connect(address)
+
+    monkeypatch.setattr(load, "connect", slowly)
+    outcome = await Generator(fake_server.address).open_loop(REQUESTS[:1], [0.0])
+    assert outcome.latencies_s()[0] > 0.09
+    assert outcome.exchanges[0].sent_s > 0.09
+    assert outcome.lateness_s < 0.05
+
+
+def test_the_garbage_collector_rests_during_a_load() -> None:
+    """And is what it was before, also when the load fails."""
+
+    async def look() -> bool:
+        return gc.isenabled()
+
+    async def fail() -> None:
+        raise ConnectionError
+
+    assert not load.run(look())
+    assert gc.isenabled()
+    with pytest.raises(ConnectionError):
+        load.run(fail())
+    assert gc.isenabled()
 
 
 async def test_a_caller_that_gives_up_sends_no_more(fake_server: FakeServer) -> None:
