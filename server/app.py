@@ -109,7 +109,10 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
     cost = _measure(engine, artifact)
     check_known_answers(manifest, tokenization, engine)
     limits = BatchLimits(
-        settings.max_batch_items, settings.max_batch_tokens or cost.best_tokens, settings.max_queue_tokens
+        settings.max_batch_items,
+        settings.max_batch_tokens or cost.best_tokens,
+        settings.max_queue_tokens,
+        manifest.max_length,
     )
     batcher = Batcher(
         engine,

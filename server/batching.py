@@ -113,6 +113,7 @@ class Batcher:
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        self._workers.clear()  # how they ended leads back here: a ring that would keep the engine
         for admission in list(self._open):
             self._give_up(admission, DrainingError(_CLOSED))
         await asyncio.to_thread(self._threads.shutdown)
@@ -137,7 +138,7 @@ class Batcher:
         if loop.time() >= deadline:
             raise self._timed_out()
         known = {row: logits for row in rows if (logits := self._cached(row)) is not None}
-        self.check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
+        self._check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
         admission = Admission(loop.create_future(), [None] * len(rows), time.perf_counter())
         timer = loop.call_at(deadline, self._expire, admission)
         self._open.add(admission)
@@ -161,24 +162,29 @@ class Batcher:
         self._metrics.cache.labels("miss" if logits is None else "hit").inc()
         return logits
 
-    def check_room(self, tokens: int) -> None:
-        """Refuse so many more tokens, before any work is done for them, if the queue can not take them.
+    def check_door(self, rows: int) -> None:
+        """Refuse so many rows that nobody has read yet if the queue is full, as cheaply as possible.
 
         Raises:
-            TooLargeError: if they would not fit into an empty queue.
-            OverloadedError: if they do not fit now.
+            OverloadedError: if they would not be admitted even if each had one token.
+            TooLargeError: if that many would not fit into an empty queue.
         """
+        if not self._cache:  # a row that the cache knows needs no room
+            self._check_room(rows)
+
+    def _check_room(self, tokens: int) -> None:
         limit = self._limits.max_queue_tokens
         if tokens > limit:
             raise TooLargeError(
                 f"the request has {tokens} tokens, more than the {limit} that the queue holds; send fewer texts"
             )
-        if self._queue.tokens + tokens > limit:
+        needed = max(tokens, self._limits.max_row_tokens)
+        if tokens and self._queue.tokens + needed > limit:
             self._metrics.shed.labels("overloaded").inc()
             raise OverloadedError(
-                f"the queue holds {self._queue.tokens} of {limit} tokens and has no room for {tokens} more; "
+                f"the queue holds {self._queue.tokens} of {limit} tokens and has no room for {needed} more; "
                 "retry after the time in Retry-After",
-                self._retry_after_s(self._queue.tokens + tokens - limit),
+                self._retry_after_s(self._queue.tokens + needed - limit),
             )
 
     def _retry_after_s(self, excess_tokens: int) -> float:
@@ -222,10 +228,7 @@ class Batcher:
             while not self._queue:
                 self._wake_up.clear()
                 await self._wake_up.wait()
-            groups: dict[Row, list[Item]] = {}
-            for item in self._queue.take():
-                groups.setdefault(item.row, []).append(item)
-            await self._run(groups)
+            await self._run({items[0].row: items for items in self._queue.take()})
             await self._let_others_come()
 
     async def _run(self, groups: dict[Row, list[Item]]) -> None:

@@ -159,7 +159,7 @@ class TextClassifier:
             OverloadedError: if too much text waits for tokenization.
             VerdictError: as ``Batcher.submit``.
         """
-        self._batcher.check_room(len(texts))  # no text has less than a token, so a full queue needs no tokenizing
+        self._batcher.check_door(len(texts))
         deadline = asyncio.get_running_loop().time() + timeout_s
         started = time.perf_counter()
         tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)

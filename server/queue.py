@@ -2,20 +2,27 @@
 
 Admissions take turns in naming the first row of a micro-batch, so a large one is interleaved with small ones and
 neither long nor short rows starve. Rows next to it in length join while the cost curve says that one run is cheaper
-than two. Equal rows are one row to the engine. The queue knows neither the event loop's tasks nor the engine.
+than two, unless they came so much later that those in between would pay for it. Equal rows are one row to the engine.
+The queue knows neither the event loop's tasks nor the engine.
 """
 
 import asyncio
+import itertools
 import math
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.cost_curve import CostCurve
+
+_MAX_LEAD: Final = 256
+"""Rows that a later one may overtake because it fits an earlier one; more neighbours would hardly be nearer."""
 
 Row = tuple[int, ...]
 """Token ids of one text or window, special tokens included."""
@@ -23,11 +30,20 @@ Row = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What one micro-batch and the queue may hold."""
+    """What one micro-batch and the queue may hold.
+
+    Attributes:
+        max_batch_items: different rows in a micro-batch.
+        max_batch_tokens: padded tokens in a micro-batch of several rows.
+        max_queue_tokens: tokens that wait.
+        max_row_tokens: of the longest row that may come; a queue with less room than that is full for everybody, or
+            else what is left of it would go to the short rows alone.
+    """
 
     max_batch_items: int
     max_batch_tokens: int
     max_queue_tokens: int
+    max_row_tokens: int = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -76,14 +92,15 @@ class Item:
         order: counts rows in the order in which they came.
     """
 
-    __slots__ = ("admission", "index", "key", "row")
+    __slots__ = ("admission", "index", "key", "order", "row")
 
     def __init__(self, row: Row, index: int, admission: Admission, order: int) -> None:
         self.row = row
         self.index = index
         self.admission = admission
-        self.key = (len(row), row, order)
-        """By length, and equal rows side by side."""
+        self.order = order
+        self.key = (len(row), order)
+        """By length, then by age."""
 
 
 _key = attrgetter("key")
@@ -101,63 +118,107 @@ class Queue:
         self._limits = limits
         self._cost = cost
         self._turns: deque[Admission] = deque()
-        self._by_length: list[Item] = []
+        self._equals: dict[Row, list[Item]] = {}
+        self._by_length: list[Item] = []  # the oldest of each list of equals
+        self._waiting = 0
         self.tokens = 0
 
     def __len__(self) -> int:
         """Return the rows that wait."""
-        return len(self._by_length)
+        return self._waiting
 
     def add(self, item: Item) -> None:
         """Append a row; its admission takes its turn behind those that wait already."""
         if not item.admission.waiting:
             self._turns.append(item.admission)
         item.admission.waiting[item] = None
-        insort(self._by_length, item, key=_key)
+        equals = self._equals.setdefault(item.row, [])
+        if not equals:
+            insort(self._by_length, item, key=_key)
+        equals.append(item)
+        self._waiting += 1
         self.tokens += len(item.row)
 
     def remove(self, item: Item) -> None:
         """Take a waiting row out."""
-        del self._by_length[bisect_left(self._by_length, item.key, key=_key)]
+        equals = self._equals[item.row]
+        oldest = equals[0]
+        equals.remove(item)
+        if not equals:
+            del self._equals[item.row]
+        if oldest is item:
+            del self._by_length[self._place(item.key)]
+            if equals:
+                insort(self._by_length, equals[0], key=_key)
+        self._leave(item)
+
+    def take(self) -> list[list[Item]]:
+        """Take the next micro-batch out: for each of its rows all items that are equal; there must be one."""
+        admission = self._turns[0]
+        self._turns.rotate(-1)
+        first = self._equals[next(iter(admission.waiting)).row][0]
+        chosen = self._with_neighbours(first)
+        for item in chosen:
+            del self._by_length[self._place(item.key)]
+        groups = [self._equals.pop(item.row) for item in chosen]
+        for item in itertools.chain.from_iterable(groups):
+            self._leave(item)
+        return groups
+
+    def _leave(self, item: Item) -> None:
         del item.admission.waiting[item]
         if not item.admission.waiting:
             self._turns.remove(item.admission)
+        self._waiting -= 1
         self.tokens -= len(item.row)
 
-    def take(self) -> list[Item]:
-        """Take the next micro-batch out; the queue must not be empty."""
-        admission = self._turns[0]
-        self._turns.rotate(-1)
-        low, high = self._neighbours(next(iter(admission.waiting)))
-        items = self._by_length[low:high]
-        for item in items:
-            self.remove(item)
-        return items
-
-    def _neighbours(self, first: Item) -> tuple[int, int]:
-        """Return the slice of rows around ``first`` that run together, nearest in length first."""
-        low = bisect_left(self._by_length, first.key, key=_key)
-        high = low + 1
-        rows = 1
+    def _with_neighbours(self, first: Item) -> list[Item]:
+        """Return the rows that run together with ``first``, nearest in length first, and the oldest of a length."""
+        chosen, longest = [first], len(first.row)
+        longer, shorter = self._longer(first), self._shorter(first)
+        up, down = next(longer, None), next(shorter, None)
         while True:
-            shorter, longer = self._gain(low, high, rows, low - 1), self._gain(low, high, rows, high)
-            if max(shorter, longer) < 0:
-                return low, high
-            step_down = shorter >= longer
-            joined = self._by_length[low - 1 if step_down else high].row
-            rows += joined != self._by_length[low if step_down else high - 1].row
-            low, high = (low - 1, high) if step_down else (low, high + 1)
+            gain_up, gain_down = (self._gain(len(chosen), longest, item) for item in (up, down))
+            if up and gain_up >= max(gain_down, 0.0):
+                chosen.append(up)
+                longest, up = len(up.row), next(longer, None)
+            elif down and gain_down >= 0:
+                chosen.append(down)
+                down = next(shorter, None)
+            else:
+                return chosen
 
-    def _gain(self, low: int, high: int, rows: int, index: int) -> float:
-        """Return the seconds saved if the row at ``index`` joins the slice; negative where it should not."""
-        if not 0 <= index < len(self._by_length):
+    def _longer(self, first: Item) -> Iterator[Item]:
+        """Yield the rows of the same length and above, the nearest first."""
+        index = self._place((len(first.row), 0))
+        while index < len(self._by_length):
+            item = self._by_length[index]
+            if item.order > first.order + _MAX_LEAD:
+                index = self._place((len(item.row) + 1, 0))
+                continue
+            if item is not first:
+                yield item
+            index += 1
+
+    def _shorter(self, first: Item) -> Iterator[Item]:
+        """Yield the shorter rows, the nearest first."""
+        end = self._place((len(first.row), 0))
+        while end:
+            length = len(self._by_length[end - 1].row)
+            start = self._place((length, 0))
+            yield from self._by_length[start : self._place((length, first.order + _MAX_LEAD + 1), end)]
+            end = start
+
+    def _place(self, key: tuple[int, int], end: int | None = None) -> int:
+        return bisect_left(self._by_length, key, hi=end, key=_key)
+
+    def _gain(self, rows: int, longest: int, item: Item | None) -> float:
+        """Return the seconds saved if an item joins so many rows; negative where it should not."""
+        if item is None or rows == self._limits.max_batch_items:
             return -math.inf
-        row = self._by_length[index].row
-        if row == self._by_length[low if index < low else high - 1].row:
-            return math.inf
-        longest = len(self._by_length[high - 1].row)
-        joint_tokens = max(longest, len(row)) * (rows + 1)
-        if rows == self._limits.max_batch_items or joint_tokens > self._limits.max_batch_tokens:
+        length = len(item.row)
+        joint_tokens = max(longest, length) * (rows + 1)
+        if joint_tokens > self._limits.max_batch_tokens:
             return -math.inf
-        apart = self._cost.seconds(longest * rows) + self._cost.seconds(len(row))
+        apart = self._cost.seconds(longest * rows) + self._cost.seconds(length)
         return apart - self._cost.seconds(joint_tokens)

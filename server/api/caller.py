@@ -51,7 +51,9 @@ class WhileConnected:
         self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-        if self._gone and isinstance(error, asyncio.CancelledError) and self._task and not self._task.uncancel():
+        task = self._task
+        del self._timer, self._watcher, self._task  # each leads back here: a ring that only the collector would free
+        if self._gone and isinstance(error, asyncio.CancelledError) and task and not task.uncancel():
             raise CallerGoneError("the caller disconnected before its answer was ready") from error
 
     def _start(self) -> None:

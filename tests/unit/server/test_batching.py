@@ -103,6 +103,65 @@ async def test_a_full_queue_refuses_the_whole_request() -> None:
         assert [[5, 10]] == answers(await fits)
 
 
+async def test_what_is_left_of_a_queue_is_not_for_short_rows_alone() -> None:
+    """Without room for the longest row there is none for anybody, or in an overload long rows would never get in."""
+    engine = GatedEngine(EchoEngine())
+    limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=100, max_row_tokens=40)
+    async with running(engine, limits) as bench:
+        tasks = [bench.submit([make_row(1, 10)])]
+        await engine.reached(1)
+        tasks += [bench.submit([make_row(2, 30)]), bench.submit([make_row(3, 31)])]
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError, match="61 of 100 tokens and has no room for 40 more"):
+            await asyncio.wait_for(bench.submit([make_row(4, 2)]), 5)
+        engine.let_pass()
+        await engine.reached(2)
+        tasks.append(bench.submit([make_row(5, 40)]))
+        await asyncio.sleep(0)
+        assert 31 + 40 == bench.figures()["verdict_queue_tokens"]
+        engine.open()
+        assert [[[1, 10]], [[2, 30]], [[3, 31]], [[5, 40]]] == [answers(it) for it in await settle(tasks)]
+
+
+async def test_a_full_queue_refuses_at_the_door() -> None:
+    """Texts that nobody has read yet are refused while the queue is full, and counted."""
+    engine = GatedEngine(EchoEngine())
+    limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=100, max_row_tokens=40)
+    async with running(engine, limits) as bench:
+        bench.batcher.check_door(100)
+        with pytest.raises(TooLargeError, match="101 tokens, more than the 100"):
+            bench.batcher.check_door(101)
+        tasks = [bench.submit([make_row(1, 10)])]
+        await engine.reached(1)
+        tasks += [bench.submit([make_row(2, 30)]), bench.submit([make_row(3, 31)])]
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError) as caught:
+            bench.batcher.check_door(1)
+        assert caught.value.retry_after_s >= 1
+        assert 1 == bench.figures()["verdict_shed_total{reason=overloaded}"]
+        engine.open()
+        await settle(tasks)
+
+
+async def test_a_remembered_row_is_answered_while_the_queue_is_full() -> None:
+    """What needs no run needs no room, neither at the door nor behind it."""
+    engine = GatedEngine(EchoEngine())
+    limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=40, max_row_tokens=40)
+    async with running(engine, limits, cache_items=2) as bench:
+        first = bench.submit([make_row(1, 10)])
+        await engine.reached(1)
+        engine.let_pass()
+        await first
+        tasks = [bench.submit([make_row(2, 10)])]
+        await engine.reached(2)
+        tasks.append(bench.submit([make_row(3, 30)]))
+        await asyncio.sleep(0)
+        bench.batcher.check_door(1)
+        assert [[1, 10]] == answers(await asyncio.wait_for(bench.submit([make_row(1, 10)]), 5))
+        engine.open()
+        await settle(tasks)
+
+
 async def test_retry_after_follows_the_rate_at_which_the_queue_drains() -> None:
     """Once runs have been measured, twice the excess means at least as long a wait."""
     engine = GatedEngine(EchoEngine())

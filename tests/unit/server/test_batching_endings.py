@@ -1,6 +1,8 @@
 """Batching: callers that go, deadlines that pass and runs that fail touch nobody else."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -153,3 +155,19 @@ async def test_closing_tells_whoever_still_waits_or_runs() -> None:
     assert [DrainingError] * 2 == [type(result) for result in results]
     with pytest.raises(DrainingError):
         await bench.submit([make_row(3, 5)])
+
+
+async def test_a_closed_batcher_lets_go_of_its_engine() -> None:
+    """The engine that a reload replaces is freed at once: the collector does not look at what stood at the start."""
+    engine = EchoEngine()
+    alive = weakref.ref(engine)
+    gc.disable()
+    try:
+        async with running(engine) as bench:
+            await bench.submit([make_row(1, 5)])
+        for gauge in (bench.metrics.queue_depth, bench.metrics.queue_tokens):
+            gauge.set_function(lambda: 0.0)  # as the next batcher does
+        del engine, bench
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -1,5 +1,6 @@
 """The classifier: calibrated probabilities, window averages, labels and counts."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,17 +17,18 @@ from server.cache import LogitsCache
 from server.classifier import Classification, TextClassifier, calibrated_softmax
 from server.cost_curve import CostCurve
 from server.engine import Batch, Engine
-from server.errors import EngineFailedError, TooLargeError
+from server.errors import EngineFailedError, OverloadedError, TooLargeError
 from server.metrics import Metrics
 from server.queue import BatchLimits
 from server.tokenization import Tokenization
-from tests.support.engines import EchoEngine, FixedEngine, PoisonedEngine
+from tests.support.engines import EchoEngine, FixedEngine, GatedEngine, PoisonedEngine
 from tests.support.figures import read_figures
 from tests.support.tiny import TINY, WORDS
 
 pytestmark = pytest.mark.anyio
 
 THREE = ("no", "maybe", "yes")
+ROOMY = BatchLimits(8, 256, 100_000)
 
 
 class CountingEngine:
@@ -48,7 +50,9 @@ def make_manifest(labels: Sequence[str], temperature: float = 1.0, truncation: T
 
 
 @asynccontextmanager
-async def classifying(engine: Engine, manifest: Manifest) -> AsyncIterator[tuple[TextClassifier, Metrics]]:
+async def classifying(
+    engine: Engine, manifest: Manifest, limits: BatchLimits = ROOMY
+) -> AsyncIterator[tuple[TextClassifier, Metrics]]:
     """Run a classifier over the engine."""
     metrics = Metrics()
     tokenizer = Tokenizer.from_file(str(TINY / "tokenizer.json"))
@@ -57,7 +61,7 @@ async def classifying(engine: Engine, manifest: Manifest) -> AsyncIterator[tuple
         engine,
         pad_token_id=0,
         workers=1,
-        limits=BatchLimits(8, 256, 100_000),
+        limits=limits,
         cost=CostCurve([(1, 1.0), (1000, 1.0)]),
         cache=LogitsCache(0),
         metrics=metrics,
@@ -155,6 +159,24 @@ async def test_a_full_queue_refuses_before_tokenizing() -> None:
         with pytest.raises(TooLargeError):
             await classifier.classify(["a"] * 100_001, truncation=None, timeout_s=60)
         assert 0 == read_figures(metrics.render())["verdict_tokenize_seconds_count"]
+
+
+async def test_a_text_for_which_there_is_no_room_is_not_tokenized() -> None:
+    """A full queue refuses by the longest text that the model reads, so that refusals cost next to nothing."""
+    engine = GatedEngine(EchoEngine())
+    limits = BatchLimits(1, 256, max_queue_tokens=20, max_row_tokens=18)
+    async with classifying(engine, make_manifest(("x", "y")), limits) as (classifier, metrics):
+        runs = asyncio.create_task(classifier.classify(["a"], truncation=None, timeout_s=60))
+        await engine.reached(1)
+        waits = asyncio.create_task(classifier.classify(["b"], truncation=None, timeout_s=60))
+        await asyncio.sleep(0)
+        read = [read_figures(metrics.render())["verdict_tokenize_seconds_count"]]
+        with pytest.raises(OverloadedError):
+            await asyncio.wait_for(classifier.classify(["c"], truncation=None, timeout_s=60), 5)
+        read.append(read_figures(metrics.render())["verdict_tokenize_seconds_count"])
+        engine.open()
+        await asyncio.gather(runs, waits)
+    assert [2, 2] == read
 
 
 async def test_a_failing_request_predicts_nothing() -> None:

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 
-from server.process import main
+from server.lifecycle import Lifecycle
+from server.metrics import Metrics
+from server.process import DrainingServer, main
+from tests.support.classifiers import FakeClassifier
 from tests.support.engines import PATIENCE_S
 from tests.support.tiny import TINY
 
@@ -118,6 +122,22 @@ def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host
         caller.join()
         logging.getLogger("server").removeHandler(listening)
     assert [200] == answers
+
+
+@pytest.mark.anyio
+async def test_garbage_is_looked_for_while_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at every object, which takes longer the more requests are open, comes between requests."""
+    looks: list[int] = []
+    monkeypatch.setattr(gc, "collect", lambda: looks.append(1))
+    lifecycle = Lifecycle(Metrics())
+    server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1)
+    with lifecycle.in_flight:
+        for tick in range(1000):
+            assert not await server.on_tick(tick)
+    assert [] == looks
+    for tick in range(1000):
+        assert not await server.on_tick(tick)
+    assert 1 <= len(looks) <= 10
 
 
 def _has_ipv6() -> bool:

@@ -1,6 +1,7 @@
 """The middleware: an id, a count and a log line for every request, a refusal while draining."""
 
 import asyncio
+import gc
 import json
 import logging
 import re
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from server.api import caller
 from server.app import create_app
 from tests.support.classifiers import FakeClassifier
 from tests.support.figures import read_figures
@@ -184,6 +186,44 @@ async def test_a_caller_that_goes_while_it_waits_is_let_go() -> None:
     assert cancelled.is_set()
     assert 499 == sent[0]["status"]
     assert 1 == read_figures(app.state.metrics.render())["verdict_texts_total{outcome=caller_gone}"]
+
+
+@pytest.mark.parametrize("goes", [False, True])
+async def test_a_request_that_waits_leaves_no_ring_behind(monkeypatch: pytest.MonkeyPatch, *, goes: bool) -> None:
+    """Whether it is answered or its caller goes, what watched it is freed at once, without the collector's help."""
+    monkeypatch.setattr(caller, "_UNWATCHED_S", 0.0)
+    watched = asyncio.Event()
+
+    class Patient(FakeClassifier):
+        async def classify(self, *args: Any, **kwargs: Any) -> Any:
+            await (asyncio.Event() if goes else watched).wait()
+            return await super().classify(*args, **kwargs)
+
+    app = create_app(make_settings(), Patient())
+    body = iter([{"type": "http.request", "body": b'{"text": "good"}', "more_body": False}])
+
+    async def receive() -> Any:
+        if message := next(body, None):
+            return message
+        watched.set()
+        if not goes:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        pass
+
+    async with serving(app):
+        gc.collect()
+        gc.disable()
+        try:
+            await asyncio.wait_for(app(make_scope("POST", "/predict"), receive, send), 5)
+            await asyncio.sleep(0)  # the watcher ends
+            left = [it for it in gc.get_objects() if isinstance(it, caller.WhileConnected)]
+        finally:
+            gc.enable()
+    assert watched.is_set()
+    assert [] == left
 
 
 async def test_a_server_that_cancels_a_request_is_obeyed() -> None:
