@@ -49,19 +49,18 @@ class Duel:
     cpu_ratio: Interval
 
 
-def duel(first: Server, second: Server, load: Load, effort: Effort, confidence: float = 0.95) -> Duel:
+def duel(first: Server, second: Server, load: Load, effort: Effort) -> Duel:
     """Let two servers take turns at a load.
 
     Args:
         first: the one that is divided by.
         second: the one that is divided.
-        load: what both get; the requests go on from round to round, the same for both in each.
+        load: what both get; the requests go on from round to round.
         effort: rounds, and seconds of each server in one.
-        confidence: of the intervals.
     """
     rates: dict[Server, list[float]] = {first: [], second: []}
     efficiencies: dict[Server, list[float]] = {first: [], second: []}
-    per_round = {server: _warm_up(server, load, effort.seconds) for server in (first, second)}
+    per_round = _same_if_close({server: _warm_up(server, load, effort.seconds) for server in (first, second)})
     for number in range(effort.rounds):
         for server in (first, second) if number % 2 else (second, first):
             count = per_round[server]
@@ -75,9 +74,31 @@ def duel(first: Server, second: Server, load: Load, effort: Effort, confidence: 
         load=load.name,
         first_per_s=statistics.fmean(rates[first]),
         second_per_s=statistics.fmean(rates[second]),
-        ratio=ratio_interval(rates[second], rates[first], confidence=confidence),
-        cpu_ratio=ratio_interval(efficiencies[second], efficiencies[first], confidence=confidence),
+        ratio=ratio_interval(rates[second], rates[first]),
+        cpu_ratio=ratio_interval(efficiencies[second], efficiencies[first]),
     )
+
+
+def join(blocks: Sequence[Duel], confidence: float) -> Duel:
+    """Return several duels at one load, each between servers started anew, as one, with an interval over the duels.
+
+    Rounds of one pair of processes are not independent: what a process measured at its start, and where its memory
+    lies, goes with it. Only other processes tell how much of a difference that is.
+    """
+    ones = [1.0] * len(blocks)
+    return Duel(
+        load=blocks[0].load,
+        first_per_s=statistics.fmean(it.first_per_s for it in blocks),
+        second_per_s=statistics.fmean(it.second_per_s for it in blocks),
+        ratio=ratio_interval([it.ratio.estimate for it in blocks], ones, confidence),
+        cpu_ratio=ratio_interval([it.cpu_ratio.estimate for it in blocks], ones, confidence),
+    )
+
+
+def _same_if_close(counts: dict[Server, int]) -> dict[Server, int]:
+    """Give servers that are about as fast the same requests; one that is many times slower gets fewer."""
+    few, many = sorted(counts.values())
+    return dict.fromkeys(counts, few) if many < 2 * few else counts
 
 
 def _warm_up(server: Server, load: Load, seconds: float) -> int:

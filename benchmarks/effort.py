@@ -30,5 +30,5 @@ class Effort:
         return seconds * self.scale
 
 
-FULL = Effort(rounds=10, seconds=1.2, scale=1.0)
+FULL = Effort(rounds=12, seconds=1.2, scale=1.0)
 QUICK = Effort(rounds=2, seconds=0.1, scale=0.01)

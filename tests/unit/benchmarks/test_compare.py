@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("psutil")
 
 from benchmarks.compare import TargetError, judge, launch_of, slowed
-from benchmarks.duel import Duel
+from benchmarks.duel import Duel, join
 from benchmarks.statistics import Interval
 from tests.support.tiny import TINY
 
@@ -57,3 +57,19 @@ def test_a_slowed_server_is_the_same_server() -> None:
 def test_a_verdict_needs_an_interval_that_excludes_one(clock: Interval, cpu: Interval, verdict: str) -> None:
     """The clock decides, CPU seconds where only they can."""
     assert judge(Duel("load", 1.0, 1.0, clock, cpu)) == verdict
+
+
+def test_an_interval_goes_over_starts_not_over_turns() -> None:
+    """Two pairs of processes that are sure of opposite things show nothing, however sure each is."""
+    faster, slower = Interval(1.1, 1.09, 1.11), Interval(0.91, 0.90, 0.92)
+    starts = [Duel("load", 100.0, 110.0, it, it) for it in (faster, slower) * 6]
+    joined = join(starts, confidence=0.99)
+    assert (joined.ratio.low, joined.ratio.high) == pytest.approx((0.91, 1.1))
+    assert judge(joined) == "no difference shown"
+
+
+def test_starts_that_agree_carry_a_verdict() -> None:
+    """One of twelve that was disturbed changes nothing."""
+    ratios = [0.86, 0.85, 0.87, 0.86, 1.3, 0.85, 0.86, 0.84, 0.86, 0.85, 0.87, 0.86]
+    starts = [Duel("load", 100.0, 100.0 * it, Interval(it, it, it), UNSURE) for it in ratios]
+    assert judge(join(starts, confidence=0.99)) == "B is 14.0% slower"
