@@ -21,7 +21,7 @@ def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path,
         done.append(section)
 
     with console.status("engines (the first run makes the models to compare with)"):
-        finish(sections.engines(rig, Effort(max(effort.rounds // 3, 2), effort.seconds, effort.scale), checkpoint))
+        finish(sections.engines(rig, effort, checkpoint))
     with rig.server() as server:
         context["server"] = {"start_s": server.start_s, "resident_bytes_at_start": server.usage().resident_bytes}
         with console.status("closed loops"):
@@ -30,7 +30,8 @@ def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path,
             finish(sections.open_loops(rig, server, effort))
         context["server"]["resident_bytes_at_end"] = server.usage().resident_bytes
     with console.status("ratios"):
-        finish(sections.ratios(rig, Effort(max(effort.rounds // 2, 2), effort.seconds, effort.scale)))
+        # More and shorter turns than a promise of its own gets: rounds that a neighbour spoils shall be a minority.
+        finish(sections.ratios(rig, Effort(max(effort.rounds * 2 // 3, 1), effort.seconds * 2 / 3, effort.scale)))
     document = report.write("bench", context, done, directory)
     console.print(f"[dim]written to {directory}[/]")
     return _summary(document)

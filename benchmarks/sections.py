@@ -13,7 +13,7 @@ from benchmarks.effort import Effort
 from benchmarks.engines import ENGINES, Case, compare_engines, mixed_case, start_engines, uniform_case
 from benchmarks.load import Generator, poisson_arrivals, run
 from benchmarks.outcome import Outcome
-from benchmarks.promises.register import PROMISES, RATIOS
+from benchmarks.promises import throughput
 from benchmarks.promises.summary import summarize
 from benchmarks.ratios import BATCH_TEXTS, batches, single
 from benchmarks.reference import make_reference
@@ -63,7 +63,7 @@ def closed_loops(rig: Rig, server: Server, effort: Effort) -> Section:
         if callers * requests[0].texts > _MOST_TEXTS:
             continue  # the last answer would come long after the time is over, and tells nothing new
         endless = itertools.cycle(requests)
-        outcome = run(Generator(server.address).closed_loop(endless, callers, duration_s=effort.lasting(4)))
+        outcome = run(Generator(server.address).closed_loop(endless, callers, duration_s=effort.lasting(3.5)))
         figures.append({"shape": shape, "callers": callers, **_figures(outcome)})
     columns = ["closed loop", "callers", "texts/s", "p50 ms", "p99 ms"]
     rows = [[it["shape"], str(it["callers"]), *_cells(it)] for it in figures]
@@ -78,7 +78,7 @@ def open_loops(rig: Rig, server: Server, effort: Effort) -> Section:
     figures = []
     for load in _LOADS:
         rate = load * capacity.texts_per_s
-        arrivals = poisson_arrivals(rate, effort.lasting(12 if load < 1 else 8), _OPEN_SEED)
+        arrivals = poisson_arrivals(rate, effort.lasting(10 if load < 1 else 8), _OPEN_SEED)
         outcome = run(Generator(server.address).open_loop(requests, arrivals))
         refused = sum(it.status != 200 for it in outcome.exchanges) / max(len(outcome.exchanges), 1)  # noqa: PLR2004 - OK
         figures.append({"load": load, "offered_per_s": rate, "refused_share": refused, **_figures(outcome)})
@@ -93,22 +93,19 @@ def open_loops(rig: Rig, server: Server, effort: Effort) -> Section:
 
 def ratios(rig: Rig, effort: Effort) -> Section:
     """Compare with the bare loop: same artifact, same texts, one by one in one process, no HTTP."""
-    findings = [finding for name in RATIOS for finding in PROMISES[name](rig, effort)]
-    return summarize("ratios", "Ratios to the bare loop", findings)
+    return summarize("ratios", "Ratios to the bare loop", throughput.together(rig, effort))
 
 
 def _engine_cases(rig: Rig, manifest: Manifest, effort: Effort) -> list[Case]:
     tokenizer = Tokenizer.from_file(str(rig.artifact / "tokenizer.json"))
     vocabulary = tokenizer.get_vocab_size()
     tokenization = Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
-    lengths = [length for length in _LENGTHS if length <= manifest.max_length]
-    if effort.quick:
-        lengths = lengths[:1]
+    lengths = [length for length in _LENGTHS if length <= manifest.max_length][: 1 if effort.quick else None]
     alone = [uniform_case(length, 1, vocabulary) for length in lengths]
     together = [uniform_case(length, 8, vocabulary) for length in lengths]
     mixes = []
     for corpus, count in ((rig.texts.sentences, 32), (rig.texts.reviews, 8)):
-        texts = tokenization.encode(corpus.take(count), manifest.truncation)
+        texts = tokenization.encode(corpus.take(1 if effort.quick else count), manifest.truncation)
         rows = [window for text in texts for window in text.windows]
         mixes += [mixed_case(corpus.name, rows, 1), mixed_case(corpus.name, rows, 8)]
     return [*alone, *together, *mixes]

@@ -9,10 +9,10 @@ from benchmarks.promises.finding import Finding
 from benchmarks.rig import Rig
 
 PROMISES: Final[Mapping[str, Callable[[Rig, Effort], list[Finding]]]] = {
-    "closed-sentences": throughput.closed_sentences,
-    "closed-reviews": throughput.closed_reviews,
-    "batch-sentences": throughput.batch_sentences,
-    "idle-latency": throughput.idle_latency,
+    "closed-sentences": throughput.alone(throughput.closed_sentences),
+    "closed-reviews": throughput.alone(throughput.closed_reviews),
+    "batch-sentences": throughput.alone(throughput.batch_sentences),
+    "idle-latency": throughput.alone(throughput.idle_latency),
     "open-loop": steady.open_loop,
     "overload": overload.overload,
     "soak": soak.soak,

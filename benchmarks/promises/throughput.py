@@ -1,48 +1,81 @@
 """Throughput and idle latency against the bare loop: what HTTP, queue and micro-batches cost or gain."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from benchmarks.bare import BareLoop
 from benchmarks.client import Request
 from benchmarks.corpus import Corpus
 from benchmarks.effort import Effort
 from benchmarks.promises.finding import Finding
 from benchmarks.ratios import BATCH_TEXTS, batches, latency_gap, rate_ratio, single
-from benchmarks.rig import Rig
+from benchmarks.rig import Rig, Texts
+from benchmarks.servers import Server
 
 
-def closed_sentences(rig: Rig, effort: Effort) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A server and a bare loop on the same cores, and what they are given.
+
+    Attributes:
+        server: the one.
+        bare: the other.
+        texts: what both get.
+        effort: how long.
+    """
+
+    server: Server
+    bare: BareLoop
+    texts: Texts
+    effort: Effort
+
+
+def alone(measure: Callable[[Pair], Finding]) -> Callable[[Rig, Effort], list[Finding]]:
+    """Return a promise that starts a server and a bare loop of its own."""
+
+    def promise(rig: Rig, effort: Effort) -> list[Finding]:
+        with rig.server() as server, rig.bare() as bare:
+            return [measure(Pair(server, bare, rig.texts, effort))]
+
+    return promise
+
+
+def together(rig: Rig, effort: Effort) -> list[Finding]:
+    """Measure all of them on one server and one bare loop."""
+    with rig.server() as server, rig.bare() as bare:
+        pair = Pair(server, bare, rig.texts, effort)
+        return [measure(pair) for measure in (closed_sentences, closed_reviews, batch_sentences, idle_latency)]
+
+
+def closed_sentences(pair: Pair) -> Finding:
     """Sixteen callers send single sentences in a closed loop."""
-    return [_ratio(rig, effort, "16 callers, sentences", rig.texts.sentences, single, callers=16, bound=1.10)]
+    return _ratio(pair, "16 callers, sentences", pair.texts.sentences, single, callers=16, bound=1.10)
 
 
-def closed_reviews(rig: Rig, effort: Effort) -> list[Finding]:
+def closed_reviews(pair: Pair) -> Finding:
     """Sixteen callers send whole reviews in a closed loop."""
-    return [_ratio(rig, effort, "16 callers, reviews", rig.texts.reviews, single, callers=16, bound=0.97)]
+    return _ratio(pair, "16 callers, reviews", pair.texts.reviews, single, callers=16, bound=0.97)
 
 
-def batch_sentences(rig: Rig, effort: Effort) -> list[Finding]:
+def batch_sentences(pair: Pair) -> Finding:
     """Four callers send batches of 64 sentences in a closed loop."""
     what = f"4 callers, batches of {BATCH_TEXTS} sentences"
-    return [_ratio(rig, effort, what, rig.texts.sentences, batches, callers=4, bound=1.25, multiple=BATCH_TEXTS)]
+    return _ratio(pair, what, pair.texts.sentences, batches, callers=4, bound=1.25, multiple=BATCH_TEXTS)
 
 
-def idle_latency(rig: Rig, effort: Effort) -> list[Finding]:
+def idle_latency(pair: Pair) -> Finding:
     """One caller sends single sentences to an idle server."""
-    with rig.server() as server, rig.bare() as bare:
-        gap = latency_gap(server.address, bare, rig.texts.sentences, effort)
-    medians = (
-        f"server {gap.server_median_s * 1000:.2f} ms, bare loop {gap.bare_median_s * 1000:.2f} ms, "
-        f"{gap.ratio.estimate:.3f} times it"
+    gap = latency_gap(pair.server.address, pair.bare, pair.texts.sentences, pair.effort)
+    note = (
+        f"[{gap.gap_s.low * 1000:.2f}, {gap.gap_s.high * 1000:.2f}]; server {gap.server_median_s * 1000:.2f} ms, "
+        f"bare loop {gap.bare_median_s * 1000:.2f} ms, {gap.ratio.estimate:.3f} times it"
     )
-    interval = f"[{gap.gap_s.low * 1000:.2f}, {gap.gap_s.high * 1000:.2f}]"
     what = "1 caller, sentences: median latency above the bare loop's"
-    note = f"{interval}; {medians}"
-    return [Finding(what, gap.gap_s.estimate * 1000, "ms", "at most", 0.7, note, relative=gap.ratio.estimate)]
+    return Finding(what, gap.gap_s.estimate * 1000, "ms", "at most", 0.7, note, relative=gap.ratio.estimate)
 
 
 def _ratio(
-    rig: Rig,
-    effort: Effort,
+    pair: Pair,
     what: str,
     corpus: Corpus,
     render: Callable[[Sequence[str]], list[Request]],
@@ -51,8 +84,9 @@ def _ratio(
     bound: float,
     multiple: int = 1,
 ) -> Finding:
-    with rig.server() as server, rig.bare() as bare:
-        measured = rate_ratio(server, bare, corpus, render, callers=callers, effort=effort, multiple=multiple)
+    measured = rate_ratio(
+        pair.server, pair.bare, corpus, render, callers=callers, effort=pair.effort, multiple=multiple
+    )
     note = (
         f"[{measured.ratio.low:.3f}, {measured.ratio.high:.3f}]; server {measured.server_texts_per_s:.1f}, "
         f"bare loop {measured.bare_texts_per_s:.1f} texts/s; by CPU seconds {measured.cpu_ratio}; "
