@@ -71,6 +71,15 @@ async def test_the_nearest_in_length_join_first() -> None:
     assert [20, 21, 19, 18] == line.take()
 
 
+async def test_what_a_run_costs_beside_the_engine_is_saved_too() -> None:
+    """Even where a token costs the same in any batch, rows join as long as padding costs less than another run."""
+    microseconds = CostCurve([(tokens, tokens * 100e-6) for tokens in (10, 100, 1000)])
+    line = Line(cost=microseconds)
+    for length in (20, 20, 22, 25, 27):
+        line.come(length)
+    assert [[20, 20], [22, 25], [27]] == [line.take() for _ in range(3)]
+
+
 async def test_nobody_overtakes_too_many(line: Line) -> None:
     """A row that came long after the first does not join it, however well it fits: those between have waited longer."""
     line.come(30)
