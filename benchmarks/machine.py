@@ -40,6 +40,7 @@ def describe(artifact: Path, placement: Placement) -> dict[str, Any]:
             "cores": os.cpu_count(),
             "server_cores": list(placement.server),
             "load_cores": list(placement.load),
+            "quota_vcpus": quota_vcpus(),
             "cgroup": _quota(),
             "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
             "load_average": [round(load, 2) for load in os.getloadavg()],
@@ -71,9 +72,19 @@ def _cpu_field(name: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
-def _quota() -> dict[str, str]:
+def quota_vcpus(cgroup: Path = _CGROUP) -> float | None:
+    """Return the CPU seconds per second that the control group gives; None where it sets no limit."""
+    quota = _quota(cgroup)
+    if "cpu.max" in quota:
+        limit, period = quota["cpu.max"].split()
+    else:
+        limit, period = quota.get("cpu.cfs_quota_us", "-1"), quota.get("cpu.cfs_period_us", "1")
+    return None if limit in {"max", "-1"} else int(limit) / int(period)
+
+
+def _quota(cgroup: Path = _CGROUP) -> dict[str, str]:
     """Return what the cgroup says of CPU time, v2 or v1, as it says it."""
-    files = (_CGROUP / name for name in _QUOTA_FILES)
+    files = (cgroup / name for name in _QUOTA_FILES)
     return {path.name: path.read_text().strip() for path in files if path.exists()}
 
 

@@ -65,13 +65,21 @@ def _head(context: Mapping[str, Any]) -> str:
     return (
         f"`{context['command']}` on {context['measured_at']}, commit {context['source_commit']}.\n\n"
         f"- Machine: {machine['cores']} cores of {machine['cpu']} ({', '.join(machine['flags'])}), "
-        f"{machine['memory_gb']} GB; server on core {_list(machine['server_cores'])}, load on "
+        f"{machine['memory_gb']} GB{_quota(machine)}; server on core {_list(machine['server_cores'])}, load on "
         f"{_list(machine['load_cores'])}; load average at the start {machine['load_average'][0]}; "
         f"Python {machine['python']}\n"
         f"- Artifact: {artifact['name']} {artifact['version']} ({artifact['quantization']}, "
         f"{artifact['bytes'] / 1e6:.1f} MB, at most {artifact['max_length']} tokens)\n"
         f"- Versions: {versions}\n"
     )
+
+
+def _quota(machine: Mapping[str, Any]) -> str:
+    """Say what the control group allows, if that was looked at."""
+    if "quota_vcpus" not in machine:
+        return ""
+    vcpus = machine["quota_vcpus"]
+    return ", no CPU quota" if vcpus is None else f", A QUOTA OF {vcpus:g} CPUs"
 
 
 def _list(cores: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ pytest.importorskip("rich")
 
 from benchmarks import machine
 from benchmarks.process import Placement
-from benchmarks.report import write
+from benchmarks.report import markdown, write
 from benchmarks.section import Section, Table
 from tests.support.tiny import TINY
 
@@ -31,9 +31,31 @@ def test_a_report_says_where_its_figures_come_from(tmp_path: Path) -> None:
     document = write("bench", context, [SECTION], tmp_path)
     assert json.loads((tmp_path / "bench.json").read_text()) == document
     assert {"measured_at", "command", "source_commit", "machine", "versions", "artifact"} <= document.keys()
-    assert {"cpu", "flags", "cores", "server_cores", "cgroup"} <= document["machine"].keys()
+    assert {"cpu", "flags", "cores", "server_cores", "quota_vcpus", "cgroup"} <= document["machine"].keys()
     assert document["artifact"]["name"] == "tiny"
     assert document["sections"]["closed_loops"]["figures"] == SECTION.figures
+
+
+@pytest.mark.parametrize(
+    ("files", "vcpus"),
+    [
+        ({"cpu.max": "50000 100000"}, 0.5),
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "25000", "cpu/cpu.cfs_period_us": "100000"}, 0.25),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({}, None),
+    ],
+)
+def test_a_quota_stands_in_the_first_lines(tmp_path: Path, files: dict[str, str], vcpus: float | None) -> None:
+    """Two cores with half a CPU second a second are no two cores."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert machine.quota_vcpus(tmp_path) == vcpus
+    context = machine.describe(TINY, Placement((0,), (1,)))
+    context["machine"]["quota_vcpus"] = vcpus
+    words = f"A QUOTA OF {vcpus:g} CPUs" if vcpus else "no CPU quota"
+    assert words in markdown({**context, "sections": {}})
 
 
 def test_markdown_holds_tables_notes_and_pictures(tmp_path: Path) -> None:
