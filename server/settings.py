@@ -70,8 +70,8 @@ class Settings(BaseSettings):
     max_queue_tokens: int = Field(
         default=65536,
         ge=1,
-        description="tokens that wait for a worker; each 10,000 are about a second of waiting on one core. Full means that "
-        "less than the longest text is left",
+        description="tokens that wait for a worker; each 10,000 are about a second of waiting on one core. "
+        "It is full when less than the longest text is left",
     )
     max_items_per_request: int = Field(default=256, ge=1, description="texts in one batch request")
     max_text_chars: int = Field(
