@@ -32,6 +32,7 @@ def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path,
     with console.status("ratios"):
         # More and shorter turns than a promise of its own gets: rounds that a neighbour spoils shall be a minority.
         finish(sections.ratios(rig, Effort(max(effort.rounds * 2 // 3, 1), effort.seconds * 2 / 3, effort.scale)))
+    machine.conclude(context)
     document = report.write("bench", context, done, directory)
     console.print(f"[dim]written to {directory}[/]")
     return _summary(document)

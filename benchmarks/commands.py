@@ -124,6 +124,7 @@ def _finish(
 ) -> None:
     for section in sections:
         report.print_section(section, console)
+    machine.conclude(context)
     report.write(name, context, sections, options.output)
     extra = {"held": context["held"]} if "held" in context else {}
     _print_json({**extra, **{section.name: section.figures for section in sections}})

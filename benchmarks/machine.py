@@ -6,9 +6,10 @@ import platform
 import shlex
 import subprocess
 import sys
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import psutil
 
@@ -44,12 +45,47 @@ def describe(artifact: Path, placement: Placement) -> dict[str, Any]:
             "cgroup": _quota(),
             "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
             "load_average": [round(load, 2) for load in os.getloadavg()],
+            "cpu_at_start": asdict(CpuSeconds.now()),
             "system": platform.platform(),
             "python": platform.python_version(),
         },
         "versions": {name: version for name in _PACKAGES if (version := _version(name))},
         "artifact": _artifact(artifact),
     }
+
+
+def conclude(context: dict[str, Any]) -> None:
+    """Add to a description what others took of the machine since it was made."""
+    before = CpuSeconds(**context["machine"]["cpu_at_start"])
+    context["machine"]["others_share"] = CpuSeconds.now().others_share(before)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSeconds:
+    """CPU seconds of this machine since some moment.
+
+    Attributes:
+        there: of all cores, idle or not.
+        busy: of these, taken by anybody; by other machines on the same host too, as far as it tells.
+        own: taken by this process and its children that have ended.
+    """
+
+    there: float
+    busy: float
+    own: float
+
+    @classmethod
+    def now(cls) -> Self:
+        """Return them since the machine and this process were started."""
+        times = psutil.cpu_times()._asdict()
+        spent = {name: seconds for name, seconds in times.items() if not name.startswith("guest")}  # counted in user
+        busy = sum(seconds for name, seconds in spent.items() if name not in {"idle", "iowait"})
+        return cls(sum(spent.values()), busy, sum(os.times()[:4]))
+
+    def others_share(self, before: Self) -> float:
+        """Return what others took of the machine since then, from 0 to 1."""
+        others = (self.busy - before.busy) - (self.own - before.own)
+        return min(max(others / max(self.there - before.there, 1e-9), 0.0), 1.0)
 
 
 def _artifact(directory: Path) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def _head(context: Mapping[str, Any]) -> str:
         f"`{context['command']}` on {context['measured_at']}, commit {context['source_commit']}.\n\n"
         f"- Machine: {machine['cores']} cores of {machine['cpu']} ({', '.join(machine['flags'])}), "
         f"{machine['memory_gb']} GB{_quota(machine)}; server on core {_list(machine['server_cores'])}, load on "
-        f"{_list(machine['load_cores'])}; load average at the start {machine['load_average'][0]}; "
+        f"{_list(machine['load_cores'])}; load average at the start {machine['load_average'][0]}"
+        f"{_others(machine)}; "
         f"Python {machine['python']}\n"
         f"- Artifact: {artifact['name']} {artifact['version']} ({artifact['quantization']}, "
         f"{artifact['bytes'] / 1e6:.1f} MB, at most {artifact['max_length']} tokens)\n"
@@ -80,6 +81,11 @@ def _quota(machine: Mapping[str, Any]) -> str:
         return ""
     vcpus = machine["quota_vcpus"]
     return ", no CPU quota" if vcpus is None else f", A QUOTA OF {vcpus:g} CPUs"
+
+
+def _others(machine: Mapping[str, Any]) -> str:
+    """Say how quiet the machine was, if that was looked at."""
+    return f", others took {machine['others_share']:.0%} of it meanwhile" if "others_share" in machine else ""
 
 
 def _list(cores: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """A report is written for people, for programs and as pictures."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,30 @@ def test_a_quota_stands_in_the_first_lines(tmp_path: Path, files: dict[str, str]
     context["machine"]["quota_vcpus"] = vcpus
     words = f"A QUOTA OF {vcpus:g} CPUs" if vcpus else "no CPU quota"
     assert words in markdown({**context, "sections": {}})
+
+
+def test_what_others_took_of_the_machine_is_told() -> None:
+    """Of 20 CPU seconds that there were, 12 were busy and 9 of these our own."""
+    before, after = machine.CpuSeconds(100.0, 50.0, 1.0), machine.CpuSeconds(120.0, 62.0, 10.0)
+    assert after.others_share(before) == pytest.approx(0.15)
+    context = machine.describe(TINY, Placement((0,), (1,)))
+    assert "meanwhile" not in markdown({**context, "sections": {}})
+    machine.conclude(context)
+    context["machine"]["others_share"] = round(context["machine"]["others_share"], 2)
+    assert f"others took {context['machine']['others_share']:.0%} of it meanwhile" in markdown(
+        {**context, "sections": {}}
+    )
+
+
+def test_cpu_seconds_of_this_machine_are_counted() -> None:
+    """What this process takes is its own, and busy."""
+    before = machine.CpuSeconds.now()
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+    after = machine.CpuSeconds.now()
+    assert after.own - before.own > 0.05
+    assert 0.0 <= after.others_share(before) <= 1.0
 
 
 def test_markdown_holds_tables_notes_and_pictures(tmp_path: Path) -> None:
