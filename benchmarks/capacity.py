@@ -29,10 +29,14 @@ class Capacity:
 
 
 def measure_capacity(server: Server, corpus: Corpus, seconds: float) -> Capacity:
-    """Let 16 callers send single texts in a closed loop."""
+    """Measure what a server does, in texts, and what these are in tokens."""
+    return Capacity(measure_rate(server, corpus, seconds), _tokens_per_text(server, corpus.take(4 * _SAMPLE)))
+
+
+def measure_rate(server: Server, corpus: Corpus, seconds: float) -> float:
+    """Let 16 callers send single texts in a closed loop and return how many were answered per second."""
     requests = itertools.cycle([predict(text) for text in corpus.texts])
-    outcome = run(Generator(server.address).closed_loop(requests, _CALLERS, duration_s=seconds))
-    return Capacity(outcome.texts_per_s, _tokens_per_text(server, corpus.take(4 * _SAMPLE)))
+    return run(Generator(server.address).closed_loop(requests, _CALLERS, duration_s=seconds)).texts_per_s
 
 
 def _tokens_per_text(server: Server, texts: Sequence[str]) -> float:

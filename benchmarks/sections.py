@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tokenizers import Tokenizer
 
-from benchmarks.capacity import measure_capacity
+from benchmarks.capacity import measure_rate
 from benchmarks.client import Request, predict
 from benchmarks.effort import Effort
 from benchmarks.engines import ENGINES, Case, compare_engines, mixed_case, start_engines, uniform_case
@@ -79,10 +79,10 @@ def open_loops(rig: Rig, server: Server, effort: Effort) -> Section:
     """Let sentences and reviews, 9 : 1, arrive by the clock, up to three times the capacity."""
     corpus = rig.texts.mixed(4000, seed=_OPEN_SEED)
     requests = [predict(text) for text in corpus.texts]
-    capacity = measure_capacity(server, corpus, effort.lasting(6))
+    capacity = measure_rate(server, corpus, effort.lasting(6))
     figures = []
     for load in _LOADS:
-        rate = load * capacity.texts_per_s
+        rate = load * capacity
         arrivals = poisson_arrivals(rate, effort.lasting(10 if load < 1 else 8), _OPEN_SEED)
         outcome = run(Generator(server.address).open_loop(requests, arrivals))
         refused = sum(it.status != 200 for it in outcome.exchanges) / max(len(outcome.exchanges), 1)  # noqa: PLR2004 - OK
@@ -91,7 +91,7 @@ def open_loops(rig: Rig, server: Server, effort: Effort) -> Section:
     rows = [
         [f"{it['load']:.0%}", f"{it['offered_per_s']:.1f}", *_cells(it), f"{it['refused_share']:.1%}"] for it in figures
     ]
-    title = f"Server over HTTP, open loop: 9 sentences to 1 review, capacity {capacity.texts_per_s:.1f} texts/s"
+    title = f"Server over HTTP, open loop: 9 sentences to 1 review, capacity {capacity:.1f} texts/s"
     notes = ["Poisson arrivals; latency counts from the moment at which a request was due.", *_notes(figures)]
     return Section("open_loops", title, figures, Table(columns, rows), notes)
 
