@@ -69,7 +69,8 @@ def rivals(rig: Rig, effort: Effort, checkpoint: Path | None) -> Section:
 
 def own_rate(figures: Sequence[Mapping[str, Any]], shape: str) -> float:
     """Return what Verdict did in the duel in the middle, not in its best one: each of the others had only one."""
-    return statistics.median(it["duels"][shape]["second_per_s"] for it in figures)
+    rates: list[float] = [it["duels"][shape]["second_per_s"] for it in figures]
+    return statistics.median(rates)
 
 
 def _launch(name: str, model: Path) -> Launch:
