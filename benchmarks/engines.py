@@ -1,15 +1,14 @@
 """Engines: the artifact's graph against what one would run without it, on one core, taking turns.
 
 No tokenizer, no HTTP: token ids in, logits out. Each engine has a process of its own, as one would run it; the others
-wait meanwhile and take no CPU. Each round gives every engine a turn of the same length at the same batches and ends in
-one ratio; the median over the rounds stands, so that a neighbour who spoils a few turns does not move it.
+wait meanwhile and take no CPU. Each round gives every engine a turn of the same length at the same batches. What stands
+is the lower quartile of an engine's rounds, so that a neighbour has to spoil most of them to move it.
 """
 
 import contextlib
 import itertools
 import json
 import random
-import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Final
 
 from benchmarks.effort import Effort
 from benchmarks.process import Process
-from benchmarks.statistics import Interval, ratio_interval
+from benchmarks.statistics import Interval, undisturbed, undisturbed_ratio
 
 TORCH: Final = "PyTorch eager fp32"
 FP32: Final = "ONNX fp32"
@@ -62,8 +61,8 @@ class Speed:
         case: the case's name.
         tokens: length of its texts where all have the same.
         engine: the engine's name.
-        texts_per_s: per CPU second, in the round in the middle.
-        ratio: the artifact's speed over this engine's, of the round in the middle.
+        texts_per_s: per CPU second, undisturbed.
+        ratio: the artifact's speed over this engine's.
         rounds: how many there were.
     """
 
@@ -163,8 +162,8 @@ def _compare(loops: Mapping[str, EngineLoop], case: Case, effort: Effort) -> lis
             case.name,
             case.tokens,
             engine,
-            case.texts / statistics.median(seconds[engine]),
-            ratio_interval(seconds[engine], seconds[ARTIFACT]),
+            case.texts / undisturbed(seconds[engine]),
+            undisturbed_ratio(seconds[engine], seconds[ARTIFACT]),
             len(seconds[engine]),
         )
         for engine in ENGINES

@@ -49,7 +49,7 @@ def engines(rig: Rig, effort: Effort, checkpoint: Path | None) -> Section:
         Table(["texts", *ENGINES], rows),
         [
             "Token ids in, logits out, one thread; each engine in a process of its own; turns of the same length at "
-            "the same batches, with a warm cache; the median round."
+            "the same batches, with a warm cache; the lower quartile of the rounds."
         ],
     )
 

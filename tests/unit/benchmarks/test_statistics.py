@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.statistics import median_interval, quantile, ratio_interval
+from benchmarks.statistics import median_interval, quantile, ratio_interval, undisturbed_ratio
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 3), (0.99, 5), (0.0, 1), (0.2, 1), (0.21, 2), (1.0, 5)])
@@ -45,6 +45,13 @@ def test_equals_are_rarely_found_different() -> None:
         for seed in range(100)
     )
     assert cries <= 3
+
+
+def test_an_undisturbed_ratio_is_that_of_the_quiet_rounds() -> None:
+    """Three of five rounds were spoiled for the one, other three for the other."""
+    interval = undisturbed_ratio([2.0, 2.0, 9.0, 5.0, 7.0], [3.0, 1.5, 4.0, 1.0, 1.0])
+    assert interval.estimate == pytest.approx(2.0)
+    assert interval.low <= interval.estimate <= interval.high
 
 
 def test_more_confidence_takes_a_wider_interval() -> None:
