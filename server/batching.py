@@ -38,6 +38,7 @@ _RATE_SMOOTHING: Final = 0.1
 _LOOP_TURNS: Final = 200
 _IDLE_TURN_S: Final = 20e-6
 """A turn of the event loop that polls and finds nothing takes about 5 microseconds, one that accepts or reads 50."""
+_REFUSING_S: Final = 1.0  # for so long after a refusal the next ones are expected
 _CLOSED: Final = "the server is shutting down; send the request to another one"
 
 
@@ -68,7 +69,8 @@ class Batcher:
         cache: logits of earlier rows.
         metrics: where queue and runs are counted.
         inline_s: runs of up to so many seconds are done on the event loop's own thread. Where there is only one
-            core, a thread beside it does nothing earlier, and the two evict each other's data from its caches.
+            core, a thread beside it does nothing earlier, and the two evict each other's data from its caches. Where
+            requests are being refused all runs are on threads: a refusal should not wait for a run.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Batcher:
         self._admitted = 0
         self._closed = False
         self._tokens_per_s = 0.0
+        self._refused_at = -math.inf
         self._wake_up = asyncio.Event()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="inference")
         self._worker_count = workers
@@ -166,8 +169,7 @@ class Batcher:
         """Refuse so many rows that nobody has read yet if the queue is full, as cheaply as possible.
 
         Raises:
-            OverloadedError: if they would not be admitted even if each had one token.
-            TooLargeError: if that many would not fit into an empty queue.
+            VerdictError: as ``submit`` would if each of them had one token.
         """
         if not self._cache:  # a row that the cache knows needs no room
             self._check_room(rows)
@@ -181,6 +183,7 @@ class Batcher:
         needed = max(tokens, self._limits.max_row_tokens)
         if tokens and self._queue.tokens + needed > limit:
             self._metrics.shed.labels("overloaded").inc()
+            self._refused_at = time.perf_counter()
             raise OverloadedError(
                 f"the queue holds {self._queue.tokens} of {limit} tokens and has no room for {needed} more; "
                 "retry after the time in Retry-After",
@@ -256,7 +259,8 @@ class Batcher:
 
     async def _infer_where_it_costs_least(self, rows: list[Row]) -> NDArray[np.float32]:
         longest = max(len(row) for row in rows)
-        if self._cost.seconds(longest * len(rows)) <= self._inline_s:
+        refusing = time.perf_counter() - self._refused_at < _REFUSING_S
+        if self._cost.seconds(longest * len(rows)) <= self._inline_s and not refusing:
             return self._infer(rows)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
 

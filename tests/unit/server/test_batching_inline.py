@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from server import batching
+from server.batching import Outcome
 from server.engine import Batch
 from server.queue import BatchLimits
 from tests.support.batching import answers, make_row, running, settle
@@ -41,6 +42,20 @@ async def test_only_short_runs_are_done_on_the_event_loops_thread(inline_s: floa
         outcome = await bench.submit([make_row(1, 5)])
     assert [[1, 5]] == answers(outcome)
     assert [on_the_loop] == [thread is threading.main_thread() for thread in engine.threads]
+
+
+async def test_while_requests_are_refused_runs_leave_the_event_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal should not wait for a run; once none has been needed for a while, runs come back to the loop."""
+    engine = WitnessEngine()
+    limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=10)
+    async with running(engine, limits, inline_s=2 * A_RUN_COSTS) as bench:
+        await bench.submit([make_row(1, 5)])
+        queued = [bench.submit([make_row(2, 5)]), bench.submit([make_row(3, 5)])]
+        refused = bench.submit([make_row(4, 5)])
+        assert [True, True, False] == [isinstance(it, Outcome) for it in await settle([*queued, refused])]
+        monkeypatch.setattr(batching, "_REFUSING_S", 0.0)
+        await bench.submit([make_row(5, 5)])
+    assert [True, False, False, True] == [thread is threading.main_thread() for thread in engine.threads]
 
 
 async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
