@@ -76,7 +76,7 @@ def compare(rig: Rig, first: Launch, second: Launch, effort: Effort) -> Section:
     ]
     notes = [
         f"B over A; above 1 B is faster; the median of {effort.rounds} starts of both and its interval of "
-        f"{_CONFIDENCE:.1%} over these; eight looks together are wrong once in twenty times at most",
+        f"{_CONFIDENCE:.1%} over these; all eight looks at equals together are wrong about once in twenty times",
         *(f"{name}: {words}" for name, words in standing.items()),
     ]
     if effort.rounds < _FEWEST:
