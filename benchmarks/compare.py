@@ -71,7 +71,14 @@ def compare(rig: Rig, first: Launch, second: Launch, effort: Effort) -> Section:
             standing = {name: _standing(server) for name, server in (("A", a), ("B", b))}
     duels = [join(at_load, _CONFIDENCE) for at_load in zip(*blocks, strict=True)]
     rows = [
-        [it.load, f"{it.first_per_s:.1f}", f"{it.second_per_s:.1f}", str(it.ratio), str(it.cpu_ratio), judge(it)]
+        [
+            it.load,
+            f"{it.first_per_s:.1f}",
+            f"{it.second_per_s:.1f}",
+            str(it.ratio),
+            str(it.cpu_ratio),
+            judge(it, effort.rounds),
+        ]
         for it in duels
     ]
     notes = [
@@ -84,7 +91,7 @@ def compare(rig: Rig, first: Launch, second: Launch, effort: Effort) -> Section:
             f"{effort.rounds} rounds are too few for intervals that keep this promise: take {_FEWEST} or more."
         )
     table = Table(["load", "A texts/s", "B texts/s", "by the clock", "by CPU seconds", "verdict"], rows)
-    figures = [{**asdict(it), "verdict": judge(it)} for it in duels]
+    figures = [{**asdict(it), "verdict": judge(it, effort.rounds)} for it in duels]
     return Section("comparison", "B against A, taking turns", figures, table, notes)
 
 
@@ -103,11 +110,15 @@ def _standing(server: Server) -> str:
     return f"{server.usage().resident_bytes / 1e6:.0f} MB, ready in {server.start_s:.2f} s"
 
 
-def judge(result: Duel) -> str:
+def judge(result: Duel, rounds: int) -> str:
     """Return a verdict in words, or that there is none.
+
+    Few rounds carry none: of five, whose interval is at most their span, equals differ in one look of sixteen.
 
     The clock decides where it can. CPU seconds, which a busy machine does not stretch, decide where only they can.
     """
+    if rounds < _FEWEST:
+        return "too few rounds"
     for interval in (result.ratio, result.cpu_ratio):
         if interval.excludes(1.0):
             return _words(interval)

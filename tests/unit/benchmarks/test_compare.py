@@ -56,7 +56,7 @@ def test_a_slowed_server_is_the_same_server() -> None:
 )
 def test_a_verdict_needs_an_interval_that_excludes_one(clock: Interval, cpu: Interval, verdict: str) -> None:
     """The clock decides, CPU seconds where only they can."""
-    assert judge(Duel("load", 1.0, 1.0, clock, cpu)) == verdict
+    assert judge(Duel("load", 1.0, 1.0, clock, cpu), rounds=12) == verdict
 
 
 def test_an_interval_goes_over_starts_not_over_turns() -> None:
@@ -65,11 +65,18 @@ def test_an_interval_goes_over_starts_not_over_turns() -> None:
     starts = [Duel("load", 100.0, 110.0, it, it) for it in (faster, slower) * 6]
     joined = join(starts, confidence=0.99)
     assert (joined.ratio.low, joined.ratio.high) == pytest.approx((0.91, 1.1))
-    assert judge(joined) == "no difference shown"
+    assert judge(joined, len(starts)) == "no difference shown"
 
 
 def test_starts_that_agree_carry_a_verdict() -> None:
     """One of twelve that was disturbed changes nothing."""
     ratios = [0.86, 0.85, 0.87, 0.86, 1.3, 0.85, 0.86, 0.84, 0.86, 0.85, 0.87, 0.86]
     starts = [Duel("load", 100.0, 100.0 * it, Interval(it, it, it), UNSURE) for it in ratios]
-    assert judge(join(starts, confidence=0.99)) == "B is 14.0% slower"
+    assert judge(join(starts, confidence=0.99), len(starts)) == "B is 14.0% slower"
+
+
+def test_few_rounds_carry_no_verdict() -> None:
+    """Their interval is no wider than they happened to lie."""
+    starts = [Duel("load", 100.0, 112.0, Interval(it, it, it), UNSURE) for it in (1.01, 1.1, 1.12, 1.13, 1.14)]
+    assert join(starts, confidence=0.99).ratio.excludes(1.0)
+    assert judge(join(starts, confidence=0.99), len(starts)) == "too few rounds"
