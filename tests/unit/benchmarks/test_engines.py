@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("psutil")
 
+from benchmarks import engines
 from benchmarks.effort import Effort
 from benchmarks.engine_loop import typical
 from benchmarks.engines import ARTIFACT, ENGINES, TORCH, Batches, EngineLoop, compare_engines, uniform_case
@@ -35,6 +36,12 @@ def loops(turns: list[str], spoiled: int = 0) -> Mapping[str, EngineLoop]:
     took = dict.fromkeys(ENGINES, 0.002) | {ARTIFACT: 0.001, TORCH: 0.006}
     fakes = {name: FakeLoop(name, took[name], turns, spoiled if name == ARTIFACT else 0) for name in ENGINES}
     return cast(Mapping[str, EngineLoop], fakes)
+
+
+@pytest.fixture(autouse=True)
+def _one_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns of fakes take no time, so that a case would have no end of them."""
+    monkeypatch.setattr(engines, "_CASE_S", 0.0)
 
 
 def test_every_engine_has_every_place_equally_often() -> None:
