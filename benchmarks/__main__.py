@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from benchmarks import commands
 from benchmarks.agreement import AgreementError
@@ -17,9 +18,22 @@ from benchmarks.effort import FULL
 from benchmarks.engines import EngineError
 from benchmarks.process import ROOT
 from benchmarks.promises.register import PROMISES, RATIOS
+from benchmarks.publish import PublishError
 from benchmarks.report import LATEST
 from benchmarks.servers import ServerError
 from server.artifact import ArtifactError
+
+_ERRORS: Final = (
+    AgreementError,
+    ArtifactError,
+    BareLoopError,
+    CorpusError,
+    EngineError,
+    PublishError,
+    ServerError,
+    TargetError,
+)
+"""What a user can mend."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except (AgreementError, ArtifactError, BareLoopError, CorpusError, EngineError, ServerError, TargetError) as error:
+    except _ERRORS as error:
         print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 2
     return code

@@ -19,6 +19,10 @@ _BEGIN: Final = "<!-- reference: begin, written by python -m benchmarks publish 
 _END: Final = "<!-- reference: end -->\n"
 
 
+class PublishError(Exception):
+    """The run can not be the reference; the message says why and what to do."""
+
+
 def publish(source: Path, target: Path = REFERENCE, readme: Path = README) -> None:
     """Copy a report and quote it in the README.
 
@@ -26,7 +30,16 @@ def publish(source: Path, target: Path = REFERENCE, readme: Path = README) -> No
         source: a directory that ``bench`` wrote.
         target: where the reference lies.
         readme: a file with the two marks.
+
+    Raises:
+        PublishError: if there is no report in the directory, or it is of a quick run, which measures next to nothing.
     """
+    reports = sorted(source.glob("*.json"))
+    if not reports:
+        raise PublishError(f"{source} holds no report; measure one with make bench")
+    for path in reports:
+        if "--quick" in json.loads(path.read_text())["command"]:
+            raise PublishError(f"{path} is of a quick run, which only shows that it works; measure without --quick")
     target.mkdir(parents=True, exist_ok=True)
     for path in source.iterdir():
         if path.suffix in {".json", ".md", ".png"}:

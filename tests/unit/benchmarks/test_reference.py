@@ -10,7 +10,7 @@ pytest.importorskip("rich")
 
 from benchmarks import machine
 from benchmarks.process import Placement
-from benchmarks.publish import README, REFERENCE, headlines, publish, quote, split
+from benchmarks.publish import README, REFERENCE, PublishError, headlines, publish, quote, split
 from benchmarks.report import markdown, write
 from benchmarks.section import Section, Table
 from tests.support.tiny import TINY
@@ -56,6 +56,18 @@ def test_publishing_replaces_what_was_quoted_before(tmp_path: Path) -> None:
     publish(tmp_path / "latest", tmp_path / "reference", readme)
     assert split(readme.read_text()) == (before, quote(tmp_path / "reference"), after)
     assert "### Ratios\n\n| what | measured |\n|---|---:|\n| sentences | 1.20 |" in readme.read_text()
+
+
+def test_what_measures_next_to_nothing_is_not_published(tmp_path: Path) -> None:
+    """A quick run and a directory without a report are refused, and nothing is written."""
+    source = tmp_path / "latest"
+    source.mkdir()
+    with pytest.raises(PublishError, match="latest holds no report; measure one with make bench"):
+        publish(source, tmp_path / "reference", README)
+    (source / "bench.json").write_text(json.dumps({"command": "python -m benchmarks bench --quick"}))
+    with pytest.raises(PublishError, match="bench.json is of a quick run"):
+        publish(source, tmp_path / "reference", README)
+    assert not (tmp_path / "reference").exists()
 
 
 def test_headlines_come_from_the_closed_loops() -> None:

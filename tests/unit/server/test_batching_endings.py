@@ -36,11 +36,12 @@ async def test_a_deadline_does_not_touch_what_runs() -> None:
     """A request all of whose rows are running when its deadline passes is answered."""
     engine = GatedEngine(EchoEngine())
     async with running(engine) as bench:
-        task = bench.submit([make_row(1, 5)], timeout_s=0.02)
+        task = bench.submit([make_row(1, 5)], timeout_s=0.5)  # long enough to be running by then
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 0.5
         await engine.reached(1)
         passed = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.call_at(loop.time() + 0.04, passed.set)
+        loop.call_at(deadline + 0.05, passed.set)
         await passed.wait()
         engine.open()
         assert [[1, 5]] == answers(await task)
