@@ -65,7 +65,7 @@ def test_what_measures_next_to_nothing_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match="latest holds no report; measure one with make bench"):
         publish(source, tmp_path / "reference", README)
     (source / "bench.json").write_text(json.dumps({"command": "python -m benchmarks bench --quick"}))
-    with pytest.raises(PublishError, match="bench.json is of a quick run"):
+    with pytest.raises(PublishError, match=r"bench\.json is of a quick run"):
         publish(source, tmp_path / "reference", README)
     assert not (tmp_path / "reference").exists()
 
