@@ -1,0 +1,116 @@
+"""Average the weights of checkpoints that one model became: a mean often does better than any of them.
+
+    python -m training.average checkpoints/first checkpoints/second --output checkpoints/mean
+
+A run that goes on from another on narrower data wins there and loses elsewhere; the mean of the two keeps most of
+both (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", with equal weights). It costs nothing to serve.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training import evaluate, record
+from training.data import Example
+from training.evaluate import Classifier, load_checkpoint
+from training.model import ModelError, load_tokenizer
+from training.output import OutputError, refuse_finished
+
+
+def average(directories: Sequence[Path], output: Path, command: str) -> None:
+    """Write the checkpoint whose weights are the mean of the others', with its recipe and held-out rows.
+
+    Args:
+        directories: finished checkpoints with the same labels, sizes and held-out rows; at least one.
+        output: must not exist.
+        command: what was typed, for the recipe.
+
+    Raises:
+        ModelError: if one is no finished checkpoint, or they do not fit together.
+        OutputError: if the output exists.
+    """
+    refuse_finished(output)
+    classifiers = [load_checkpoint(directory) for directory in directories]
+    rows = [_held_out(directory) for directory in directories]
+    _check_fit(directories, classifiers)
+    for directory, held_out in zip(directories, rows, strict=True):
+        if held_out != rows[0]:
+            raise ModelError(
+                f"{directory} holds out other rows than {directories[0]}, so that one has learnt what the other is "
+                "measured on; average runs with the same data, held_out and seed"
+            )
+    mean, *others = classifiers
+    states = [other.model.state_dict() for other in others]
+    for name, weights in mean.model.state_dict().items():
+        if weights.is_floating_point():
+            weights.add_(sum(state[name] for state in states)).div_(len(classifiers))
+    mean.model.save_pretrained(output)
+    load_tokenizer(str(directories[0])).save_pretrained(output)
+    record.write_validation(output / record.VALIDATION, rows[0])
+    measured = evaluate.evaluations(evaluate.predict(mean, rows[0]), rows[0], "held out of train", measured_on="torch")
+    evaluate.write_json(output / record.METRICS, {"schema_version": 1, "evaluations": measured, "history": []})
+    evaluate.write_json(output / record.RECIPE, _recipe(directories, command))  # last: it makes a checkpoint finished
+    for entry in measured:
+        sys.stdout.write(evaluate.describe(entry) + "\n")
+
+
+def _held_out(directory: Path) -> list[Example]:
+    try:
+        return record.read_validation(directory / record.VALIDATION)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{directory} has no held-out rows: {error}") from error
+
+
+def _check_fit(directories: Sequence[Path], classifiers: Sequence[Classifier]) -> None:
+    first = _form(classifiers[0])
+    for directory, classifier in zip(directories, classifiers, strict=True):
+        for what, value in _form(classifier).items():
+            if value != first[what]:
+                raise ModelError(f"{directory} and {directories[0]} have different {what} and can not be averaged")
+
+
+def _form(classifier: Classifier) -> dict[str, Any]:
+    shapes = {name: tuple(weights.shape) for name, weights in classifier.model.state_dict().items()}
+    return {"labels": classifier.labels, "weights": shapes, "truncation": classifier.truncation}
+
+
+def _recipe(directories: Sequence[Path], command: str) -> dict[str, Any]:
+    """Return the last checkpoint's recipe as the base of one without data and steps."""
+    recipes = [json.loads((directory / record.RECIPE).read_text(encoding="utf-8")) for directory in directories]
+    made_of = ", ".join(f"{recipe['name']} of {recipe['started_at']}" for recipe in recipes)
+    return {
+        **recipes[-1],
+        **record.first_state(),
+        "base_model": f"the mean of the weights of {made_of}",
+        "base_recipe": recipes[-1],
+        "average_of": recipes,
+        "data": [],
+        "steps": 0,
+        "duration_s": 0,
+        "command": command,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 1 with one line if a checkpoint or the output is unfit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.average", description="Write the checkpoint of the mean weights of others."
+    )
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="of one model, the one with the longest story last")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint directory; must not exist")
+    options = parser.parse_args(given)
+    try:
+        average(options.checkpoints, options.output, shlex.join(["python", "-m", "training.average", *given]))
+    except (ModelError, OutputError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
