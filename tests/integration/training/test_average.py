@@ -1,0 +1,69 @@
+"""``python -m training.average`` writes a checkpoint of mean weights, or says in one line why it can not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from safetensors.numpy import load_file
+
+from training.__main__ import main as train
+from training.average import main as average
+from training.evaluate import load_checkpoint
+
+pytestmark = pytest.mark.development
+
+
+@pytest.fixture
+def pair(arguments: list[str], tmp_path: Path) -> tuple[Path, Path]:
+    """Two runs on the same rows; the second goes on from the first."""
+    first, second = tmp_path / "out", tmp_path / "second"
+    assert train(arguments) == 0
+    assert train([*arguments, "--base-model", str(first), "--output", str(second)]) == 0
+    return first, second
+
+
+def test_mean_of_two_runs_is_a_checkpoint(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    """Every weight is the mean of theirs; labels, held-out rows and the story of both come along."""
+    first, second = pair
+    output = tmp_path / "mean"
+    assert average([str(first), str(second), "--output", str(output)]) == 0
+    weights, *theirs = (load_file(directory / "model.safetensors") for directory in (output, first, second))
+    for name, found in weights.items():
+        assert found == pytest.approx((theirs[0][name] + theirs[1][name]) / 2, abs=1e-6)
+    assert load_checkpoint(output).labels == ["negative", "positive"]
+    assert (output / "validation.parquet").read_bytes() == (first / "validation.parquet").read_bytes()
+    recipe = json.loads((output / "recipe.json").read_text())
+    assert recipe["command"].startswith("python -m training.average ")
+    assert recipe["base_recipe"]["base_recipe"] == recipe["average_of"][0]
+    assert json.loads((output / "metrics.json").read_text())["evaluations"][0]["accuracy"] > 0.9
+
+
+def test_runs_that_do_not_fit_are_one_line(
+    pair: tuple[Path, Path], arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other held-out rows, another cut, no checkpoint or an output that exists: nothing is written."""
+    first, second = pair
+    output = tmp_path / "mean"
+    other = tmp_path / "other"
+    assert train([*arguments, "--seed", "8", "--output", str(other)]) == 0
+    head = tmp_path / "head"
+    shutil.copytree(first, head)
+    recipe = json.loads((head / "recipe.json").read_text())
+    (head / "recipe.json").write_text(json.dumps(recipe | {"truncation": "head"}))
+    capsys.readouterr()
+    for unfit, message in (
+        (other, "holds out other rows than"),
+        (head, "have different truncation and can not be averaged"),
+        (tmp_path, "is not a finished checkpoint"),
+    ):
+        assert average([str(first), str(unfit), "--output", str(output)]) == 1
+        found = capsys.readouterr().err
+        assert message in found
+        assert found.count("\n") == 1
+    assert average([str(first), str(second), "--output", str(second)]) == 1
+    assert "exists and is not overwritten" in capsys.readouterr().err
+    assert not output.exists()
