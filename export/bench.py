@@ -64,8 +64,7 @@ class Bench:
         """Prove candidates on all texts, the fastest first, until one passes; return all rows and the choice."""
         listed = {row.name: row for row in rows}
         for row in in_order(rows):
-            proved = self._prove(row)
-            listed[row.name] = replace(proved, proved=True)
+            proved = listed[row.name] = self._prove(replace(row, proved=True))
             if not proved.failures:
                 return list(listed.values()), listed[row.name]
         return list(listed.values()), None

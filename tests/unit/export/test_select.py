@@ -26,6 +26,7 @@ def _row(name: str = "row", *, mix_ms: float = 10.0, reference: bool = False, **
         batch_variance=changes.get("batch_variance", 0.0),
         size_bytes=int(changes.get("size_bytes", 1000)),
         peak_bytes=0,
+        proved=True,
     )
 
 
@@ -49,6 +50,13 @@ def test_each_gate_refuses_on_its_own_and_says_why(changes: dict[str, float], wo
     """One figure past its limit is one failure, named."""
     (reason,) = failures(_row(**changes), _FP32, Gates())
     assert word in reason
+
+
+def test_calibration_is_judged_on_all_texts_alone() -> None:
+    """On the part that every candidate is looked at, its noise is twice the limit and would throw out good ones."""
+    row = _row(calibration_error=0.0151)
+    assert failures(replace(row, proved=False), _FP32, Gates()) == ()
+    assert failures(row, _FP32, Gates())
 
 
 def test_a_figure_that_is_not_a_number_fails() -> None:
