@@ -219,7 +219,7 @@ async def test_a_request_that_waits_leaves_no_ring_behind(monkeypatch: pytest.Mo
         try:
             await asyncio.wait_for(app(make_scope("POST", "/predict"), receive, send), 5)
             await asyncio.sleep(0)  # the watcher ends
-            left = [it for it in gc.get_objects() if isinstance(it, caller.WhileConnected)]
+            left = [it for it in gc.get_objects() if type(it) is caller.WhileConnected]
         finally:
             gc.enable()
     assert watched.is_set()
