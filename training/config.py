@@ -26,6 +26,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "layer_decay": (0.1, 1),
     "max_gradient_norm": (1e-6, math.inf),
     "label_smoothing": (0, 0.99),
+    "quantization_aware": (0, 1),
     "dropout": (0, 0.99),
     "attention_dropout": (0, 0.99),
 }
@@ -67,6 +68,9 @@ class HyperParameters:
     dropout: float = _knob(0.1, "of the hidden states")
     attention_dropout: float = _knob(
         0.0, "of the attention weights; on a CPU, drawing its masks costs a third of a step of 256 tokens"
+    )
+    quantization_aware: float = _knob(
+        0.0, "share of the steps, the last ones, in which linear layers round to int8 as the export does"
     )
     precision: str = _knob(
         "bf16", "bf16 autocast is 2 to 4 times faster than fp32 where the processor has it", "bf16", "fp32"

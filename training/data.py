@@ -7,10 +7,10 @@ Everything that is wrong is found here, before any time is spent on a model. Kno
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from training.overlap import nested
+from training.overlap import fragments, nested
 from training.reading import Row, read_source
 from training.sources import DataError, Source
 
@@ -80,7 +80,8 @@ def load_corpus(
     for source, (rows, _) in zip(sources, tables, strict=True):
         corpus.rows[source.name] = len(rows)
         fresh = _fresh((_example(row, names, source) for row in rows), seen, corpus)
-        train, held_out = split(fresh, source.held_out, seed)
+        parts = fragments([example.text for example in fresh]) if source.held_out else set()
+        train, held_out = split(fresh, source.held_out, seed, parts)
         corpus.train += train
         corpus.validation += held_out
     leaking = nested([example.text for example in corpus.train], [example.text for example in corpus.validation])
@@ -120,16 +121,28 @@ def spread(examples: Sequence[Example], limit: int) -> list[Example]:
     return [examples[int(index * step)] for index in range(min(limit, len(examples)))]
 
 
-def split(examples: Sequence[Example], held_out: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Split off ``held_out`` rows (a share if below 1), stratified by label; both parts keep their order."""
-    wanted = held_out * len(examples) if held_out < 1 else min(held_out, len(examples) // 2)
+def split(
+    examples: Sequence[Example], held_out: float, seed: int, parts: Collection[int] = ()
+) -> tuple[list[Example], list[Example]]:
+    """Split off ``held_out`` rows (a share if below 1), stratified by label; both lists keep their order.
+
+    Args:
+        examples: rows of one source.
+        held_out: a share of those that may be held out, or a number, half of them at most.
+        seed: of the draw.
+        parts: indices of rows that stand in other rows. They are not held out: what they would measure is how well
+            those others are remembered.
+    """
     draw = random.Random(seed)  # noqa: S311 - sampling, not cryptography
     by_label: dict[int, list[int]] = defaultdict(list)
     for index, example in enumerate(examples):
-        by_label[example.label].append(index)
+        if index not in parts:
+            by_label[example.label].append(index)
+    whole = sum(map(len, by_label.values()))
+    wanted = held_out * whole if held_out < 1 else min(held_out, whole // 2)
     chosen: set[int] = set()
     for label in sorted(by_label):
-        share = wanted * len(by_label[label]) / len(examples)
+        share = wanted * len(by_label[label]) / whole
         chosen.update(draw.sample(by_label[label], round(share)))
     kept = [example for index, example in enumerate(examples) if index not in chosen]
     return kept, [examples[index] for index in sorted(chosen)]

@@ -1,21 +1,34 @@
-"""Texts that share a passage: which training rows would give a held-out row away.
+"""Texts that share a passage: which rows to hold out, and which training rows would give them away.
 
 SST-2 lists sentences together with their phrases. Without this, the validation figure would be that of sentences
 seen in training, and the temperature fitted on it too sharp. Knows only texts.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+_WORD: Final = re.compile(r"\w+")  # the phrase "not bad" is in "It is not bad." too
 _WORDS: Final = 4  # shorter texts turn up inside others by chance
 
 
 def nested(train: Sequence[str], held_out: Sequence[str]) -> set[int]:
     """Return the indices of training texts that are a run of words of a held-out text, or hold one whole."""
-    rows = [tuple(text.lower().split()) for text in train]
-    others = [tuple(text.lower().split()) for text in held_out]
+    rows, others = _words_of(train), _words_of(held_out)
     return _holding(rows, others) | _parts(rows, others)
+
+
+def fragments(texts: Sequence[str]) -> set[int]:
+    """Return the indices of texts that are a run of words of another one; of equals the longest text is none."""
+    rows = _words_of(texts)
+    starts = _by_start(rows)
+    size = [(len(words), len(text), index) for index, (words, text) in enumerate(zip(rows, texts, strict=True))]
+    return {index for own, whole in enumerate(rows) for index in _found(whole, starts, rows) if size[index] < size[own]}
+
+
+def _words_of(texts: Sequence[str]) -> list[tuple[str, ...]]:
+    return [tuple(_WORD.findall(text.lower())) for text in texts]
 
 
 def _holding(wholes: Sequence[tuple[str, ...]], parts: Sequence[tuple[str, ...]]) -> set[int]:

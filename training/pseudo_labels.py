@@ -1,17 +1,19 @@
-r"""Label unlabelled texts by an ensemble: a checkpoint and a linear model over words and pairs of words.
+r"""Label unlabelled texts by an ensemble: checkpoints and a linear model over words and pairs of words.
 
     python -m training.pseudo_labels checkpoints/default --data imdb/train.parquet \
         --texts imdb/unsupervised.parquet --output checkpoints/pseudo.parquet
 
-The two read differently (order and sense at 256 tokens; every word of a long text), so they err on different texts,
-and their mean is better than either. Texts of which the mean is unsure are left out: they would teach mistakes, or
-a side to texts that have none. The linear model learns no row that the checkpoint holds out.
+The two kinds read differently (order and sense at 256 tokens; every word of a long text), so they err on different
+texts, and their mean is better than either. Texts of which the mean is unsure are left out: they would teach
+mistakes, or a side to texts that have none. The linear model learns no row that the first checkpoint holds out.
+Without ``--data`` there is no linear model; ``--sentences`` labels the sentences of the texts, one by one.
 """
 
 import argparse
 import random
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +36,9 @@ from training.sources import DataError, parse_source
 
 _REGULARIZATION: Final = 20.0
 """C of the logistic regression; the best of 5, 20 and 80 on held-out reviews."""
+_SENTENCE_END: Final = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')]))\s+(?=[A-Z\"'(])")
+_BREAK: Final = re.compile(r"<br\s*/?>")
+_SENTENCE_WORDS: Final = range(4, 41)
 
 
 def linear_model(examples: Sequence[Example]) -> Pipeline:
@@ -44,25 +49,39 @@ def linear_model(examples: Sequence[Example]) -> Pipeline:
 
 
 def probabilities_by(
-    classifier: Classifier, linear: Pipeline, examples: Sequence[Example]
+    classifiers: Mapping[str, Classifier], linear: Pipeline | None, examples: Sequence[Example]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the probabilities by ``checkpoint``, by ``linear`` and by their ``mean``: (texts, labels) each."""
-    neural = softmax(predict(classifier, examples).astype(np.float64), axis=1)
-    counted = linear.predict_proba([example.text for example in examples])
-    return {"checkpoint": neural, "linear": counted, "mean": (neural + counted) / 2}
+    """Return the probabilities by each checkpoint, by ``linear`` and by the ``mean`` of all: (texts, labels) each."""
+    found = {
+        name: softmax(predict(classifier, examples).astype(np.float64), axis=1)
+        for name, classifier in classifiers.items()
+    }
+    if linear is not None:
+        found["linear"] = linear.predict_proba([example.text for example in examples])
+    return found | {"mean": np.mean(list(found.values()), axis=0)}
+
+
+def sentences_of(text: str) -> list[str]:
+    """Return the sentences of a review that have four to forty words."""
+    found = [part.strip() for line in _BREAK.split(text) for part in _SENTENCE_END.split(line)]
+    return [sentence for sentence in found if len(sentence.split()) in _SENTENCE_WORDS]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.pseudo_labels",
-        description="Label unlabelled texts by the mean of a checkpoint and a linear model over words and word pairs.",
+        description="Label unlabelled texts by the mean of checkpoints and a linear model over words and word pairs.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
+    parser.add_argument("checkpoints", nargs="+", type=Path, metavar="checkpoint", help="directory that training wrote")
     parser.add_argument(
-        "--data", required=True, metavar="SOURCE", help="what the linear model learns, as python -m training takes it"
+        "--data", metavar="SOURCE", help="what the linear model learns, as python -m training takes it; none: no such"
     )
     parser.add_argument("--texts", type=Path, required=True, help=".parquet with a column text")
+    parser.add_argument("--sentences", action="store_true", help="label the sentences of the texts, not the texts")
+    parser.add_argument(
+        "--unlike", type=Path, action="append", default=[], help=".parquet with a column text: not these texts again"
+    )
     parser.add_argument("--limit", type=int, default=0, help="texts at most, drawn by the seed; 0 takes all")
     parser.add_argument("--least", type=float, default=0.8, help="mean probability below which a text is left out")
     parser.add_argument("--seed", type=int, default=7, help="of the draw")
@@ -77,23 +96,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        classifier = load_checkpoint(options.checkpoint, "bf16")
-        held_out = read_validation(options.checkpoint / VALIDATION)
+        classifiers = {str(path): load_checkpoint(path, "bf16") for path in options.checkpoints}
+        labels = _common_labels(classifiers)
+        held_out = read_validation(options.checkpoints[0] / VALIDATION)
         known = {example.text for example in held_out}
-        source = parse_source(options.data)
-        learnt = [example for example in read_examples(source, classifier.labels) if example.text not in known]
-        texts = _texts(options.texts, options.limit, options.seed)
+        linear = None
+        if options.data:
+            learnt = read_examples(parse_source(options.data), labels)
+            linear = linear_model([example for example in learnt if example.text not in known])
+        texts = _texts(options)
     except (DataError, ModelError, OSError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    linear = linear_model(learnt)
-    _judge(classifier, linear, [example for example in held_out if example.source == source.name])
-    fresh = [Example(text, 0, source.name) for text in texts if text not in known]
-    probabilities = probabilities_by(classifier, linear, fresh)["mean"]
+    _judge(classifiers, linear, held_out)
+    fresh = [Example(text, 0, "") for text in texts if text not in known]
+    probabilities = probabilities_by(classifiers, linear, fresh)["mean"]
     sure = np.flatnonzero(probabilities.max(axis=1) >= options.least)
     table = {
         "text": [fresh[index].text for index in sure],
-        "label": [classifier.labels[label] for label in probabilities[sure].argmax(axis=1)],
+        "label": [labels[label] for label in probabilities[sure].argmax(axis=1)],
         "probability": probabilities[sure].max(axis=1),
     }
     pq.write_table(pa.table(table), options.output)
@@ -101,29 +122,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _texts(path: Path, limit: int, seed: int) -> list[str]:
-    """Return the column ``text``, without doubles.
+def _common_labels(classifiers: Mapping[str, Classifier]) -> list[str]:
+    """Return the labels that all have, in one order.
 
     Raises:
-        DataError: if the file can not be read or has no such column.
+        ModelError: if one has others.
     """
+    first, *others = classifiers
+    for name in others:
+        if classifiers[name].labels != classifiers[first].labels:
+            raise ModelError(
+                f"{name} has the labels {', '.join(classifiers[name].labels)}, {first} has "
+                f"{', '.join(classifiers[first].labels)}: take checkpoints with the same labels in the same order"
+            )
+    return classifiers[first].labels
+
+
+def _texts(options: argparse.Namespace) -> list[str]:
+    """Return the texts to label, without doubles.
+
+    Raises:
+        DataError: if a file can not be read or has no such column.
+    """
+    texts = _column(options.texts)
+    if options.sentences:
+        texts = [sentence for text in texts for sentence in sentences_of(text)]
+    unlike = {text for path in options.unlike for text in _column(path)}
+    fresh = [text for text in dict.fromkeys(texts) if text not in unlike]
+    draw = random.Random(options.seed)  # noqa: S311 - sampling, not cryptography
+    return draw.sample(fresh, options.limit) if 0 < options.limit < len(fresh) else fresh
+
+
+def _column(path: Path) -> list[str]:
     try:
-        texts = list(dict.fromkeys(pq.read_table(path, columns=["text"])["text"].to_pylist()))
+        return list(pq.read_table(path, columns=["text"])["text"].to_pylist())
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path} can not be read as parquet with a column text: {reason}") from error
-    draw = random.Random(seed)  # noqa: S311 - sampling, not cryptography
-    return draw.sample(texts, limit) if 0 < limit < len(texts) else texts
 
 
-def _judge(classifier: Classifier, linear: Pipeline, examples: Sequence[Example]) -> None:
-    """Print how good each of the two and their mean are on rows that neither has learnt."""
-    if not examples:
-        return
-    labels = [example.label for example in examples]
-    for name, probabilities in probabilities_by(classifier, linear, examples).items():
-        right = accuracy_score(labels, probabilities.argmax(axis=1))
-        sys.stdout.write(f"{name}: {100 * right:.2f} % of {len(labels)} held-out rows\n")
+def _judge(classifiers: Mapping[str, Classifier], linear: Pipeline | None, held_out: Sequence[Example]) -> None:
+    """Print, source by source, how good each member and their mean are on rows that none has learnt."""
+    for source in dict.fromkeys(example.source for example in held_out):
+        examples = [example for example in held_out if example.source == source]
+        labels = [example.label for example in examples]
+        for name, probabilities in probabilities_by(classifiers, linear, examples).items():
+            right = accuracy_score(labels, probabilities.argmax(axis=1))
+            sys.stdout.write(f"{name}: {100 * right:.2f} % of {len(labels)} held-out rows of {source}\n")
     sys.stdout.flush()
 
 

@@ -37,7 +37,7 @@ class Source:
             other labels. Without it every label is certain.
         style: ``treebank`` text (``it 's``, ``-lrb-``) is brought to natural text first.
         min_words: shorter texts are left out.
-        held_out: rows kept for validation; a share if below 1.
+        held_out: rows kept for validation, none of them a part of another row; a share if below 1.
         weight: how often a row is seen per epoch.
     """
 

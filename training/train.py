@@ -19,6 +19,7 @@ from training.model import load_classifier, load_tokenizer, tokenization_of
 from training.output import Output, refuse_finished
 from training.plan import Plan
 from training.progress import ShowProgress
+from training.quantization import RoundLastSteps
 from training.report import write_report
 from training.tokens import PaddedBatch, tokenized
 from training.trainer import ClassifierTrainer, KeepBest, NoteTime, last_checkpoint, training_arguments
@@ -36,7 +37,8 @@ def train(plan: Plan, console: Console) -> None:
     tokenizer, classifier = _classifier(plan, corpus.labels)
     output = Output(plan.output, plan.fingerprint(), record.first_state())
     best = KeepBest(output.scratch / "best", plan.best_by, plan.patience)
-    callbacks = [best, NoteTime(output), ShowProgress(console)]
+    rounding = RoundLastSteps(plan.parameters.quantization_aware)
+    callbacks = [best, rounding, NoteTime(output), ShowProgress(console)]
     trainer = _trainer(plan, corpus, classifier, output, callbacks)
     trainer.train(resume_from_checkpoint=last_checkpoint(output.scratch))
     if not trainer.is_world_process_zero():

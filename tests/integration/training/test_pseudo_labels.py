@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.support.checkpoints import build_checkpoint
-from training.pseudo_labels import main
+from training.pseudo_labels import main, sentences_of
 
 pytestmark = pytest.mark.development
 
@@ -55,3 +55,26 @@ def test_unfit_input_is_one_line(data: Path, tmp_path: Path, capsys: pytest.Capt
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all(name in line for name, line in zip(("none", "none.parquet", "body.parquet"), lines, strict=True))
+
+
+def test_sentences_of_texts_by_checkpoints_alone(data: Path, tmp_path: Path) -> None:
+    """Without labelled data there is no linear model; what another file holds is not labelled again."""
+    checkpoints = [str(build_checkpoint(tmp_path / name, seed=seed)) for seed, name in enumerate(("one", "two"))]
+    review = 'A lovely film, all told.<br /><br />"Very moving scenes!" Dull! It has a very clumsy ending, though?'
+    pq.write_table(pa.table({"text": [review]}), data / "texts.parquet")
+    pq.write_table(pa.table({"text": ["A lovely film, all told."]}), data / "known.parquet")
+    fixed = ["--texts", f"{data}/texts.parquet", "--least", "0", "--output", f"{data}/out.parquet"]
+    assert main([*checkpoints, *fixed, "--sentences", "--unlike", f"{data}/known.parquet"]) == 0
+    assert pq.read_table(data / "out.parquet")["text"].to_pylist() == ["It has a very clumsy ending, though?"]
+    assert sentences_of(review) == ["A lovely film, all told.", "It has a very clumsy ending, though?"]
+
+
+def test_checkpoints_with_other_labels_are_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their mean would have no meaning; the line names both."""
+    one, two = build_checkpoint(tmp_path / "one"), build_checkpoint(tmp_path / "two", labels=("bad", "good"))
+    assert main([str(one), str(two), "--texts", f"{data}/texts.parquet", "--output", f"{data}/out.parquet"]) == 1
+    line = capsys.readouterr().err
+    assert "two has the labels bad, good" in line
+    assert "one has negative, positive" in line

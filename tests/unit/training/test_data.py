@@ -58,6 +58,17 @@ def test_split_is_stratified_and_fixed_by_seed(tmp_path: Path) -> None:
     assert split(examples, 0.2, seed=4)[1] != held_out
 
 
+def test_parts_of_other_rows_are_not_held_out(tmp_path: Path) -> None:
+    """A phrase of a sentence that is learnt would show how well that is remembered; sentences are held out."""
+    sentences = [f"{_text(index)} with much to like {index}" for index in range(20)]
+    phrases = [text.partition(" ")[2] for text in sentences]
+    rows = [(text, "no" if index % 2 else "yes") for index, text in enumerate([*phrases, *sentences])]
+    corpus = load_corpus([_source(tmp_path / "a.tsv", rows, held_out=10)], None, seed=1)
+    assert len(corpus.validation) == 10
+    assert {example.text for example in corpus.validation} <= set(sentences)
+    assert corpus.nested == 10
+
+
 def test_exact_duplicates_are_left_out_and_counted(tmp_path: Path) -> None:
     """A text counts once, across sources too; another label for it is a conflict."""
     first = _source(tmp_path / "a.tsv", [*_rows(20), (_text(0), "no")])

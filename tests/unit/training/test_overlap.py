@@ -1,6 +1,6 @@
 """Texts that share a passage are found by runs of words."""
 
-from training.overlap import nested
+from training.overlap import fragments, nested
 
 
 def test_parts_and_wholes_are_found() -> None:
@@ -17,3 +17,15 @@ def test_short_texts_are_not_compared() -> None:
 def test_words_must_stand_in_a_row() -> None:
     """The same words with another between them are another text."""
     assert nested(["a b c e"], ["a b c d e"]) == set()
+
+
+def test_marks_do_not_tell_texts_apart() -> None:
+    """A phrase ends where its sentence has a full stop; it is a part of it all the same."""
+    assert nested(["is not bad at all", "it is bad, not at all"], ["It is not bad at all."]) == {0}
+
+
+def test_fragments_are_parts_of_other_texts() -> None:
+    """The longest text of a nest is whole; of two that differ in marks alone it is the one with more of them."""
+    texts = ["it is not bad at all", "It is not bad at all.", "is not bad at all", "a film of its own kind", "not bad"]
+    assert fragments(texts) == {0, 2}
+    assert fragments(["one two three four", "One two three four"]) == {0}

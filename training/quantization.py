@@ -1,0 +1,76 @@
+"""Int8 rounding in training, so that the weights learn to bear what the export does to them.
+
+In the last steps of a run every linear layer multiplies rounded inputs by rounded weights, and gradients pass the
+rounding as if it were not there (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference"). What is kept are the unrounded weights; predictions outside training are not
+rounded. Knows nothing of ONNX.
+"""
+
+from functools import partial
+from typing import Any, Final
+
+import torch
+from torch.nn.functional import linear
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+_WEIGHT_LEVEL: Final = 127
+_INPUT_LEVELS: Final = 255
+_LEAST_SCALE: Final = 1e-9  # of what is all zeros
+
+
+def rounded_weight(weight: torch.Tensor) -> torch.Tensor:
+    """Return (outputs, inputs) float32 weights as signed int8 with a scale per output holds them."""
+    scale = (weight.detach().abs().amax(dim=1) / _WEIGHT_LEVEL).clamp(min=_LEAST_SCALE)
+    zero = torch.zeros_like(scale, dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -_WEIGHT_LEVEL, _WEIGHT_LEVEL)
+
+
+def rounded_input(values: torch.Tensor) -> torch.Tensor:
+    """Return float values of any shape as unsigned int8 over their own range, with 0 in it, holds them, float32."""
+    values = values.float()
+    low, high = torch.aminmax(values.detach())
+    low, high = low.clamp(max=0), high.clamp(min=0)
+    scale = ((high - low) / _INPUT_LEVELS).clamp(min=_LEAST_SCALE)
+    zero = (-low / scale).round().to(torch.int32)
+    return torch.fake_quantize_per_tensor_affine(values, scale, zero, 0, _INPUT_LEVELS)
+
+
+class RoundLastSteps(TrainerCallback):
+    """Let the linear layers round from a step on, until training ends.
+
+    Decides by the step alone, so that a resumed run rounds as an unbroken one.
+
+    Args:
+        share: of the run's steps, the last ones.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._layers: list[torch.nn.Linear] = []
+
+    def on_step_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: PreTrainedModel,
+        **_: Any,  # noqa: ANN401 - the Trainer's
+    ) -> None:
+        """Begin to round at the first of the last steps."""
+        if not self._layers and state.global_step >= (1 - self._share) * state.max_steps:
+            self._layers = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+            for layer in self._layers:
+                layer.forward = partial(_forward, layer)
+
+    def on_train_end(self, *_: object, **__: object) -> None:
+        """Compute as before again."""
+        for layer in self._layers:
+            del layer.forward
+        self._layers = []
+
+
+def _forward(layer: torch.nn.Linear, values: torch.Tensor) -> torch.Tensor:
+    if not layer.training:
+        return linear(values, layer.weight, layer.bias)
+    return linear(rounded_input(values), rounded_weight(layer.weight), layer.bias)
