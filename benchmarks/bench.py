@@ -30,8 +30,7 @@ def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path,
             finish(sections.open_loops(rig, server, effort))
         context["server"]["resident_bytes_at_end"] = server.usage().resident_bytes
     with console.status("ratios"):
-        # More and shorter turns than a promise of its own gets: rounds that a neighbour spoils shall be a minority.
-        finish(sections.ratios(rig, Effort(max(effort.rounds * 2 // 3, 1), effort.seconds * 2 / 3, effort.scale)))
+        finish(sections.ratios(rig, Effort(effort.rounds, effort.seconds / 2, effort.scale)))
     machine.conclude(context)
     document = report.write("bench", context, done, directory)
     console.print(f"[dim]written to {directory}[/]")

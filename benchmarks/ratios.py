@@ -1,7 +1,8 @@
 """Ratios: what the server makes of the same texts, artifact and core that the bare loop gets.
 
-Server and bare loop take turns on the same texts within one run, so that a slow minute of a shared machine is
-slow for both; each round gives one ratio and the interval says how far the rounds agree.
+Server and bare loop take turns on the same texts, many times and shortly, and what either took when undisturbed is
+compared: neighbours on a shared machine slow a loop over single texts more than micro-batches, so that a ratio of slow
+rounds is not that of quiet ones.
 """
 
 import statistics
@@ -16,7 +17,7 @@ from benchmarks.effort import Effort
 from benchmarks.load import Generator, run
 from benchmarks.outcome import Outcome
 from benchmarks.servers import Server
-from benchmarks.statistics import Interval, median_interval, ratio_interval
+from benchmarks.statistics import Interval, undisturbed, undisturbed_gap, undisturbed_ratio
 
 BATCH_TEXTS: Final = 64
 
@@ -29,8 +30,8 @@ class RateRatio:
         ratio: server over bare loop by the clock, with its interval over the rounds.
         cpu_ratio: the same per CPU second of either process: what it would be if the core were theirs alone.
         quiet_share: CPU seconds per second of the bare loop; below 1 others had the core in between.
-        server_texts_per_s: mean over the rounds.
-        bare_texts_per_s: mean over the rounds.
+        server_texts_per_s: when undisturbed.
+        bare_texts_per_s: when undisturbed.
         generator_share: the load's largest share of a core.
         generator_was_the_limit: whether the figures may tell of the load instead of the server.
     """
@@ -51,7 +52,7 @@ class LatencyGap:
     Attributes:
         gap_s: server minus bare loop, with its interval over the rounds.
         ratio: server over bare loop, likewise.
-        server_median_s: median of all rounds' medians.
+        server_median_s: of undisturbed rounds.
         bare_median_s: likewise.
     """
 
@@ -81,7 +82,7 @@ def rate_ratio(
     effort: Effort,
     multiple: int = 1,
 ) -> RateRatio:
-    """Compare throughputs; each round both sides get the same texts, which no other round gets.
+    """Compare throughputs; both sides get the same texts in every round.
 
     Args:
         server: pinned where the bare loop is.
@@ -93,28 +94,30 @@ def rate_ratio(
         multiple: texts of a round are rounded up to a multiple of this, so that no batch is cut short.
     """
     count = _texts_for(bare, corpus, effort.seconds, multiple * callers if multiple > 1 else callers)
+    texts = corpus.take(count)
+    requests = render(texts)
     outcomes: list[Outcome] = []
     server_cpu_s: list[float] = []
     bare_runs: list[BareRun] = []
 
-    def serve(texts: Sequence[str]) -> None:
+    def serve() -> None:
         before = server.usage().cpu_s
-        outcomes.append(run(Generator(server.address).closed_loop(render(texts), callers)))
+        outcomes.append(run(Generator(server.address).closed_loop(requests, callers)))
         server_cpu_s.append(server.usage().cpu_s - before)
 
-    def loop(texts: Sequence[str]) -> None:
+    def loop() -> None:
         bare_runs.append(bare.run(texts))
 
     run(Generator(server.address).closed_loop(render(corpus.take(count // 2 + 1)), callers))  # warm-up
-    _alternate(serve, loop, corpus, count, effort.rounds)
-    server_rates = [outcome.texts_per_s for outcome in outcomes]
-    bare_rates = [count / it.wall_s for it in bare_runs]
+    _alternate(serve, loop, effort.rounds)
+    server_s = [count / it.texts_per_s for it in outcomes]
+    bare_s = [it.wall_s for it in bare_runs]
     return RateRatio(
-        ratio=ratio_interval(server_rates, bare_rates),
-        cpu_ratio=ratio_interval([it.cpu_s for it in bare_runs], server_cpu_s),
-        quiet_share=sum(it.cpu_s for it in bare_runs) / sum(it.wall_s for it in bare_runs),
-        server_texts_per_s=statistics.fmean(server_rates),
-        bare_texts_per_s=statistics.fmean(bare_rates),
+        ratio=undisturbed_ratio(bare_s, server_s),
+        cpu_ratio=undisturbed_ratio([it.cpu_s for it in bare_runs], server_cpu_s),
+        quiet_share=sum(it.cpu_s for it in bare_runs) / sum(bare_s),
+        server_texts_per_s=count / undisturbed(server_s),
+        bare_texts_per_s=count / undisturbed(bare_s),
         generator_share=max(outcome.generator_share for outcome in outcomes),
         generator_was_the_limit=any(outcome.generator_was_the_limit for outcome in outcomes),
     )
@@ -123,39 +126,32 @@ def rate_ratio(
 def latency_gap(address: Address, bare: BareLoop, corpus: Corpus, effort: Effort) -> LatencyGap:
     """Compare the median latency of one caller with the bare loop's on the same texts."""
     count = _texts_for(bare, corpus, effort.seconds, 1)
+    texts = corpus.take(count)
     server_medians: list[float] = []
     bare_medians: list[float] = []
     run(Generator(address).closed_loop(single(corpus.take(count // 2 + 1)), 1))  # warm-up
 
-    def serve(texts: Sequence[str]) -> None:
+    def serve() -> None:
         outcome = run(Generator(address).closed_loop(single(texts), 1))
         server_medians.append(statistics.median(outcome.latencies_s()))
 
-    def loop(texts: Sequence[str]) -> None:
+    def loop() -> None:
         bare_medians.append(statistics.median(bare.run(texts).seconds))
 
-    _alternate(serve, loop, corpus, count, effort.rounds)
-    gaps = [ours - theirs for ours, theirs in zip(server_medians, bare_medians, strict=True)]
+    _alternate(serve, loop, effort.rounds)
     return LatencyGap(
-        median_interval(gaps),
-        ratio_interval(server_medians, bare_medians),
-        statistics.median(server_medians),
-        statistics.median(bare_medians),
+        undisturbed_gap(server_medians, bare_medians),
+        undisturbed_ratio(server_medians, bare_medians),
+        undisturbed(server_medians),
+        undisturbed(bare_medians),
     )
 
 
-def _alternate(
-    one: Callable[[Sequence[str]], None],
-    other: Callable[[Sequence[str]], None],
-    corpus: Corpus,
-    count: int,
-    rounds: int,
-) -> None:
-    """Give both sides the same texts in each round, and change who is first, so that a drift favours neither."""
+def _alternate(one: Callable[[], None], other: Callable[[], None], rounds: int) -> None:
+    """Let both sides take turns, and change who is first, so that a drift favours neither."""
     for number in range(rounds):
-        texts = corpus.take(count, start=number * count)
         for side in (one, other) if number % 2 else (other, one):
-            side(texts)
+            side()
 
 
 def _texts_for(bare: BareLoop, corpus: Corpus, seconds: float, multiple: int) -> int:

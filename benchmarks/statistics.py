@@ -66,11 +66,20 @@ def undisturbed_ratio(numerators: Sequence[float], denominators: Sequence[float]
         numerators: seconds of each round.
         denominators: seconds of the other one in the same rounds: as many, so that the quartile favours neither.
     """
-    over, under = np.asarray(numerators), np.asarray(denominators)
-    picks = np.random.default_rng(_SEED).integers(0, len(over), (_RESAMPLES, len(over)))
-    ratios = np.quantile(over[picks], _QUARTER, axis=1) / np.quantile(under[picks], _QUARTER, axis=1)
-    low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(undisturbed(numerators) / undisturbed(denominators), float(low), float(high))
+    return _of_quartiles(np.divide, numerators, denominators)
+
+
+def undisturbed_gap(minuends: Sequence[float], subtrahends: Sequence[float]) -> Interval:
+    """Return the difference of what two took when undisturbed, as ``undisturbed_ratio`` the ratio."""
+    return _of_quartiles(np.subtract, minuends, subtrahends)
+
+
+def _of_quartiles(compare: np.ufunc, one: Sequence[float], other: Sequence[float]) -> Interval:
+    ones, others = np.asarray(one), np.asarray(other)
+    picks = np.random.default_rng(_SEED).integers(0, len(ones), (_RESAMPLES, len(ones)))
+    found = compare(np.quantile(ones[picks], _QUARTER, axis=1), np.quantile(others[picks], _QUARTER, axis=1))
+    low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(compare(undisturbed(one), undisturbed(other))), float(low), float(high))
 
 
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.statistics import median_interval, quantile, ratio_interval, undisturbed_ratio
+from benchmarks.statistics import median_interval, quantile, ratio_interval, undisturbed_gap, undisturbed_ratio
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 3), (0.99, 5), (0.0, 1), (0.2, 1), (0.21, 2), (1.0, 5)])
@@ -51,6 +51,13 @@ def test_an_undisturbed_ratio_is_that_of_the_quiet_rounds() -> None:
     """Three of five rounds were spoiled for the one, other three for the other."""
     interval = undisturbed_ratio([2.0, 2.0, 9.0, 5.0, 7.0], [3.0, 1.5, 4.0, 1.0, 1.0])
     assert interval.estimate == pytest.approx(2.0)
+    assert interval.low <= interval.estimate <= interval.high
+
+
+def test_an_undisturbed_gap_is_that_of_the_quiet_rounds() -> None:
+    """As the ratio, in seconds; it may be negative."""
+    interval = undisturbed_gap([3.0, 1.5, 4.0, 1.0, 1.0], [2.0, 2.0, 9.0, 5.0, 7.0])
+    assert interval.estimate == pytest.approx(-1.0)
     assert interval.low <= interval.estimate <= interval.high
 
 
