@@ -28,12 +28,12 @@ from server.reload import ReloadableClassifier
 from server.settings import SettingsError, describe_settings, read_settings, unknown_variables
 
 _logger = logging.getLogger("server")
-_GARBAGE_THRESHOLDS: Final = (10_000, 10_000)
-"""New objects between collections of these, at Python's 700 most requests would pay for one; and such collections
-between those that look at every object, which take 0.1 s while thousands of requests wait. Requests leave no rings
-behind, so what these find is rare."""
+_NEW, _ALL = 0, 2  # generations
 _COLLECT_TICKS: Final = 100
-"""Ticks of uvicorn, a tenth of a second each."""
+"""Ticks of uvicorn, a tenth of a second each, between looks at every object. While thousands of requests wait they take
+0.1 s: they are for moments in which nobody does."""
+_COLLECT_ANYWAY_TICKS: Final = 6000
+"""For a server that is never idle."""
 _KEEP_ALIVE_S: Final = 75
 """Longer than a load balancer keeps an idle connection (60 s on AWS), or it sends into one that just closed."""
 
@@ -67,9 +67,14 @@ class DrainingServer(uvicorn.Server):
         _logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at every object for garbage, now and then, in a moment in which nobody waits."""
-        if not counter % _COLLECT_TICKS and not self._lifecycle.in_flight.count:
-            gc.collect()
+        """Look for garbage: at what is new every time, at every object now and then, while nobody waits.
+
+        Python would look when new objects outnumber those that went by so many. Under overload they do not, while the
+        pile of unseen ones grows with every queued request, until one look at it stops the event loop for 0.1 s.
+        """
+        idle = not self._lifecycle.in_flight.count
+        every_object = not counter % _COLLECT_TICKS and (idle or not counter % _COLLECT_ANYWAY_TICKS)
+        gc.collect(_ALL if every_object else _NEW)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -137,10 +142,10 @@ def _serve() -> None:
         )
         config = _uvicorn_config(app)
         _listen(listener, config.backlog)
-        # What was loaded stays for good: without it in their sight, collections cost a request next to nothing.
+        # What was loaded stays for good, and the rest is looked at by ``on_tick`` alone.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*_GARBAGE_THRESHOLDS)
+        gc.disable()
         server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
         server.run(sockets=[listener])
     _logger.info("stopped")

@@ -29,7 +29,7 @@ def _restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("VERDICT_ARTIFACT_DIR", str(TINY))
     monkeypatch.setenv("VERDICT_PORT", "0")
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    root, threshold = list(logging.getLogger().handlers), gc.get_threshold()
+    root = list(logging.getLogger().handlers)
     levels = {name: logging.getLogger(name).level for name in (None, "uvicorn.error", "asyncio")}
     yield
     for number, handler in handlers.items():
@@ -38,7 +38,7 @@ def _restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     gc.unfreeze()
-    gc.set_threshold(*threshold)
+    gc.enable()
 
 
 @pytest.mark.parametrize(
@@ -128,16 +128,29 @@ def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host
 async def test_garbage_is_looked_for_while_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look at every object, which takes longer the more requests are open, comes between requests."""
     looks: list[int] = []
-    monkeypatch.setattr(gc, "collect", lambda: looks.append(1))
+    monkeypatch.setattr(gc, "collect", looks.append)
     lifecycle = Lifecycle(Metrics())
     server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1)
     with lifecycle.in_flight:
-        for tick in range(1000):
+        for tick in range(1, 1000):
             assert not await server.on_tick(tick)
-    assert [] == looks
-    for tick in range(1000):
+    assert [0] * 999 == looks, "what is new is looked at under load too, the rest is not"
+    for tick in range(1, 1000):
         assert not await server.on_tick(tick)
-    assert 1 <= len(looks) <= 10
+    assert 1 <= looks.count(2) <= 10
+
+
+@pytest.mark.anyio
+async def test_a_server_that_is_never_idle_looks_for_garbage_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seldom, but its memory must not grow for ever."""
+    looks: list[int] = []
+    monkeypatch.setattr(gc, "collect", looks.append)
+    lifecycle = Lifecycle(Metrics())
+    server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1)
+    with lifecycle.in_flight:
+        for tick in range(1, 12_001):
+            assert not await server.on_tick(tick)
+    assert 2 == looks.count(2)
 
 
 def _has_ipv6() -> bool:
