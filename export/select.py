@@ -59,13 +59,23 @@ class Measured:
 
 
 def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str, ...]:
-    """Say which gates a candidate fails, in words with both numbers; empty where it passes."""
-    found = measured.quality
+    """Say which gates a candidate fails, in words with both numbers; empty where it passes.
+
+    What more texts can only make worse is judged on those that every candidate is looked at. Averages are judged
+    once all texts are known: a flipped label is a quarter of a percent of four hundred.
+    """
+    found, proved = measured.quality, measured.proved
     lost = (reference.accuracy - found.accuracy) * 100
     worse = (found.calibration_error - reference.calibration_error) * 100
     checks = (
-        (lost <= gates.accuracy_points, f"accuracy {lost:.2f} points under fp32, allowed {gates.accuracy_points}"),
-        (found.flipped <= gates.flipped, f"{found.flipped:.2%} of labels flipped, allowed {gates.flipped:.1%}"),
+        (
+            lost <= gates.accuracy_points or not proved,
+            f"accuracy {lost:.2f} points under fp32, allowed {gates.accuracy_points}",
+        ),
+        (
+            found.flipped <= gates.flipped or not proved,
+            f"{found.flipped:.2%} of labels flipped, allowed {gates.flipped:.1%}",
+        ),
         (
             found.largest_change <= gates.largest_change,
             f"a probability changed by {found.largest_change:.3f}, allowed {gates.largest_change}",
@@ -75,7 +85,7 @@ def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str,
             f"a score changes by {measured.batch_variance:.1e} with its batch, allowed {gates.batch_variance:.0e}",
         ),
         (
-            worse <= gates.calibration_points or not measured.proved,  # on a few hundred texts it errs by a point
+            worse <= gates.calibration_points or not proved,
             f"calibration {worse:.2f} points worse, allowed {gates.calibration_points}",
         ),
         (

@@ -52,11 +52,17 @@ def test_each_gate_refuses_on_its_own_and_says_why(changes: dict[str, float], wo
     assert word in reason
 
 
-def test_calibration_is_judged_on_all_texts_alone() -> None:
-    """On the part that every candidate is looked at, its noise is twice the limit and would throw out good ones."""
-    row = _row(calibration_error=0.0151)
+@pytest.mark.parametrize("changes", [{"calibration_error": 0.0151}, {"flipped": 0.01}, {"accuracy": 0.9125}])
+def test_averages_are_judged_on_all_texts_alone(changes: dict[str, float]) -> None:
+    """On the part that every candidate is looked at, noise is as large as the limits and would throw out good ones."""
+    row = _row(**changes)
     assert failures(replace(row, proved=False), _FP32, Gates()) == ()
     assert failures(row, _FP32, Gates())
+
+
+def test_what_only_gets_worse_is_judged_at_once() -> None:
+    """No text more can take back a change that was too large on one of the first."""
+    assert failures(replace(_row(largest_change=0.11), proved=False), _FP32, Gates())
 
 
 def test_a_figure_that_is_not_a_number_fails() -> None:
