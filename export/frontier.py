@@ -47,7 +47,7 @@ def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
 def _name(figure: Figure, rows: Sequence[Measured]) -> None:
     """Name ranks at the right, in the colours of the points, and say what the colours mean."""
     lines = [(f"{place:>2}  {row.name}", _colour(row)) for place, row in enumerate(rows, 1)]
-    lines += [("", _REFERENCE), ("passes its gates", _PASSES), ("fails one", _FAILS), ("reference", _REFERENCE)]
+    lines += [("", _REFERENCE), ("fails no gate so far", _PASSES), ("fails one", _FAILS), ("reference", _REFERENCE)]
     for place, (words, colour) in enumerate(lines):
         height = 0.5 + _LINE * (len(lines) / 2 - place)
         figure.text(1.0, height, words, fontsize=7, va="center", ha="left", family="monospace", color=colour)

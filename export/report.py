@@ -52,7 +52,7 @@ def verdict(row: Measured, chosen: Measured | None) -> str:
         return "reference"
     if row.failures:
         return row.failures[0] + (f" (+{len(row.failures) - 1})" if len(row.failures) > 1 else "")
-    return "passes"
+    return "passes" if row.proved else "not proved"
 
 
 def ratios(findings: Findings) -> dict[str, dict[str, float]]:

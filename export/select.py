@@ -61,8 +61,8 @@ class Measured:
 def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str, ...]:
     """Say which gates a candidate fails, in words with both numbers; empty where it passes.
 
-    What more texts can only make worse is judged on those that every candidate is looked at. Averages are judged
-    once all texts are known: a flipped label is a quarter of a percent of four hundred.
+    Averages are judged once all texts are known: a flipped label is a quarter of a percent of the four hundred that
+    every candidate is looked at. What more texts can only make worse, and the size, are judged on those already.
     """
     found, proved = measured.quality, measured.proved
     lost = (reference.accuracy - found.accuracy) * 100

@@ -5,11 +5,12 @@ seen in training, and the temperature fitted on it too sharp. Knows only texts.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
-_WORD: Final = re.compile(r"\w+")  # the phrase "not bad" is in "It is not bad." too
+Words: TypeAlias = tuple[str, ...]
+
+_MARKS: Final = re.compile(r"^\W+|\W+$")  # the phrase "not bad" is in "It is not bad." too
 _WORDS: Final = 4  # shorter texts turn up inside others by chance
 
 
@@ -24,37 +25,36 @@ def fragments(texts: Sequence[str]) -> set[int]:
     rows = _words_of(texts)
     starts = _by_start(rows)
     size = [(len(words), len(text), index) for index, (words, text) in enumerate(zip(rows, texts, strict=True))]
-    return {index for own, whole in enumerate(rows) for index in _found(whole, starts, rows) if size[index] < size[own]}
+    return {index for own, whole in enumerate(rows) for index in _found(whole, starts) if size[index] < size[own]}
 
 
-def _words_of(texts: Sequence[str]) -> list[tuple[str, ...]]:
-    return [tuple(_WORD.findall(text.lower())) for text in texts]
+def _words_of(texts: Sequence[str]) -> list[Words]:
+    return [tuple(word for part in text.lower().split() if (word := _MARKS.sub("", part))) for text in texts]
 
 
-def _holding(wholes: Sequence[tuple[str, ...]], parts: Sequence[tuple[str, ...]]) -> set[int]:
+def _holding(wholes: Sequence[Words], parts: Sequence[Words]) -> set[int]:
     """Return which wholes hold one of the parts as a run of words."""
     starts = _by_start(parts)
-    return {index for index, whole in enumerate(wholes) if next(_found(whole, starts, parts), None) is not None}
+    return {index for index, whole in enumerate(wholes) if next(_found(whole, starts), None) is not None}
 
 
-def _parts(parts: Sequence[tuple[str, ...]], wholes: Sequence[tuple[str, ...]]) -> set[int]:
+def _parts(parts: Sequence[Words], wholes: Sequence[Words]) -> set[int]:
     """Return which parts stand in one of the wholes as a run of words."""
     starts = _by_start(parts)
-    return {index for whole in wholes for index in _found(whole, starts, parts)}
+    return {index for whole in wholes for index in _found(whole, starts)}
 
 
-def _by_start(rows: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
-    starts: dict[tuple[str, ...], list[int]] = defaultdict(list)
+def _by_start(rows: Sequence[Words]) -> dict[Words, dict[int, dict[Words, list[int]]]]:
+    """Return the rows by their first words, then their length: many may begin alike, and a look at each takes long."""
+    starts: dict[Words, dict[int, dict[Words, list[int]]]] = {}
     for index, words in enumerate(rows):
         if len(words) >= _WORDS:
-            starts[words[:_WORDS]].append(index)
+            by_length = starts.setdefault(words[:_WORDS], {})
+            by_length.setdefault(len(words), {}).setdefault(words, []).append(index)
     return starts
 
 
-def _found(
-    whole: tuple[str, ...], starts: dict[tuple[str, ...], list[int]], parts: Sequence[tuple[str, ...]]
-) -> Iterator[int]:
+def _found(whole: Words, starts: dict[Words, dict[int, dict[Words, list[int]]]]) -> Iterator[int]:
     for place in range(len(whole) - _WORDS + 1):
-        for index in starts.get(whole[place : place + _WORDS], ()):
-            if whole[place : place + len(parts[index])] == parts[index]:
-                yield index
+        for length, rows in starts.get(whole[place : place + _WORDS], {}).items():
+            yield from rows.get(whole[place : place + length], ())

@@ -5,7 +5,7 @@ r"""Label unlabelled texts by an ensemble: checkpoints and a linear model over w
 
 The two kinds read differently (order and sense at 256 tokens; every word of a long text), so they err on different
 texts, and their mean is better than either. Texts of which the mean is unsure are left out: they would teach
-mistakes, or a side to texts that have none. The linear model learns no row that the first checkpoint holds out.
+mistakes, or a side to texts that have none. The linear model learns no row that a checkpoint holds out.
 Without ``--data`` there is no linear model; ``--sentences`` labels the sentences of the texts, one by one.
 """
 
@@ -98,8 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         classifiers = {str(path): load_checkpoint(path, "bf16") for path in options.checkpoints}
         labels = _common_labels(classifiers)
-        held_out = read_validation(options.checkpoints[0] / VALIDATION)
-        known = {example.text for example in held_out}
+        held_out, known = _held_out(options.checkpoints)
         linear = None
         if options.data:
             learnt = read_examples(parse_source(options.data), labels)
@@ -138,6 +137,15 @@ def _common_labels(classifiers: Mapping[str, Classifier]) -> list[str]:
     return classifiers[first].labels
 
 
+def _held_out(checkpoints: Sequence[Path]) -> tuple[list[Example], set[str]]:
+    """Return the rows that all checkpoints hold out, on which to judge them, and the texts that any does."""
+    first, *others = (read_validation(path / VALIDATION) for path in checkpoints)
+    texts = [{example.text for example in rows} for rows in others]
+    return [example for example in first if all(example.text in them for them in texts)], {
+        example.text for example in first
+    }.union(*texts)
+
+
 def _texts(options: argparse.Namespace) -> list[str]:
     """Return the texts to label, without doubles.
 
@@ -148,6 +156,8 @@ def _texts(options: argparse.Namespace) -> list[str]:
     if options.sentences:
         texts = [sentence for text in texts for sentence in sentences_of(text)]
     unlike = {text for path in options.unlike for text in _column(path)}
+    if options.sentences:
+        unlike |= {sentence for text in unlike for sentence in sentences_of(text)}
     fresh = [text for text in dict.fromkeys(texts) if text not in unlike]
     draw = random.Random(options.seed)  # noqa: S311 - sampling, not cryptography
     return draw.sample(fresh, options.limit) if 0 < options.limit < len(fresh) else fresh
@@ -155,10 +165,14 @@ def _texts(options: argparse.Namespace) -> list[str]:
 
 def _column(path: Path) -> list[str]:
     try:
-        return list(pq.read_table(path, columns=["text"])["text"].to_pylist())
+        texts = list(pq.read_table(path, columns=["text"])["text"].to_pylist())
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path} can not be read as parquet with a column text: {reason}") from error
+    for row, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise DataError(f"{path}, row {row}: {text!r:.40} is no text; leave such rows out")
+    return texts
 
 
 def _judge(classifiers: Mapping[str, Classifier], linear: Pipeline | None, held_out: Sequence[Example]) -> None:

@@ -36,8 +36,9 @@ def train(plan: Plan, console: Console) -> None:
     _print_corpus(corpus, console)
     tokenizer, classifier = _classifier(plan, corpus.labels)
     output = Output(plan.output, plan.fingerprint(), record.first_state())
-    best = KeepBest(output.scratch / "best", plan.best_by, plan.patience)
-    rounding = RoundLastSteps(plan.parameters.quantization_aware)
+    rounded = plan.parameters.quantization_aware
+    best = KeepBest(output.scratch / "best", plan.best_by, plan.patience, after=1 - rounded if rounded else 0.0)
+    rounding = RoundLastSteps(rounded)
     callbacks = [best, rounding, NoteTime(output), ShowProgress(console)]
     trainer = _trainer(plan, corpus, classifier, output, callbacks)
     trainer.train(resume_from_checkpoint=last_checkpoint(output.scratch))

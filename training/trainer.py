@@ -66,13 +66,16 @@ class KeepBest(transformers.TrainerCallback):
         directory: where the best weights go.
         best_by: figure to go by; of equals the one with the lower log loss.
         patience: evaluations without a better one before the run stops; 0 never stops.
+        after: share of the steps behind which weights begin to count; those before have not learnt what the later
+            ones do, such as to bear rounding.
     """
 
-    def __init__(self, directory: Path, best_by: Criterion, patience: int) -> None:
+    def __init__(self, directory: Path, best_by: Criterion, patience: int, after: float = 0.0) -> None:
         self._directory = directory
         self._file = directory.with_suffix(".json")
         self._best_by = best_by
         self._patience = patience
+        self._after = after
         self._scores: dict[int, tuple[float, float]] = {}
 
     @property
@@ -97,6 +100,8 @@ class KeepBest(transformers.TrainerCallback):
         **_: object,
     ) -> None:
         """Compare with the best so far; what was measured behind this step belongs to a run that was killed."""
+        if state.global_step <= self._after * state.max_steps:
+            return
         value, loss = metrics[f"eval_{self._best_by}"], metrics["eval_log_loss"]
         earlier = {step: score for step, score in self._scores.items() if step < state.global_step}
         score = -loss if self._best_by == "log_loss" else value

@@ -47,7 +47,7 @@ def missing_engine() -> str:
             return f"{BASE} can not be had in {_PULL_S:g} s"
         if pull.returncode:
             return f"{BASE} can not be had: {pull.stderr.strip()}"
-    run = docker("run", "--rm", *LIMITS, BASE, "true", check=False)
+    run = docker("run", "--rm", *LIMITS, BASE, "true", check=False, timeout=_PULL_S)
     return f"the engine can run no limited container: {run.stderr.strip()}" if run.returncode else ""
 
 

@@ -52,9 +52,11 @@ def test_unfit_input_is_one_line(data: Path, tmp_path: Path, capsys: pytest.Capt
     assert label(data, checkpoint, "--texts", f"{data}/none.parquet") == 1
     pq.write_table(pa.table({"body": ["x"]}), data / "body.parquet")
     assert label(data, checkpoint, "--texts", f"{data}/body.parquet") == 1
+    pq.write_table(pa.table({"text": ["x", None]}), data / "null.parquet")
+    assert label(data, checkpoint, "--texts", f"{data}/null.parquet", "--sentences") == 1
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 3
-    assert all(name in line for name, line in zip(("none", "none.parquet", "body.parquet"), lines, strict=True))
+    names = ("none", "none.parquet", "body.parquet", "null.parquet, row 2: None is no text")
+    assert all(name in line for name, line in zip(names, lines, strict=True))
 
 
 def test_sentences_of_texts_by_checkpoints_alone(data: Path, tmp_path: Path) -> None:
@@ -62,7 +64,8 @@ def test_sentences_of_texts_by_checkpoints_alone(data: Path, tmp_path: Path) -> 
     checkpoints = [str(build_checkpoint(tmp_path / name, seed=seed)) for seed, name in enumerate(("one", "two"))]
     review = 'A lovely film, all told.<br /><br />"Very moving scenes!" Dull! It has a very clumsy ending, though?'
     pq.write_table(pa.table({"text": [review]}), data / "texts.parquet")
-    pq.write_table(pa.table({"text": ["A lovely film, all told."]}), data / "known.parquet")
+    known = "A lovely film, all told. Watch it."  # a text, of which one sentence is long enough
+    pq.write_table(pa.table({"text": [known]}), data / "known.parquet")
     fixed = ["--texts", f"{data}/texts.parquet", "--least", "0", "--output", f"{data}/out.parquet"]
     assert main([*checkpoints, *fixed, "--sentences", "--unlike", f"{data}/known.parquet"]) == 0
     assert pq.read_table(data / "out.parquet")["text"].to_pylist() == ["It has a very clumsy ending, though?"]

@@ -29,7 +29,7 @@ def _run(callback: KeepBest, scores: dict[int, float], figure: str = "macro_f1")
     model, control = _Model(), SimpleNamespace(should_training_stop=False)
     callback.on_train_begin()
     for step, score in scores.items():
-        state = SimpleNamespace(global_step=step, is_world_process_zero=True)
+        state = SimpleNamespace(global_step=step, max_steps=100, is_world_process_zero=True)
         callback.on_evaluate(
             None, state, control, model=model, metrics={"eval_log_loss": 1 / step, f"eval_{figure}": score}
         )
@@ -52,6 +52,13 @@ def test_lower_loss_decides_between_equals(tmp_path: Path) -> None:
     callback = KeepBest(tmp_path / "best", "accuracy", patience=0)
     _run(callback, {10: 0.9, 20: 0.9}, "accuracy")
     assert callback.best_step == 20
+
+
+def test_weights_that_came_too_early_do_not_count(tmp_path: Path) -> None:
+    """Weights from before the rounding began are not kept, however good, and use up no patience."""
+    callback = KeepBest(tmp_path / "best", "macro_f1", patience=2, after=0.6)
+    model, control = _run(callback, {20: 0.95, 40: 0.9, 60: 0.9, 80: 0.8, 100: 0.85})
+    assert (callback.best_step, model.saved, control.should_training_stop) == (100, 2, False)
 
 
 def test_stale_run_stops(tmp_path: Path) -> None:
