@@ -68,7 +68,7 @@ def closed_loops(rig: Rig, server: Server, effort: Effort) -> Section:
         if callers * requests[0].texts > _MOST_TEXTS:
             continue  # the last answer would come long after the time is over, and tells nothing new
         endless = itertools.cycle(requests)
-        outcome = run(Generator(server.address).closed_loop(endless, callers, duration_s=effort.lasting(3.5)))
+        outcome = run(Generator(server.address).closed_loop(endless, callers, duration_s=effort.lasting(3)))
         figures.append({"shape": shape, "callers": callers, **_figures(outcome)})
     columns = ["closed loop", "callers", "texts/s", "p50 ms", "p99 ms"]
     rows = [[it["shape"], str(it["callers"]), *_cells(it)] for it in figures]
