@@ -122,6 +122,7 @@ def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host
         caller.join()
         logging.getLogger("server").removeHandler(listening)
     assert [200] == answers
+    assert not gc.isenabled(), "garbage is looked for by the clock alone"
 
 
 @pytest.mark.anyio
