@@ -125,13 +125,22 @@ def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host
     assert not gc.isenabled(), "garbage is looked for by the clock alone"
 
 
-@pytest.mark.anyio
-async def test_garbage_is_looked_for_while_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look at every object, which takes longer the more requests are open, comes between requests."""
+def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], Lifecycle, DrainingServer]:
+    """Return the generations that are looked at from now on, and a server with its lifecycle."""
     looks: list[int] = []
     monkeypatch.setattr(gc, "collect", looks.append)
     lifecycle = Lifecycle(Metrics())
-    server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1)
+    return (
+        looks,
+        lifecycle,
+        DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1),
+    )
+
+
+@pytest.mark.anyio
+async def test_garbage_is_looked_for_while_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at every object, which takes longer the more requests are open, comes between requests."""
+    looks, lifecycle, server = _watched(monkeypatch)
     with lifecycle.in_flight:
         for tick in range(1, 1000):
             assert not await server.on_tick(tick)
@@ -144,10 +153,7 @@ async def test_garbage_is_looked_for_while_nobody_waits(monkeypatch: pytest.Monk
 @pytest.mark.anyio
 async def test_a_server_that_is_never_idle_looks_for_garbage_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seldom, but its memory must not grow for ever."""
-    looks: list[int] = []
-    monkeypatch.setattr(gc, "collect", looks.append)
-    lifecycle = Lifecycle(Metrics())
-    server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1)
+    looks, lifecycle, server = _watched(monkeypatch)
     with lifecycle.in_flight:
         for tick in range(1, 12_001):
             assert not await server.on_tick(tick)
