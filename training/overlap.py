@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 Words: TypeAlias = tuple[str, ...]
+Starts: TypeAlias = dict[Words, dict[int, dict[Words, list[int]]]]
+"""Indices of rows by their first words, their number of words and all of their words."""
 
 _MARKS: Final = re.compile(r"^\W+|\W+$")  # the phrase "not bad" is in "It is not bad." too
 _WORDS: Final = 4  # shorter texts turn up inside others by chance
@@ -44,9 +46,9 @@ def _parts(parts: Sequence[Words], wholes: Sequence[Words]) -> set[int]:
     return {index for whole in wholes for index in _found(whole, starts)}
 
 
-def _by_start(rows: Sequence[Words]) -> dict[Words, dict[int, dict[Words, list[int]]]]:
+def _by_start(rows: Sequence[Words]) -> Starts:
     """Return the rows by their first words, then their length: many may begin alike, and a look at each takes long."""
-    starts: dict[Words, dict[int, dict[Words, list[int]]]] = {}
+    starts: Starts = {}
     for index, words in enumerate(rows):
         if len(words) >= _WORDS:
             by_length = starts.setdefault(words[:_WORDS], {})
@@ -54,7 +56,7 @@ def _by_start(rows: Sequence[Words]) -> dict[Words, dict[int, dict[Words, list[i
     return starts
 
 
-def _found(whole: Words, starts: dict[Words, dict[int, dict[Words, list[int]]]]) -> Iterator[int]:
+def _found(whole: Words, starts: Starts) -> Iterator[int]:
     for place in range(len(whole) - _WORDS + 1):
         for length, rows in starts.get(whole[place : place + _WORDS], {}).items():
             yield from rows.get(whole[place : place + length], ())

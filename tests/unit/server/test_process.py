@@ -130,11 +130,8 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], Lifecycle, Dra
     looks: list[int] = []
     monkeypatch.setattr(gc, "collect", looks.append)
     lifecycle = Lifecycle(Metrics())
-    return (
-        looks,
-        lifecycle,
-        DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1),
-    )
+    server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1)
+    return looks, lifecycle, server
 
 
 @pytest.mark.anyio
