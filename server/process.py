@@ -17,6 +17,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from server import heap
 from server.app import create_app
 from server.artifact import ArtifactError
 from server.classifier import Classifier
@@ -75,6 +76,8 @@ class DrainingServer(uvicorn.Server):
         idle = not self._lifecycle.in_flight.count
         every_object = not counter % _COLLECT_TICKS and (idle or not counter % _COLLECT_ANYWAY_TICKS)
         gc.collect(_ALL if every_object else _NEW)
+        if every_object and idle:
+            heap.trim()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -146,6 +149,7 @@ def _serve() -> None:
         gc.collect()
         gc.freeze()
         gc.disable()
+        heap.trim()
         server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
         server.run(sockets=[listener])
     _logger.info("stopped")

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import uvicorn
 
+from server import heap
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.process import DrainingServer, main
@@ -103,6 +104,8 @@ def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host
     if host == "::1" and not _has_ipv6():
         pytest.skip("this machine has no IPv6")
     monkeypatch.setenv("VERDICT_HOST", host)
+    trims: list[None] = []
+    monkeypatch.setattr(heap, "trim", lambda: trims.append(None))
     listening = _Listening()
     logging.getLogger("server").addHandler(listening)
     answers: list[int] = []
@@ -123,12 +126,17 @@ def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host
         logging.getLogger("server").removeHandler(listening)
     assert [200] == answers
     assert not gc.isenabled(), "garbage is looked for by the clock alone"
+    assert trims, "the holes that loading left went back to the system"
 
 
-def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], Lifecycle, DrainingServer]:
-    """Return the generations that are looked at from now on, and a server with its lifecycle."""
-    looks: list[int] = []
+_TRIM = "trim"
+
+
+def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int | str], Lifecycle, DrainingServer]:
+    """Return the generations that are looked at and the trims from now on, and a server with its lifecycle."""
+    looks: list[int | str] = []
     monkeypatch.setattr(gc, "collect", looks.append)
+    monkeypatch.setattr(heap, "trim", lambda: looks.append(_TRIM))
     lifecycle = Lifecycle(Metrics())
     server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1)
     return looks, lifecycle, server
@@ -145,6 +153,7 @@ async def test_garbage_is_looked_for_while_nobody_waits(monkeypatch: pytest.Monk
     for tick in range(1, 1000):
         assert not await server.on_tick(tick)
     assert 1 <= looks.count(2) <= 10
+    assert looks.count(_TRIM) == looks.count(2), "what it freed goes back to the system"
 
 
 @pytest.mark.anyio
@@ -155,6 +164,7 @@ async def test_a_server_that_is_never_idle_looks_for_garbage_too(monkeypatch: py
         for tick in range(1, 12_001):
             assert not await server.on_tick(tick)
     assert 2 == looks.count(2)
+    assert _TRIM not in looks, "requests wait"
 
 
 def _has_ipv6() -> bool:
