@@ -1,5 +1,6 @@
 """The heap: memory between what stays goes back to the system."""
 
+import resource
 import sys
 from pathlib import Path
 
@@ -31,4 +32,4 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
