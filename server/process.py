@@ -70,7 +70,9 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Look for garbage: at what is new every time, at every object now and then, while nobody waits.
 
-        What the latter frees goes back to the system. Python would look when new objects outnumber those that went by so many. Under overload they do not, while the
+        What the latter frees goes back to the system.
+
+        Python would look when new objects outnumber those that went by so many. Under overload they do not, while the
         pile of unseen ones grows with every queued request, until one look at it stops the event loop for 0.1 s.
         """
         idle = not self._lifecycle.in_flight.count
