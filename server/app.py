@@ -56,6 +56,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         yield
         await served.close()
         await tracing.close()
+        metrics.ledger.settle()
 
     app = FastAPI(
         title="Verdict",
@@ -74,8 +75,6 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.include_router(predict.router)
     app.include_router(operations.router)
     app.include_router(admin.router)
-    if tracing.provider is None:  # FastAPI names spans by the route that it finds
-        app.add_middleware(ShortWay, routes=predict.routes())
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -87,6 +86,10 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.add_middleware(RequestMiddleware, lifecycle=lifecycle, metrics=metrics)
     errors.install(app)
     openapi.install(app)
+    if tracing.provider is None:  # FastAPI names spans by the route that it finds
+        app.middleware_stack = ShortWay(
+            app.build_middleware_stack(), routes=predict.routes(), middleware=app.user_middleware
+        )
     return app
 
 

@@ -108,6 +108,7 @@ class Batcher:
         """Start the workers on the running event loop; from now on this queue is the one that metrics show."""
         self._metrics.queue_depth.set_function(lambda: len(self._queue))
         self._metrics.queue_tokens.set_function(lambda: self._queue.tokens)
+        self._metrics.in_flight.set_function(lambda: len(self._running))
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._worker_count)]
 
     async def close(self) -> None:
@@ -238,7 +239,6 @@ class Batcher:
         """Run one micro-batch; its failure is its own rows' failure and nobody else's."""
         started = time.perf_counter()
         rows = list(groups)
-        self._metrics.in_flight.inc(len(rows))
         self._running |= groups
         try:
             logits = await self._infer_where_it_costs_least(rows)
@@ -248,7 +248,6 @@ class Batcher:
                 self._give_up(item.admission, EngineFailedError("the model failed on this text; try again"))
             return
         finally:
-            self._metrics.in_flight.dec(len(rows))
             for row in rows:
                 self._running.pop(row, None)
         self._account(groups, started, time.perf_counter() - started)
@@ -286,12 +285,9 @@ class Batcher:
 
     def _account(self, groups: dict[Row, list[Item]], started: float, seconds: float) -> None:
         lengths = [len(row) for row in groups]
-        self._metrics.inference.observe(seconds)
-        self._metrics.batch_texts.observe(len(lengths))
-        self._metrics.batch_tokens.observe(max(lengths) * len(lengths))
         items = list(itertools.chain.from_iterable(groups.values()))
-        for item in items:
-            self._metrics.queue_wait.observe(max(started - item.admission.admitted_at, 0.0))
+        waits_s = [max(started - item.admission.admitted_at, 0.0) for item in items]
+        self._metrics.ledger.note(self._metrics.count_run, seconds, lengths, waits_s)
         for admission in {item.admission for item in items}:
             admission.runs.append(seconds)
         smoothing = _RATE_SMOOTHING if self._tokens_per_s else 1.0

@@ -164,10 +164,11 @@ class TextClassifier:
         started = time.perf_counter()
         tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)
         tokenize_s = time.perf_counter() - started
-        self._metrics.tokenize.observe(tokenize_s)
+        self._metrics.ledger.note(self._metrics.tokenize.observe, tokenize_s)
         rows = [window for text in tokenized for window in text.windows]
         outcome = await self._batcher.submit(rows, deadline)
         predictions = self._predict(tokenized, outcome.logits)
+        self._metrics.ledger.note(self._count, predictions)
         return Classification(predictions, tokenize_s, outcome.queue_s, outcome.inference_s)
 
     async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
@@ -201,10 +202,13 @@ class TextClassifier:
             predictions.append(
                 Prediction(best, labels[best], [round(p, 6) for p in probabilities], text.tokens, text.truncated)
             )
-            self._predicted[best].inc()
-            if text.truncated:
-                self._metrics.truncated.inc()
         return predictions
+
+    def _count(self, predictions: Sequence[Prediction]) -> None:
+        for prediction in predictions:
+            self._predicted[prediction.sentiment].inc()
+            if prediction.truncated:
+                self._metrics.truncated.inc()
 
 
 def _text_logits(texts: list[TokenizedText], logits: NDArray[np.float32]) -> NDArray[np.float32]:

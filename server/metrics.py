@@ -1,5 +1,7 @@
 """Metrics: every figure that the server publishes, in one registry of its own. Labels come from closed sets."""
 
+from collections.abc import Sequence
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -9,18 +11,25 @@ from prometheus_client import (
     generate_latest,
 )
 
+from server.ledger import Ledger
+
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64)
 _TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class Metrics:
-    """The server's Prometheus metrics. Names and labels are a promise to dashboards."""
+    """The server's Prometheus metrics. Names and labels are a promise to dashboards.
+
+    Attributes:
+        ledger: where to note what is counted for every request.
+    """
 
     def __init__(self) -> None:
         # A creation time beside every series, which no dashboard reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client leaves it without types
         registry = self._registry = CollectorRegistry()
+        self.ledger = Ledger()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"verdict_{name}", text, labels, registry=registry)
@@ -61,11 +70,26 @@ class Metrics:
         answered.inc()
         duration.observe(seconds)
 
+    def count_run(self, seconds: float, lengths: Sequence[int], waits_s: Sequence[float]) -> None:
+        """Count a micro-batch.
+
+        Args:
+            seconds: that it took.
+            lengths: tokens of each of its rows.
+            waits_s: seconds that each text waited for it.
+        """
+        self.inference.observe(seconds)
+        self.batch_texts.observe(len(lengths))
+        self.batch_tokens.observe(max(lengths) * len(lengths))
+        for wait_s in waits_s:
+            self.queue_wait.observe(wait_s)
+
     def show_model(self, name: str, version: str, quantization: str) -> None:
         """Publish which model is served, in place of the one before."""
         self.model_info.clear()
         self.model_info.labels(name, version, quantization).set(1)
 
     def render(self) -> bytes:
-        """Return the registry in Prometheus' text format."""
+        """Return the registry in Prometheus' text format, with everything noted so far."""
+        self.ledger.settle()
         return generate_latest(self._registry)

@@ -161,7 +161,7 @@ class Queue:
         admission = self._turns[0]
         self._turns.rotate(-1)
         first = self._equals[next(iter(admission.waiting)).row][0]
-        chosen = self._with_neighbours(first)
+        chosen = self._with_neighbours(first) if len(self._by_length) > 1 else [first]
         for item in chosen:
             del self._by_length[self._place(item.key)]
         groups = [self._equals.pop(item.row) for item in chosen]

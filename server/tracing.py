@@ -8,7 +8,7 @@ certificates, timeouts, sampling, ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTR
 import asyncio
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from opentelemetry import trace
 
@@ -32,10 +32,15 @@ class Tracing:
 
     Attributes:
         provider: what makes spans; None where there is nowhere to send them.
+        anywhere: whether this process has ever made a provider; asking for a span costs more than most figures on it.
     """
+
+    anywhere: ClassVar[bool] = False
 
     def __init__(self, endpoint: str | None) -> None:
         self.provider = _make_provider(endpoint) if endpoint else None
+        if self.provider is not None:
+            Tracing.anywhere = True
 
     async def close(self) -> None:
         """Send the last spans, for at most two seconds."""
@@ -49,13 +54,14 @@ class Tracing:
 
 def annotate(**figures: str | float) -> None:
     """Put figures on the span of the request being served, if there is one, as ``verdict.NAME``."""
-    span = trace.get_current_span()
-    if span.is_recording():
+    if Tracing.anywhere and (span := trace.get_current_span()).is_recording():
         span.set_attributes({f"verdict.{name}": value for name, value in figures.items()})
 
 
 def trace_id() -> str | None:
     """Return the id under which the request being served is traced, 32 hexadecimal digits, or None."""
+    if not Tracing.anywhere:
+        return None
     context = trace.get_current_span().get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else None
 

@@ -34,7 +34,7 @@ async def infer(
     except VerdictError as error:
         metrics.texts.labels(error.kind).inc(len(texts))
         raise
-    metrics.predicted_texts.inc(len(texts))
+    metrics.ledger.note(metrics.predicted_texts.inc, len(texts))
     figures = request.state.log_fields = _figures(classification)
     annotate(**figures)
     return classification

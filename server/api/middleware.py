@@ -55,7 +55,6 @@ class RequestMiddleware:
         with self._lifecycle.in_flight:
             try:
                 await self._handle(scope, receive, send_with_id)
-                await asyncio.sleep(0)  # the event loop writes the answer before it is counted and logged
             except asyncio.CancelledError:  # the time to drain is over
                 if not self._lifecycle.draining:
                     raise
@@ -67,7 +66,8 @@ class RequestMiddleware:
                     response = error_response("engine_failed", "the server failed; try again", 500, request_id)
                     await response(scope, receive, send_with_id)
             finally:
-                self._count(scope, status, time.perf_counter() - started, request_id)
+                seconds = time.perf_counter() - started
+                self._metrics.ledger.note(self._count, scope, status, seconds, request_id, trace_id())
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._lifecycle.draining and not scope["path"].startswith(_WHILE_DRAINING):
@@ -75,12 +75,12 @@ class RequestMiddleware:
         else:
             await self._app(scope, receive, send)
 
-    def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _count(self, scope: Scope, status: int, seconds: float, request_id: str, traced: str | None) -> None:
         route = _route(scope)
         self._metrics.count_answer(route, status, seconds)
         if not route.startswith(_HEALTH):
             fields = {"request_id": request_id, "route": route, "status": status, "ms": round(seconds * 1000, 3)}
-            trace = {"trace_id": traced} if (traced := trace_id()) else {}
+            trace = {"trace_id": traced} if traced else {}
             _access.info("answered", extra={"fields": fields | trace | scope["state"].get("log_fields", {})})
 
 

@@ -166,7 +166,7 @@ async def test_a_closed_batcher_lets_go_of_its_engine() -> None:
     try:
         async with running(engine) as bench:
             await bench.submit([make_row(1, 5)])
-        for gauge in (bench.metrics.queue_depth, bench.metrics.queue_tokens):
+        for gauge in (bench.metrics.queue_depth, bench.metrics.queue_tokens, bench.metrics.in_flight):
             gauge.set_function(lambda: 0.0)  # as the next batcher does
         del engine, bench
         assert alive() is None

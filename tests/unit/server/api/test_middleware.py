@@ -136,22 +136,21 @@ async def test_a_caller_that_goes_before_its_body_is_complete_is_no_bug(caplog: 
 
 
 async def test_an_answer_is_not_held_up_by_its_own_counting(caplog: pytest.LogCaptureFixture) -> None:
-    """The event loop has had a turn in which to write the answer before the request is logged."""
+    """A request is logged together with others, after the event loop has had the chance to write its answer."""
     caplog.set_level(logging.INFO, "server.access")
-    logged_when_written: list[bool] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b'{"text": "good"}', "more_body": False}
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.body":
-            asyncio.get_running_loop().call_soon(lambda: logged_when_written.append("answered" in caplog.text))
-
-    app = make_app()
-    async with serving(app):
-        await app(make_scope("POST", "/predict"), receive, send)
-    assert [False] == logged_when_written
+    async with serving(make_app()) as client:
+        await client.post("/predict", json={"text": "good"})
+        assert "answered" not in caplog.text
     assert "answered" in caplog.text
+
+
+async def test_what_the_metrics_show_is_up_to_date() -> None:
+    """A scrape shows every request that was answered before it, also if that was a moment ago."""
+    async with serving(make_app()) as client:
+        for count in range(1, 4):
+            await client.post("/predict", json={"text": "good"})
+            figures = read_figures((await client.get("/metrics")).content)
+            assert count == figures["verdict_requests_total{route=/predict,status=200}"]
 
 
 async def test_a_caller_that_goes_while_it_waits_is_let_go() -> None:
