@@ -8,6 +8,7 @@ certificates, timeouts, sampling, ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTR
 import asyncio
 import logging
 import threading
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from opentelemetry import trace
@@ -52,10 +53,10 @@ class Tracing:
         await asyncio.to_thread(thread.join, _FLUSH_S)
 
 
-def annotate(**figures: str | float) -> None:
-    """Put figures on the span of the request being served, if there is one, as ``verdict.NAME``."""
+def annotate(figures: Callable[[], Mapping[str, str | float]]) -> None:
+    """Put figures on the span of the request being served as ``verdict.NAME``; they are asked for if there is one."""
     if Tracing.anywhere and (span := trace.get_current_span()).is_recording():
-        span.set_attributes({f"verdict.{name}": value for name, value in figures.items()})
+        span.set_attributes({f"verdict.{name}": value for name, value in figures().items()})
 
 
 def trace_id() -> str | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
+from server.api.headers import header
 from server.errors import (
     CallerGoneError,
     InvalidRequestError,
@@ -50,7 +51,7 @@ class Bodies:
             SlowBodyError: if it takes longer than the setting ``request_timeout_s`` to arrive.
             CallerGoneError: if the caller disconnects meanwhile.
         """
-        announced = request.headers.get("content-length", "")
+        announced = header(request.scope, b"content-length") or ""
         if announced.isdecimal() and int(announced) > self._max_body_bytes:
             raise self._too_large(f"{announced} bytes")
         try:
@@ -111,7 +112,7 @@ class JsonBody(Generic[Model]):
             MalformedBodyError: if it is not JSON.
             InvalidRequestError: if its shape, a type or a value is wrong.
         """
-        _check_media_type(request.headers.get("content-type"))
+        _check_media_type(header(request.scope, b"content-type"))
         bodies: Bodies = request.app.state.bodies
         return self._parse(await bodies.read(request))
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from server.api.headers import header
 from server.errors import CallerGoneError, InvalidRequestError
 
 _UNWATCHED_S: Final = 0.05
@@ -73,7 +74,7 @@ def patience_s(request: Request, limit_s: float) -> float:
     Raises:
         InvalidRequestError: if the header ``x-request-timeout-ms`` is not a positive number of milliseconds.
     """
-    sent = request.headers.get(_TIMEOUT_HEADER)
+    sent = header(request.scope, _TIMEOUT_HEADER.encode())
     if sent is None:
         return limit_s
     if not _MILLISECONDS.fullmatch(sent):

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import Request
 
+from server.api.headers import header
 from server.classifier import Classifier
 from server.errors import UnauthorizedError
 from server.lifecycle import Lifecycle
@@ -45,8 +46,8 @@ async def require_api_key(request: Request) -> None:
     keys = request.app.state.settings.api_keys
     if not keys:
         return
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    sent = (token if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")).strip()
+    scheme, _, token = (header(request.scope, b"authorization") or "").partition(" ")
+    sent = (token if scheme.lower() == "bearer" else header(request.scope, b"x-api-key") or "").strip()
     sent_bytes = sent.encode("latin-1")  # as they came: a key may be any UTF-8
     matches = [hmac.compare_digest(sent_bytes, key.encode()) for key in keys]
     if not any(matches):

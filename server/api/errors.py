@@ -58,7 +58,8 @@ def install(app: FastAPI) -> None:
 
     async def on_verdict_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.VerdictError)  # noqa: S101 - narrows what the registration guarantees
-        annotate(error_kind=error.kind)
+        kind = error.kind
+        annotate(lambda: {"error_kind": kind})
         return render(error, request.state.request_id)
 
     async def on_routing_error(request: Request, error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """Inference for every protocol: the request's limits, the classifier, the counting. Protocols add only shapes."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from starlette.requests import Request
 
@@ -35,8 +36,8 @@ async def infer(
         metrics.texts.labels(error.kind).inc(len(texts))
         raise
     metrics.ledger.note(metrics.predicted_texts.inc, len(texts))
-    figures = request.state.log_fields = _figures(classification)
-    annotate(**figures)
+    request.scope["state"]["log_fields"] = figures = partial(_figures, classification)
+    annotate(figures)
     return classification
 
 
@@ -52,19 +53,18 @@ def _check_size(texts: Sequence[str], settings: Settings) -> None:
 
 def server_timing(classification: Classification) -> dict[str, str]:
     """Return the Server-Timing header: milliseconds with microsecond digits."""
-    return {"server-timing": ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in _stages_ms(classification).items())}
-
-
-def _stages_ms(classification: Classification) -> dict[str, float]:
     return {
-        "tokenize": classification.tokenize_s * 1000,
-        "queue": classification.queue_s * 1000,
-        "inference": classification.inference_s * 1000,
+        "server-timing": f"tokenize;dur={classification.tokenize_s * 1000:.3f}, "
+        f"queue;dur={classification.queue_s * 1000:.3f}, inference;dur={classification.inference_s * 1000:.3f}"
     }
 
 
 def _figures(classification: Classification) -> dict[str, float]:
     """Return what log and trace tell of a request: sizes and times, never a text."""
-    times = {f"{stage}_ms": round(ms, 3) for stage, ms in _stages_ms(classification).items()}
-    tokens = sum(prediction.tokens for prediction in classification.predictions)
-    return {"texts": len(classification.predictions), "tokens": tokens, **times}
+    return {
+        "texts": len(classification.predictions),
+        "tokens": sum(prediction.tokens for prediction in classification.predictions),
+        "tokenize_ms": round(classification.tokenize_s * 1000, 3),
+        "queue_ms": round(classification.queue_s * 1000, 3),
+        "inference_ms": round(classification.inference_s * 1000, 3),
+    }

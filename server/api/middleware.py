@@ -9,6 +9,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.errors import error_response, render
+from server.api.headers import header
 from server.connection import SAFE_HEADERS
 from server.errors import DrainingError
 from server.lifecycle import Lifecycle
@@ -38,7 +39,7 @@ class RequestMiddleware:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        annotate(request_id=request_id)
+        annotate(lambda: {"request_id": request_id})
         started = time.perf_counter()
         status = 0
 
@@ -81,7 +82,7 @@ class RequestMiddleware:
         if not route.startswith(_HEALTH):
             fields = {"request_id": request_id, "route": route, "status": status, "ms": round(seconds * 1000, 3)}
             trace = {"trace_id": traced} if traced else {}
-            _access.info("answered", extra={"fields": fields | trace | scope["state"].get("log_fields", {})})
+            _access.info("answered", extra={"fields": fields | trace | scope["state"].get("log_fields", dict)()})
 
 
 def _route(scope: Scope) -> str:
@@ -100,5 +101,5 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _request_id(scope: Scope) -> str:
     """Return the caller's id if it is short and plain, so that it can stand in logs, else a new one."""
-    sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-    return sent if _SANE_ID.fullmatch(sent) else os.urandom(16).hex()
+    sent = header(scope, b"x-request-id")
+    return sent if sent and _SANE_ID.fullmatch(sent) else os.urandom(16).hex()
