@@ -1,8 +1,9 @@
 """Engines: the artifact's graph against what one would run without it, on one core, taking turns.
 
 No tokenizer, no HTTP: token ids in, logits out. Each engine has a process of its own, as one would run it; the others
-wait meanwhile and take no CPU. Each round gives every engine a turn of the same length at the same batches. What stands
-is the lower quartile of an engine's rounds, so that a neighbour has to spoil most of them to move it.
+wait meanwhile and take no CPU. Each round gives every engine a short turn at one and the same batch: what others do to
+the machine's caches changes within half a second, so that only turns which lie closer together can be compared. Ratios
+are those of the middle half of the rounds.
 """
 
 import contextlib
@@ -18,14 +19,14 @@ from typing import Final
 
 from benchmarks.effort import Effort
 from benchmarks.process import Process
-from benchmarks.statistics import Interval, undisturbed, undisturbed_ratio
+from benchmarks.statistics import Interval, middle_ratio
 
 TORCH: Final = "PyTorch eager fp32"
 FP32: Final = "ONNX fp32"
 USUAL_INT8: Final = "usual int8"
 ARTIFACT: Final = "this artifact"
 ENGINES: Final = (TORCH, FP32, USUAL_INT8, ARTIFACT)
-_TURN_S: Final = 0.12
+_TURN_S: Final = 0.06
 _CASE_S: Final = 6.5
 # glibc: memory that a run gives back stays with the process. Otherwise the state of its heap decides whether large
 # batches get their memory from the kernel at every run, which costs the same engine 18 % in one process and nothing in
@@ -47,11 +48,6 @@ class Case:
     batches: Batches
     tokens: int | None = None
 
-    @property
-    def texts(self) -> int:
-        """Texts in all batches."""
-        return sum(len(batch) for batch in self.batches)
-
 
 @dataclass(frozen=True, slots=True)
 class Speed:
@@ -61,8 +57,8 @@ class Speed:
         case: the case's name.
         tokens: length of its texts where all have the same.
         engine: the engine's name.
-        texts_per_s: per CPU second, undisturbed.
-        ratio: the artifact's speed over this engine's.
+        texts_per_s: per CPU second, over all rounds.
+        ratio: the artifact's speed over this engine's, in the middle half of the rounds.
         rounds: how many there were.
     """
 
@@ -142,7 +138,7 @@ def mixed_case(name: str, rows: Sequence[Sequence[int]], batch: int) -> Case:
 
 
 def compare_engines(loops: Mapping[str, EngineLoop], cases: Sequence[Case], effort: Effort) -> list[Speed]:
-    """Let the engines take turns at every case; each engine is first, second, third and last equally often."""
+    """Let the engines take turns at every case, a batch each; each is first, second, third and last equally often."""
     return [speed for case in cases for speed in _compare(loops, case, effort)]
 
 
@@ -153,17 +149,21 @@ def _compare(loops: Mapping[str, EngineLoop], case: Case, effort: Effort) -> lis
         loop.seconds(case.batches, turn_s)  # the first runs of a length pay for their memory
     seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
     orders = [(*ENGINES[first:], *ENGINES[:first]) for first in range(1 if effort.quick else len(ENGINES))]
+    batches = itertools.cycle(case.batches)
+    texts = 0
     began = time.perf_counter()
-    while not seconds[ARTIFACT] or time.perf_counter() - began < effort.lasting(_CASE_S):
-        for engine in itertools.chain(*orders):
-            seconds[engine].append(loops[engine].seconds(case.batches, turn_s))
+    while not texts or time.perf_counter() - began < effort.lasting(_CASE_S):
+        for order, batch in zip(orders, batches, strict=False):
+            texts += len(batch)
+            for engine in order:
+                seconds[engine].append(loops[engine].seconds([batch], turn_s))
     return [
         Speed(
             case.name,
             case.tokens,
             engine,
-            case.texts / undisturbed(seconds[engine]),
-            undisturbed_ratio(seconds[engine], seconds[ARTIFACT]),
+            texts / sum(seconds[engine]),
+            middle_ratio(seconds[engine], seconds[ARTIFACT]),
             len(seconds[engine]),
         )
         for engine in ENGINES

@@ -34,11 +34,18 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
     A full collection stops the generator for 40 ms, and every request that is due then leaves late.
     """
+    with loads() as runner:
+        return runner.run(main)
+
+
+@contextlib.contextmanager
+def loads() -> Iterator[asyncio.Runner]:
+    """Like ``run``, for several loads one after the other on the same event loop."""
     collects = gc.isenabled()
     gc.disable()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(main)
+            yield runner
     finally:
         if collects:
             gc.enable()
@@ -53,9 +60,15 @@ def poisson_arrivals(rate_per_s: float, duration_s: float, seed: int) -> list[fl
 
 @dataclass(slots=True)
 class Generator:
-    """Sends requests to one address and keeps connections alive until the load ends."""
+    """Sends requests to one address.
+
+    Attributes:
+        address: of the server.
+        keep: whether connections outlive a load, for the next one on the same event loop; ``close`` ends them.
+    """
 
     address: Address
+    keep: bool = False
     _idle: list[Connection] = field(default_factory=list)
     _exchanges: list[Exchange] = field(default_factory=list)
     _started: float = 0.0
@@ -90,6 +103,12 @@ class Generator:
                         await asyncio.sleep(wait)
                     group.create_task(self._exchange(request, due))
         return self._end(meter)
+
+    def close(self) -> None:
+        """Drop the connections that are kept."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
 
     async def _caller(self, requests: Iterator[Request], duration_s: float, until_lost: bool) -> None:
         for request in requests:
@@ -137,9 +156,8 @@ class Generator:
         return time.perf_counter() - self._started
 
     def _end(self, meter: "_Meter") -> Outcome:
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
+        if not self.keep:
+            self.close()
         return Outcome(self._exchanges, meter.wall_s, meter.cpu_s / meter.wall_s)
 
 

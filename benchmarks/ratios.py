@@ -1,11 +1,11 @@
 """Ratios: what the server makes of the same texts, artifact and core that the bare loop gets.
 
-Server and bare loop take turns on the same texts, many times and shortly, and what either took when undisturbed is
-compared: neighbours on a shared machine slow a loop over single texts more than micro-batches, so that a ratio of slow
-rounds is not that of quiet ones.
+Server and bare loop take turns on the same texts, many times and shortly: what others do to the machine's caches
+changes within half a second, and the two are not equally sensitive to it. Callers stay connected from turn to turn.
 """
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,12 +14,14 @@ from benchmarks.bare import BareLoop, BareRun
 from benchmarks.client import Address, Request, predict, predict_batch
 from benchmarks.corpus import Corpus
 from benchmarks.effort import Effort
-from benchmarks.load import Generator, run
+from benchmarks.load import Generator, loads
 from benchmarks.outcome import Outcome
 from benchmarks.servers import Server
-from benchmarks.statistics import Interval, undisturbed, undisturbed_gap, undisturbed_ratio
+from benchmarks.statistics import Interval, middle_gap, middle_ratio
 
 BATCH_TEXTS: Final = 64
+_TURNS: Final = 3
+"""Turns instead of each one that the effort allows for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class RateRatio:
         ratio: server over bare loop by the clock, with its interval over the rounds.
         cpu_ratio: the same per CPU second of either process: what it would be if the core were theirs alone.
         quiet_share: CPU seconds per second of the bare loop; below 1 others had the core in between.
-        server_texts_per_s: when undisturbed.
-        bare_texts_per_s: when undisturbed.
+        server_texts_per_s: over all rounds.
+        bare_texts_per_s: likewise.
         generator_share: the load's largest share of a core.
         generator_was_the_limit: whether the figures may tell of the load instead of the server.
     """
@@ -52,7 +54,7 @@ class LatencyGap:
     Attributes:
         gap_s: server minus bare loop, with its interval over the rounds.
         ratio: server over bare loop, likewise.
-        server_median_s: of undisturbed rounds.
+        server_median_s: mean of the rounds' medians.
         bare_median_s: likewise.
     """
 
@@ -93,31 +95,34 @@ def rate_ratio(
         effort: how long to measure.
         multiple: texts of a round are rounded up to a multiple of this, so that no batch is cut short.
     """
-    count = _texts_for(bare, corpus, effort.seconds, multiple * callers if multiple > 1 else callers)
+    count = _texts_for(bare, corpus, effort.seconds / _TURNS, multiple * callers if multiple > 1 else callers)
     texts = corpus.take(count)
     requests = render(texts)
     outcomes: list[Outcome] = []
     server_cpu_s: list[float] = []
     bare_runs: list[BareRun] = []
+    with loads() as runner:
+        generator = Generator(server.address, keep=True)
 
-    def serve() -> None:
-        before = server.usage().cpu_s
-        outcomes.append(run(Generator(server.address).closed_loop(requests, callers)))
-        server_cpu_s.append(server.usage().cpu_s - before)
+        def serve() -> None:
+            before = server.usage().cpu_s
+            outcomes.append(runner.run(generator.closed_loop(requests, callers)))
+            server_cpu_s.append(server.usage().cpu_s - before)
 
-    def loop() -> None:
-        bare_runs.append(bare.run(texts))
+        def loop() -> None:
+            bare_runs.append(bare.run(texts))
 
-    run(Generator(server.address).closed_loop(render(corpus.take(count // 2 + 1)), callers))  # warm-up
-    _alternate(serve, loop, effort.rounds)
+        runner.run(generator.closed_loop(render(corpus.take(count // 2 + 1)), callers))  # warm-up
+        _alternate(serve, loop, effort)
+        generator.close()
     server_s = [count / it.texts_per_s for it in outcomes]
     bare_s = [it.wall_s for it in bare_runs]
     return RateRatio(
-        ratio=undisturbed_ratio(bare_s, server_s),
-        cpu_ratio=undisturbed_ratio([it.cpu_s for it in bare_runs], server_cpu_s),
+        ratio=middle_ratio(bare_s, server_s),
+        cpu_ratio=middle_ratio([it.cpu_s for it in bare_runs], server_cpu_s),
         quiet_share=sum(it.cpu_s for it in bare_runs) / sum(bare_s),
-        server_texts_per_s=count / undisturbed(server_s),
-        bare_texts_per_s=count / undisturbed(bare_s),
+        server_texts_per_s=count * len(server_s) / sum(server_s),
+        bare_texts_per_s=count * len(bare_s) / sum(bare_s),
         generator_share=max(outcome.generator_share for outcome in outcomes),
         generator_was_the_limit=any(outcome.generator_was_the_limit for outcome in outcomes),
     )
@@ -125,33 +130,40 @@ def rate_ratio(
 
 def latency_gap(address: Address, bare: BareLoop, corpus: Corpus, effort: Effort) -> LatencyGap:
     """Compare the median latency of one caller with the bare loop's on the same texts."""
-    count = _texts_for(bare, corpus, effort.seconds, 1)
+    count = _texts_for(bare, corpus, effort.seconds / _TURNS, 1)
     texts = corpus.take(count)
     server_medians: list[float] = []
     bare_medians: list[float] = []
-    run(Generator(address).closed_loop(single(corpus.take(count // 2 + 1)), 1))  # warm-up
+    with loads() as runner:
+        generator = Generator(address, keep=True)
 
-    def serve() -> None:
-        outcome = run(Generator(address).closed_loop(single(texts), 1))
-        server_medians.append(statistics.median(outcome.latencies_s()))
+        def serve() -> None:
+            outcome = runner.run(generator.closed_loop(single(texts), 1))
+            server_medians.append(statistics.median(outcome.latencies_s()))
 
-    def loop() -> None:
-        bare_medians.append(statistics.median(bare.run(texts).seconds))
+        def loop() -> None:
+            bare_medians.append(statistics.median(bare.run(texts).seconds))
 
-    _alternate(serve, loop, effort.rounds)
+        runner.run(generator.closed_loop(single(corpus.take(count // 2 + 1)), 1))  # warm-up
+        _alternate(serve, loop, effort)
+        generator.close()
     return LatencyGap(
-        undisturbed_gap(server_medians, bare_medians),
-        undisturbed_ratio(server_medians, bare_medians),
-        undisturbed(server_medians),
-        undisturbed(bare_medians),
+        middle_gap(server_medians, bare_medians),
+        middle_ratio(server_medians, bare_medians),
+        statistics.fmean(server_medians),
+        statistics.fmean(bare_medians),
     )
 
 
-def _alternate(one: Callable[[], None], other: Callable[[], None], rounds: int) -> None:
-    """Let both sides take turns, and change who is first, so that a drift favours neither."""
-    for number in range(rounds):
-        for side in (one, other) if number % 2 else (other, one):
-            side()
+def _alternate(one: Callable[[], None], other: Callable[[], None], effort: Effort) -> None:
+    """Let both sides take turns for as long as the effort allows, and change who is first."""
+    end = time.perf_counter() + 2 * effort.rounds * effort.seconds
+    while True:
+        for sides in ((one, other), (other, one)):
+            for side in sides:
+                side()
+        if time.perf_counter() >= end:
+            return
 
 
 def _texts_for(bare: BareLoop, corpus: Corpus, seconds: float, multiple: int) -> int:

@@ -48,8 +48,8 @@ def engines(rig: Rig, effort: Effort, checkpoint: Path | None) -> Section:
         [asdict(speed) for speed in speeds],
         Table(["texts", *ENGINES], rows),
         [
-            "Token ids in, logits out, one thread; each engine in a process of its own; turns of the same length at "
-            "the same batches, with a warm cache; the lower quartile of the rounds."
+            "Token ids in, logits out, one thread; each engine in a process of its own; short turns at the same batch, "
+            "with a warm cache; ratios of the middle half of the rounds."
         ],
     )
 
@@ -109,7 +109,7 @@ def _engine_cases(rig: Rig, manifest: Manifest, effort: Effort) -> list[Case]:
     alone = [uniform_case(length, 1, vocabulary) for length in lengths]
     together = [uniform_case(length, 8, vocabulary) for length in lengths]
     mixes = []
-    for corpus, count in ((rig.texts.sentences, 32), (rig.texts.reviews, 8)):
+    for corpus, count in ((rig.texts.sentences, 16), (rig.texts.reviews, 8)):
         texts = tokenization.encode(corpus.take(1 if effort.quick else count), manifest.truncation)
         rows = [window for text in texts for window in text.windows]
         mixes += [mixed_case(corpus.name, rows, 1), mixed_case(corpus.name, rows, 8)]

@@ -2,16 +2,19 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 _RESAMPLES: Final = 10_000
 _SEED: Final = 0
 _QUARTER: Final = 0.25
 CONFIDENCE: Final = 0.95
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +57,38 @@ def ratio_interval(
     return Interval(math.exp(interval.estimate), math.exp(interval.low), math.exp(interval.high))
 
 
-def undisturbed(seconds: Sequence[float]) -> float:
-    """Return the lower quartile of what rounds took: others only ever add to it, and rarely to all of them."""
-    return float(np.quantile(seconds, _QUARTER))
+def middle_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:
+    """Return the ratio of what two took in the middle half of the rounds, with its bootstrap interval over the rounds.
 
-
-def undisturbed_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:
-    """Return the ratio of what two took when undisturbed, with its bootstrap interval over the rounds.
+    The quarters with the smallest and with the largest ratio are left out: in those, somebody disturbed one of the two
+    and not the other. As precise as the ratio of all rounds, and no single round decides it.
 
     Args:
         numerators: seconds of each round.
-        denominators: seconds of the other one in the same rounds: as many, so that the quartile favours neither.
+        denominators: seconds of the other one in the same rounds, right before or after.
     """
-    return _of_quartiles(np.divide, numerators, denominators)
+    ones, others = np.asarray(numerators), np.asarray(denominators)
+    return _of_middle(ones / others, lambda middle: ones[middle].sum(axis=1) / others[middle].sum(axis=1))
 
 
-def undisturbed_gap(minuends: Sequence[float], subtrahends: Sequence[float]) -> Interval:
-    """Return the difference of what two took when undisturbed, as ``undisturbed_ratio`` the ratio."""
-    return _of_quartiles(np.subtract, minuends, subtrahends)
+def middle_gap(minuends: Sequence[float], subtrahends: Sequence[float]) -> Interval:
+    """Return the mean difference over the middle half of the rounds, as ``middle_ratio`` the ratio."""
+    gaps = np.asarray(minuends) - np.asarray(subtrahends)
+    return _of_middle(gaps, lambda middle: gaps[middle].mean(axis=1))
 
 
-def _of_quartiles(compare: np.ufunc, one: Sequence[float], other: Sequence[float]) -> Interval:
-    ones, others = np.asarray(one), np.asarray(other)
-    picks = np.random.default_rng(_SEED).integers(0, len(ones), (_RESAMPLES, len(ones)))
-    found = compare(np.quantile(ones[picks], _QUARTER, axis=1), np.quantile(others[picks], _QUARTER, axis=1))
-    low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(float(compare(undisturbed(one), undisturbed(other))), float(low), float(high))
+def _of_middle(order: Values, compare: Callable[[NDArray[np.int64]], Values]) -> Interval:
+    """Return what ``compare`` finds, (samples,), in the middle rounds, (samples, rounds), of all and of resamples."""
+    count = len(order)
+    left_out = int(count * _QUARTER)
+
+    def middle(rounds: NDArray[np.int64]) -> NDArray[np.int64]:
+        ranked = np.take_along_axis(rounds, np.argsort(order[rounds], axis=1), axis=1)
+        return ranked[:, left_out : count - left_out]
+
+    picks = np.random.default_rng(_SEED).integers(0, count, (_RESAMPLES, count))
+    low, high = np.quantile(compare(middle(picks)), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(compare(middle(np.arange(count)[None]))[0]), float(low), float(high))
 
 
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:

@@ -29,7 +29,7 @@ from server.settings import Settings, SettingsError
 from server.tokenization import Tokenization
 from server.tracing import Tracing
 
-_INLINE_S: Final = 0.025
+_INLINE_S: Final = 0.035
 """A micro-batch of sentences, or one review; so long may a probe or a refusal have to wait."""
 
 

@@ -62,8 +62,8 @@ def test_a_ratio_is_that_of_the_artifact_over_the_engine() -> None:
 
 
 def test_spoiled_turns_do_not_move_a_ratio() -> None:
-    """Somebody else had the core's cache in every second of the rounds."""
-    speeds = {it.engine: it for it in compare_engines(loops([], spoiled=2), [CASE], Effort(1, 0.0, scale=0.1))}
+    """Somebody else had the core's cache in one of four rounds."""
+    speeds = {it.engine: it for it in compare_engines(loops([], spoiled=4), [CASE], Effort(1, 0.0, scale=0.1))}
     assert speeds[TORCH].ratio.estimate == pytest.approx(6)
 
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.statistics import median_interval, quantile, ratio_interval, undisturbed_gap, undisturbed_ratio
+from benchmarks.statistics import median_interval, middle_gap, middle_ratio, quantile, ratio_interval
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 3), (0.99, 5), (0.0, 1), (0.2, 1), (0.21, 2), (1.0, 5)])
@@ -47,18 +47,24 @@ def test_equals_are_rarely_found_different() -> None:
     assert cries <= 3
 
 
-def test_an_undisturbed_ratio_is_that_of_the_quiet_rounds() -> None:
-    """Three of five rounds were spoiled for the one, other three for the other."""
-    interval = undisturbed_ratio([2.0, 2.0, 9.0, 5.0, 7.0], [3.0, 1.5, 4.0, 1.0, 1.0])
+def test_a_middle_ratio_is_that_of_the_rounds_in_which_nobody_was_disturbed_alone() -> None:
+    """One of eight rounds was spoiled for the one, another for the other; in a third, both took three times as long."""
+    interval = middle_ratio([2, 2, 9, 2, 6, 2, 2, 2], [1, 1, 1, 5, 3, 1, 1, 1])
     assert interval.estimate == pytest.approx(2.0)
     assert interval.low <= interval.estimate <= interval.high
 
 
-def test_an_undisturbed_gap_is_that_of_the_quiet_rounds() -> None:
+def test_a_middle_gap_is_that_of_the_rounds_in_which_nobody_was_disturbed_alone() -> None:
     """As the ratio, in seconds; it may be negative."""
-    interval = undisturbed_gap([3.0, 1.5, 4.0, 1.0, 1.0], [2.0, 2.0, 9.0, 5.0, 7.0])
+    interval = middle_gap([2, 2, 9, 2, 2, 2, 2, 2], [3, 3, 3, 8, 3, 3, 3, 3])
     assert interval.estimate == pytest.approx(-1.0)
     assert interval.low <= interval.estimate <= interval.high
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_few_rounds_have_a_middle_too(rounds: int) -> None:
+    """A quick run has no quarter to leave out."""
+    assert middle_ratio([3.0] * rounds, [2.0] * rounds).estimate == pytest.approx(1.5)
 
 
 def test_more_confidence_takes_a_wider_interval() -> None:
