@@ -45,10 +45,9 @@ class Bench:
             row.variant.name: Session(row.path, row.variant.session).logits for row in built
         }
         runs[PYTORCH] = partial(torch_logits, model)
-        with one_thread(), self._progress.step("latency, in turns", len(runs) * latency.TURNS) as tick:
-            return latency.measure(
-                runs, self._rows, max_length=self._checkpoint.max_length, pad_token_id=self._pad, tick=tick
-            )
+        max_length = self._checkpoint.max_length
+        with one_thread(), self._progress.step("latency, in turns", latency.steps(len(self._rows), max_length)) as tick:
+            return latency.measure(runs, self._rows, max_length=max_length, pad_token_id=self._pad, tick=tick)
 
     def screen(self, built: Sequence[Built], times: dict[str, latency.Latency]) -> list[Measured]:
         """Measure every variant on a part of the texts; fp32 on all of them, because it is the reference."""

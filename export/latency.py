@@ -1,8 +1,9 @@
 """Latency: how long one text takes, alone, on one core, every variant in turn.
 
 Time is the measuring thread's own processor time: with one intra-op thread all work happens on it, so on an idle
-core it is the latency, and a busy neighbour does not stretch it. Variants alternate within each round, so that
-whatever slows the machine slows all alike; the median over rounds is reported.
+core it is the latency, and a busy neighbour does not stretch it. Neighbours do change, every half a second, how much of
+the machine's caches is ours. So all variants take turns at each text, and what is compared is by how much each was
+faster or slower than the middle one at the same text in the same moment.
 """
 
 import os
@@ -22,12 +23,12 @@ Run = Callable[[Batch], object]
 LENGTHS_TOKENS: Final = (16, 64, 128, 256)
 SENTENCE_TOKENS: Final = 64
 """Texts up to here count as sentences, longer ones as reviews."""
-_ROUNDS: Final = 5
+_ROUNDS: Final = 7
 _MIX_TEXTS: Final = 30
 _SHORT_RUNS: Final = 5
 """Runs of a sentence at each turn: a short run is noisier than a long one, and costs little."""
-TURNS: Final = _ROUNDS + 1
-"""How often each variant has its turn; the first warms up."""
+_WARM_UPS: Final = 5
+"""Runs of a sentence before those: the variant that had its turn has left its own weights in the caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def measure(
     pad_token_id: int,
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Latency]:
-    """Time every run on texts of fixed lengths and on a mix that follows the lengths of ``rows``."""
+    """Time every run on texts of fixed lengths and on a mix that follows the lengths of ``rows``; tick per text."""
     mix = _spread(rows, _MIX_TEXTS)
     longest = max(rows, key=len)
     fixed = [_of_length(longest, tokens) for tokens in LENGTHS_TOKENS if tokens <= max_length]
@@ -66,22 +67,41 @@ def measure(
     return {name: _summary(values, [len(row) for row in fixed], lengths) for name, values in times_ms.items()}
 
 
+def steps(texts: int, max_length: int) -> int:
+    """Return how often ``measure`` ticks."""
+    return _ROUNDS * (min(_MIX_TEXTS, texts) + sum(tokens <= max_length for tokens in LENGTHS_TOKENS))
+
+
 def _alternate(runs: Mapping[str, Run], batches: Sequence[Batch], tick: Callable[[], None]) -> dict[str, list[float]]:
-    """Return the median milliseconds of every batch by run."""
-    rounds: dict[str, list[list[float]]] = {name: [] for name in runs}
-    for count in range(TURNS):
-        for name, run in runs.items():
-            times = [_time_ms(run, batch) for batch in batches]
-            if count:  # the first round warms up
-                rounds[name].append(times)
+    """Return the milliseconds of every batch by run."""
+    times = np.empty((len(runs), _ROUNDS, len(batches)))
+    order = list(enumerate(runs.values()))
+    for count in range(_ROUNDS):
+        for place, batch in enumerate(batches):
+            for index, run in order:
+                times[index, count, place] = _time_ms(run, batch)
+            order.append(order.pop(0))
             tick()
-    return {name: np.median(times, axis=0).tolist() for name, times in rounds.items()}
+    return dict(zip(runs, settle(times).tolist(), strict=True))
+
+
+def settle(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what each run takes at each batch, (runs, batches), from its rounds, (runs, rounds, batches).
+
+    What slowed the machine for a while slowed every run, and is taken out with the median of the runs at the time.
+    """
+    common = np.median(times, axis=0)
+    settled: NDArray[np.float64] = np.median(times / common, axis=1) * np.median(common, axis=0)
+    return settled
 
 
 def _time_ms(run: Run, batch: Batch) -> float:
-    """Return the median of a few runs of a short text, the time of one run of a longer one."""
+    """Return the median of a few warm runs of a short text, the time of one run of a longer one."""
+    short = batch["input_ids"].shape[1] <= SENTENCE_TOKENS
+    for _ in range(_WARM_UPS if short else 0):
+        run(batch)
     times = []
-    for _ in range(_SHORT_RUNS if batch["input_ids"].shape[1] <= SENTENCE_TOKENS else 1):
+    for _ in range(_SHORT_RUNS if short else 1):
         start = time.thread_time()
         run(batch)
         times.append((time.thread_time() - start) * 1e3)
