@@ -12,7 +12,7 @@ class Effort:
 
     Attributes:
         rounds: turns of each side in a comparison.
-        seconds: of each side in a round.
+        seconds: of each side in a round. Ratios to the bare loop take as long as so many rounds, in shorter turns.
         scale: durations of everything else are multiplied by it; below 1 a promise is tried, not proved.
     """
 

@@ -1,13 +1,12 @@
 """Engines: the artifact's graph against what one would run without it, on one core, taking turns.
 
 No tokenizer, no HTTP: token ids in, logits out. Each engine has a process of its own, as one would run it; the others
-wait meanwhile and take no CPU. Each round gives every engine a short turn at one and the same batch: what others do to
-the machine's caches changes within half a second, so that only turns which lie closer together can be compared. Ratios
-are those of the middle half of the rounds.
+wait meanwhile and take no CPU. A round is one pass over a case's batches, and every engine has a short turn at a batch
+before any has one at the next: what others do to the machine's caches changes within half a second, so that only turns
+which lie closer together can be compared. Ratios are those of the middle half of the rounds.
 """
 
 import contextlib
-import itertools
 import json
 import random
 import sys
@@ -47,6 +46,11 @@ class Case:
     name: str
     batches: Batches
     tokens: int | None = None
+
+    @property
+    def texts(self) -> int:
+        """Texts in all batches."""
+        return sum(len(batch) for batch in self.batches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ def mixed_case(name: str, rows: Sequence[Sequence[int]], batch: int) -> Case:
 
 
 def compare_engines(loops: Mapping[str, EngineLoop], cases: Sequence[Case], effort: Effort) -> list[Speed]:
-    """Let the engines take turns at every case, a batch each; each is first, second, third and last equally often."""
+    """Let the engines take turns at every batch of every case, each equally often first, second, third and last."""
     return [speed for case in cases for speed in _compare(loops, case, effort)]
 
 
@@ -148,21 +152,22 @@ def _compare(loops: Mapping[str, EngineLoop], case: Case, effort: Effort) -> lis
     for loop in loops.values():
         loop.seconds(case.batches, turn_s)  # the first runs of a length pay for their memory
     seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
-    orders = [(*ENGINES[first:], *ENGINES[:first]) for first in range(1 if effort.quick else len(ENGINES))]
-    batches = itertools.cycle(case.batches)
-    texts = 0
+    orders = [(*ENGINES[first:], *ENGINES[:first]) for first in range(len(ENGINES))]
     began = time.perf_counter()
-    while not texts or time.perf_counter() - began < effort.lasting(_CASE_S):
-        for order, batch in zip(orders, batches, strict=False):
-            texts += len(batch)
-            for engine in order:
-                seconds[engine].append(loops[engine].seconds([batch], turn_s))
+    while not seconds[ARTIFACT] or time.perf_counter() - began < effort.lasting(_CASE_S):
+        for shift in range(1 if effort.quick else len(orders)):
+            taken = dict.fromkeys(ENGINES, 0.0)
+            for place, batch in enumerate(case.batches):
+                for engine in orders[(place + shift) % len(orders)]:
+                    taken[engine] += loops[engine].seconds([batch], turn_s)
+            for engine in ENGINES:
+                seconds[engine].append(taken[engine])
     return [
         Speed(
             case.name,
             case.tokens,
             engine,
-            texts / sum(seconds[engine]),
+            case.texts * len(seconds[engine]) / sum(seconds[engine]),
             middle_ratio(seconds[engine], seconds[ARTIFACT]),
             len(seconds[engine]),
         )

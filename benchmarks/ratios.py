@@ -20,8 +20,10 @@ from benchmarks.servers import Server
 from benchmarks.statistics import Interval, middle_gap, middle_ratio
 
 BATCH_TEXTS: Final = 64
-_TURNS: Final = 3
-"""Turns instead of each one that the effort allows for."""
+_TURN_S: Final = 0.4
+_CPU_TICK_S: Final = 0.01
+_TEXTS_PER_CALLER: Final = 4
+"""In a turn at least: of fewer, its beginning and its end would be most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class RateRatio:
 
     Attributes:
         ratio: server over bare loop by the clock, with its interval over the rounds.
-        cpu_ratio: the same per CPU second of either process: what it would be if the core were theirs alone.
+        cpu_ratio: per CPU second of either process, over all rounds: what it would be if the core were theirs alone.
         quiet_share: CPU seconds per second of the bare loop; below 1 others had the core in between.
         server_texts_per_s: over all rounds.
         bare_texts_per_s: likewise.
@@ -39,7 +41,7 @@ class RateRatio:
     """
 
     ratio: Interval
-    cpu_ratio: Interval
+    cpu_ratio: float
     quiet_share: float
     server_texts_per_s: float
     bare_texts_per_s: float
@@ -95,7 +97,9 @@ def rate_ratio(
         effort: how long to measure.
         multiple: texts of a round are rounded up to a multiple of this, so that no batch is cut short.
     """
-    count = _texts_for(bare, corpus, effort.seconds / _TURNS, multiple * callers if multiple > 1 else callers)
+    seconds = min(_TURN_S, effort.seconds)
+    fewest = callers * (1 if multiple > 1 or effort.quick else _TEXTS_PER_CALLER)
+    count = _texts_for(bare, corpus, seconds, multiple * fewest)
     texts = corpus.take(count)
     requests = render(texts)
     outcomes: list[Outcome] = []
@@ -119,7 +123,7 @@ def rate_ratio(
     bare_s = [it.wall_s for it in bare_runs]
     return RateRatio(
         ratio=middle_ratio(bare_s, server_s),
-        cpu_ratio=middle_ratio([it.cpu_s for it in bare_runs], server_cpu_s),
+        cpu_ratio=sum(it.cpu_s for it in bare_runs) / max(sum(server_cpu_s), _CPU_TICK_S),
         quiet_share=sum(it.cpu_s for it in bare_runs) / sum(bare_s),
         server_texts_per_s=count * len(server_s) / sum(server_s),
         bare_texts_per_s=count * len(bare_s) / sum(bare_s),
@@ -130,7 +134,7 @@ def rate_ratio(
 
 def latency_gap(address: Address, bare: BareLoop, corpus: Corpus, effort: Effort) -> LatencyGap:
     """Compare the median latency of one caller with the bare loop's on the same texts."""
-    count = _texts_for(bare, corpus, effort.seconds / _TURNS, 1)
+    count = _texts_for(bare, corpus, min(_TURN_S, effort.seconds), 1)
     texts = corpus.take(count)
     server_medians: list[float] = []
     bare_medians: list[float] = []

@@ -1,6 +1,7 @@
 """Sections: what ``bench`` measures, each from a rig and an effort to one part of its report."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +26,15 @@ from server.artifact import Manifest, read_manifest
 from server.tokenization import Tokenization
 
 _LENGTHS: Final = (16, 64, 128, 256)
+_MIX_TEXTS: Final = 256
 _CALLERS: Final = (1, 4, 16, 64)
 _MOST_TEXTS: Final = 1024
 _LOADS: Final = (0.5, 0.7, 0.9, 1.1, 3.0)
 _OPEN_SEED: Final = 11
 _FEWEST_FOR_P99: Final = 100
+
+
+Row = Sequence[int]
 
 
 def engines(rig: Rig, effort: Effort, checkpoint: Path | None) -> Section:
@@ -48,8 +53,8 @@ def engines(rig: Rig, effort: Effort, checkpoint: Path | None) -> Section:
         [asdict(speed) for speed in speeds],
         Table(["texts", *ENGINES], rows),
         [
-            "Token ids in, logits out, one thread; each engine in a process of its own; short turns at the same batch, "
-            "with a warm cache; ratios of the middle half of the rounds."
+            "Token ids in, logits out, one thread; each engine in a process of its own; short turns at one batch after "
+            "the other, with a warm cache; ratios of the middle half of the rounds."
         ],
     )
 
@@ -109,11 +114,18 @@ def _engine_cases(rig: Rig, manifest: Manifest, effort: Effort) -> list[Case]:
     alone = [uniform_case(length, 1, vocabulary) for length in lengths]
     together = [uniform_case(length, 8, vocabulary) for length in lengths]
     mixes = []
-    for corpus, count in ((rig.texts.sentences, 16), (rig.texts.reviews, 8)):
-        texts = tokenization.encode(corpus.take(1 if effort.quick else count), manifest.truncation)
-        rows = [window for text in texts for window in text.windows]
-        mixes += [mixed_case(corpus.name, rows, 1), mixed_case(corpus.name, rows, 8)]
+    for corpus, together_count, alone_count in ((rig.texts.sentences, 16, 8), (rig.texts.reviews, 8, 4)):
+        texts = tokenization.encode(corpus.take(1 if effort.quick else _MIX_TEXTS), manifest.truncation)
+        rows = sorted((window for text in texts for window in text.windows), key=len)
+        mixes.append(mixed_case(corpus.name, _spread(rows, alone_count), 1))
+        mixes.append(mixed_case(corpus.name, _spread(rows, together_count), 8))
     return [*alone, *together, *mixes]
+
+
+def _spread(rows: Sequence[Row], count: int) -> Sequence[Row]:
+    """Pick rows evenly, so that few stand for the lengths of many."""
+    step = max(len(rows) / count, 1.0)
+    return [rows[int(step * (number + 0.5))] for number in range(min(count, len(rows)))]
 
 
 def _figures(outcome: Outcome) -> dict[str, Any]:

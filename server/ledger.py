@@ -1,14 +1,16 @@
 """The ledger: what is to be counted and logged of requests, entered together, ten times a second.
 
 A run of the model leaves neither code nor data of anything else in the core's caches, so that what Python does for one
-request right after it takes twice as long as for the next. Whatever nobody waits for is noted in one step and entered
-with that of other requests.
+request right after it takes more than twice as long as for the next. Whatever nobody waits for is noted in one step and
+entered with that of other requests.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
+_logger = logging.getLogger(__name__)
 _PERIOD_S: Final = 0.1
 _AT_ONCE: Final = 64
 """Entries of a few microseconds each: a burst holds nobody up for long."""
@@ -31,10 +33,13 @@ class Ledger:
             self._timer = asyncio.get_running_loop().call_soon(self.settle)
 
     def settle(self) -> None:
-        """Make all entries now."""
+        """Make all entries now; one that fails takes no other with it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         entries, self._entries = self._entries, []
         for enter, figures in entries:
-            enter(*figures)
+            try:
+                enter(*figures)
+            except Exception:
+                _logger.exception("an answered request could not be counted or logged; this is a bug")

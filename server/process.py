@@ -154,6 +154,7 @@ def _serve() -> None:
         heap.trim()
         server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
         server.run(sockets=[listener])
+        app.state.metrics.ledger.settle()  # of requests that ended with the event loop, at a second signal
     _logger.info("stopped")
 
 

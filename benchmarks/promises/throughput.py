@@ -89,7 +89,7 @@ def _ratio(
     )
     note = (
         f"[{measured.ratio.low:.3f}, {measured.ratio.high:.3f}]; server {measured.server_texts_per_s:.1f}, "
-        f"bare loop {measured.bare_texts_per_s:.1f} texts/s; by CPU seconds {measured.cpu_ratio}; "
+        f"bare loop {measured.bare_texts_per_s:.1f} texts/s; by CPU seconds {measured.cpu_ratio:.3f}; "
         f"the core was theirs for {measured.quiet_share:.0%} of the time"
     )
     limited = measured.generator_was_the_limit

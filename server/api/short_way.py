@@ -34,18 +34,18 @@ class ShortWay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        route = self._routes.get(scope.get("path", ""))
-        if route is None or scope.get("method") != "POST" or scope["app"].dependency_overrides:
-            await self._app(scope, receive, send)
-        else:
-            scope["route"] = route
+        short = scope.get("path") in self._routes and scope.get("method") == "POST"
+        if short and not scope["app"].dependency_overrides:
             await self._short(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = route = self._routes[scope["path"]]
         request = Request(scope, receive, send)
         try:
             await require_api_key(request)
-            response = await scope["route"].endpoint(request, await get_classifier(request))
+            response = await route.endpoint(request, await get_classifier(request))
         except VerdictError as error:
             response = render(error, request.state.request_id)
         await response(scope, receive, send)

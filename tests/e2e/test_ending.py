@@ -76,6 +76,7 @@ def test_a_second_signal_ends_at_once() -> None:
         assert 0 == server.wait()
         assert b"draining" in begun.read()
     check_clean(server)
+    assert any('"route":"/predict","status":503' in line for line in server.lines)
 
 
 def test_a_drain_ends_when_its_time_is_over() -> None:

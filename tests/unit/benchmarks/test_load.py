@@ -41,6 +41,18 @@ async def test_a_closed_loop_sends_every_request_once(fake_server: FakeServer) -
     assert (outcome.statuses(), fake_server.connections) == ({200: 10}, 3)
 
 
+async def test_kept_connections_serve_the_next_load(fake_server: FakeServer) -> None:
+    """Until they are closed; a generator that does not keep them opens new ones."""
+    generator = Generator(fake_server.address, keep=True)
+    for _ in range(3):
+        await generator.closed_loop(REQUESTS, callers=2)
+    assert fake_server.connections == 2
+    generator.close()
+    await generator.closed_loop(REQUESTS, callers=2)
+    generator.close()
+    assert fake_server.connections == 4
+
+
 async def test_an_open_loop_shows_a_server_that_stops(fake_server: FakeServer) -> None:
     """Every request that was due while the server stood still has waited, not only the one that it held."""
     fake_server.respond = _stall_once()

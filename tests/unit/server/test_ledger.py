@@ -50,3 +50,18 @@ async def test_a_note_made_while_settling_is_not_lost() -> None:
     book.settle()
     book.settle()
     assert entered.is_set()
+
+
+async def test_an_entry_that_fails_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    """The failure is logged, and whoever asked for the settlement does not get it."""
+
+    def fail() -> None:
+        raise ValueError("no such series")
+
+    book = Ledger()
+    entered: list[int] = []
+    for entry in (lambda: entered.append(1), fail, lambda: entered.append(2)):
+        book.note(entry)
+    book.settle()
+    assert [1, 2] == entered
+    assert "no such series" in caplog.text

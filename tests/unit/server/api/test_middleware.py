@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.api import caller
 from server.app import create_app
@@ -75,6 +76,26 @@ async def test_every_request_is_counted_once_by_route_and_status() -> None:
     assert 4 == figures["verdict_request_duration_seconds_count{route=/predict}"]
 
 
+async def test_what_is_added_to_the_application_takes_part() -> None:
+    """Middleware of a program that embeds the server goes around predictions too."""
+    app = make_app()
+    seen: list[str] = []
+
+    class Watch:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(scope["path"])
+            await self.app(scope, receive, send)
+
+    app.add_middleware(Watch)
+    async with serving(app) as client:
+        await client.post("/predict", json={"text": "good"})
+        await client.get("/info")
+    assert ["/predict", "/info"] == seen
+
+
 async def test_texts_are_counted_by_what_became_of_them() -> None:
     """A batch counts each of its texts, answered or refused."""
     app = create_app(make_settings(max_items_per_request=3), FakeClassifier())
@@ -113,6 +134,8 @@ async def test_while_draining_every_answer_ends_its_connection() -> None:
         check_error(answers[path], 503, "draining")
         assert "1" == answers[path].headers["retry-after"]
     assert 200 == answers["/health/live"].status_code
+    figures = read_figures(app.state.metrics.render())
+    assert 3 == figures["verdict_requests_total{route=unknown,status=503}"]
     assert {"close"} == {answer.headers.get("connection") for answer in answers.values()}
     assert [] == app.state.classifier.calls
 
