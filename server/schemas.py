@@ -1,11 +1,14 @@
 """Schemas: the shapes of the native protocol's bodies."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 
 from server.artifact import Truncation
+
+_NOT_WHITE_SPACE: Final = r"[^\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+r"""What ``str.strip`` leaves, spelled out for the document: ``\S`` means other characters in JSON Schema's dialect."""
 
 
 def _readable(text: str) -> str:
@@ -19,7 +22,7 @@ def _readable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_readable), Field(json_schema_extra={"pattern": r"\S"})]
+Text = Annotated[str, AfterValidator(_readable), Field(json_schema_extra={"pattern": _NOT_WHITE_SPACE})]
 
 
 class _Body(BaseModel):
