@@ -26,7 +26,7 @@ USUAL_INT8: Final = "usual int8"
 ARTIFACT: Final = "this artifact"
 ENGINES: Final = (TORCH, FP32, USUAL_INT8, ARTIFACT)
 _TURN_S: Final = 0.06
-_CASE_S: Final = 8.0
+_CASE_S: Final = 6.5
 # glibc: memory that a run gives back stays with the process. Otherwise the state of its heap decides whether large
 # batches get their memory from the kernel at every run, which costs the same engine 18 % in one process and nothing in
 # the next. All engines get the same.
