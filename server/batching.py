@@ -38,6 +38,8 @@ _RATE_SMOOTHING: Final = 0.1
 _LOOP_TURNS: Final = 200
 _IDLE_TURN_S: Final = 20e-6
 """A turn of the event loop that polls and finds nothing takes about 5 microseconds, one that accepts or reads 50."""
+_LATER: Final = 0.1
+"""Answers may be sent later by this share of the time that the last one in the queue still has to wait."""
 _REFUSING_S: Final = 1.0  # for so long after a refusal the next ones are expected
 _CLOSED: Final = "the server is shutting down; send the request to another one"
 
@@ -94,6 +96,7 @@ class Batcher:
         self._cost = cost
         self._inline_s = inline_s
         self._running: dict[Row, list[Item]] = {}
+        self._claimed = False
         self._open: set[Admission] = set()
         self._admitted = 0
         self._closed = False
@@ -136,6 +139,7 @@ class Batcher:
             EngineFailedError: if the runtime failed on one of them.
             DrainingError: if the batcher is closed.
         """
+        alone = len(rows) == 1 and await self._finds_nobody()
         loop = asyncio.get_running_loop()
         if self._closed:
             raise DrainingError(_CLOSED)
@@ -143,6 +147,8 @@ class Batcher:
             raise self._timed_out()
         known = {row: logits for row in rows if (logits := self._cached(row)) is not None}
         self._check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
+        if alone and not known and self._runs_inline(len(rows[0])):
+            return self._run_alone(rows[0])
         admission = Admission(loop.create_future(), [None] * len(rows), time.perf_counter())
         timer = loop.call_at(deadline, self._expire, admission)
         self._open.add(admission)
@@ -158,6 +164,31 @@ class Batcher:
         running = sum(admission.runs)
         waited = max(time.perf_counter() - admission.admitted_at - running, 0.0)
         return Outcome(np.array(admission.logits), waited, running)
+
+    async def _finds_nobody(self) -> bool:
+        """Whether a row has come alone to an idle engine, so that it need not queue but takes the worker's place.
+
+        After one turn of the event loop, in which those queue that came in the same moment.
+        """
+        if not self._inline_s or self._queue or self._running or self._claimed:
+            return False
+        self._claimed = True
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self._claimed = False
+        return not self._queue and not self._running
+
+    def _run_alone(self, row: Row) -> Outcome:
+        started = time.perf_counter()
+        try:
+            logits = self._infer([row])
+        except Exception:
+            raise _failed(1) from None
+        seconds = time.perf_counter() - started
+        self._account([len(row)], [0.0], seconds)
+        self._cache.put(row, logits[0])
+        return Outcome(logits, 0.0, seconds)
 
     def _cached(self, row: Row) -> NDArray[np.float32] | None:
         if not self._cache:
@@ -232,8 +263,25 @@ class Batcher:
             while not self._queue:
                 self._wake_up.clear()
                 await self._wake_up.wait()
-            await self._run({items[0].row: items for items in self._queue.take()})
+            await self._run_some()
             await self._let_others_come()
+
+    async def _run_some(self) -> None:
+        """Run a micro-batch, and more before the first is answered where the queue is so long that nobody notices.
+
+        A run leaves nothing of the rest of the server in the core's caches, so that the first answer after it costs
+        more than the second.
+        """
+        began = time.perf_counter()
+        while True:
+            await self._run({items[0].row: items for items in self._queue.take()})
+            if not self._queue or time.perf_counter() - began >= self._later_s():
+                return
+
+    def _later_s(self) -> float:
+        if not self._tokens_per_s:
+            return 0.0
+        return min(_LATER * self._queue.tokens / self._tokens_per_s, self._inline_s)
 
     async def _run(self, groups: dict[Row, list[Item]]) -> None:
         """Run one micro-batch; its failure is its own rows' failure and nobody else's."""
@@ -243,14 +291,19 @@ class Batcher:
         try:
             logits = await self._infer_where_it_costs_least(rows)
         except Exception:
-            _logger.exception("a micro-batch of %d texts failed", len(rows))
+            error = _failed(len(rows))
             for item in itertools.chain.from_iterable(groups.values()):
-                self._give_up(item.admission, EngineFailedError("the model failed on this text; try again"))
+                self._give_up(item.admission, error)
             return
         finally:
             for row in rows:
                 self._running.pop(row, None)
-        self._account(groups, started, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        items = list(itertools.chain.from_iterable(groups.values()))
+        waits_s = [max(started - item.admission.admitted_at, 0.0) for item in items]
+        self._account([len(row) for row in rows], waits_s, seconds)
+        for admission in {item.admission for item in items}:
+            admission.runs.append(seconds)
         for row, row_logits in zip(rows, logits, strict=True):
             self._cache.put(row, row_logits)
             for item in groups[row]:
@@ -258,8 +311,7 @@ class Batcher:
 
     async def _infer_where_it_costs_least(self, rows: list[Row]) -> NDArray[np.float32]:
         longest = max(len(row) for row in rows)
-        refusing = time.perf_counter() - self._refused_at < _REFUSING_S
-        if self._cost.seconds(longest * len(rows)) <= self._inline_s and not refusing:
+        if self._runs_inline(longest * len(rows)):
             return self._infer(rows)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
 
@@ -283,12 +335,17 @@ class Batcher:
             raise ValueError(f"the engine answered {len(rows)} rows with {logits.shape} logits that are not all finite")
         return logits
 
-    def _account(self, groups: dict[Row, list[Item]], started: float, seconds: float) -> None:
-        lengths = [len(row) for row in groups]
-        items = list(itertools.chain.from_iterable(groups.values()))
-        waits_s = [max(started - item.admission.admitted_at, 0.0) for item in items]
+    def _runs_inline(self, padded_tokens: int) -> bool:
+        refusing = time.perf_counter() - self._refused_at < _REFUSING_S
+        return self._cost.seconds(padded_tokens) <= self._inline_s and not refusing
+
+    def _account(self, lengths: list[int], waits_s: list[float], seconds: float) -> None:
         self._metrics.ledger.note(self._metrics.count_run, seconds, lengths, waits_s)
-        for admission in {item.admission for item in items}:
-            admission.runs.append(seconds)
         smoothing = _RATE_SMOOTHING if self._tokens_per_s else 1.0
         self._tokens_per_s += smoothing * (sum(lengths) / max(seconds, 1e-6) - self._tokens_per_s)
+
+
+def _failed(rows: int) -> EngineFailedError:
+    """Log the exception that is being handled; return what a caller is told of it."""
+    _logger.exception("a micro-batch of %d texts failed", rows)
+    return EngineFailedError("the model failed on this text; try again")

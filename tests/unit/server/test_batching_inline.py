@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -21,15 +22,17 @@ ONE_BY_ONE = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_token
 
 
 class WitnessEngine(EchoEngine):
-    """Note on which thread each run was."""
+    """Note on which thread each run was, and of how many rows."""
 
     def __init__(self) -> None:
         self.threads: list[threading.Thread] = []
+        self.sizes: list[int] = []
         self.begun = asyncio.Event()
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Note and answer."""
         self.threads.append(threading.current_thread())
+        self.sizes.append(len(batch.input_ids))
         self.begun.set()
         return super().run(batch)
 
@@ -50,26 +53,60 @@ async def test_while_requests_are_refused_runs_leave_the_event_loop_alone(monkey
     limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=10)
     async with running(engine, limits, inline_s=2 * A_RUN_COSTS) as bench:
         await bench.submit([make_row(1, 5)])
-        queued = [bench.submit([make_row(2, 5)]), bench.submit([make_row(3, 5)])]
-        refused = bench.submit([make_row(4, 5)])
-        assert [True, True, False] == [isinstance(it, Outcome) for it in await settle([*queued, refused])]
+        three = await settle([bench.submit([make_row(name, 5)]) for name in (2, 3, 4)])
+        assert [False, True, True] == sorted(isinstance(it, Outcome) for it in three)
         monkeypatch.setattr(batching, "_REFUSING_S", 0.0)
         await bench.submit([make_row(5, 5)])
     assert [True, False, False, True] == [thread is threading.main_thread() for thread in engine.threads]
 
 
 async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
-    """Whoever comes while a large request runs is admitted before its next run, and answered in turn."""
+    """Whoever comes while a large request runs is admitted before a tenth of it has run, and answered in turn."""
     engine = WitnessEngine()
     async with running(engine, ONE_BY_ONE, inline_s=2 * A_RUN_COSTS) as bench:
         large = bench.submit([make_row(name, 5) for name in range(1, 101)])
         await asyncio.wait_for(engine.begun.wait(), 10)
         before = len(engine.threads)
         small = await bench.submit([make_row(200, 5)])
-        assert len(engine.threads) - before <= 4
+        assert len(engine.threads) - before <= 4 + 100 * batching._LATER
         assert not large.done()
         assert [[200, 5]] == answers(small)
         assert [[name, 5] for name in range(1, 101)] == answers(await large)
+
+
+@pytest.mark.parametrize(("later", "runs"), [(0.0, range(1, 5)), (1e9, [100])])
+async def test_behind_a_long_queue_answers_go_out_together(
+    monkeypatch: pytest.MonkeyPatch, later: float, runs: Sequence[int]
+) -> None:
+    """Several runs before the event loop has its next turn, for a share of the time that the queue takes."""
+    monkeypatch.setattr(batching, "_LATER", later)
+    engine = WitnessEngine()
+    async with running(engine, ONE_BY_ONE, inline_s=2 * A_RUN_COSTS) as bench:
+        large = bench.submit([make_row(name, 5) for name in range(1, 101)])
+        await asyncio.wait_for(engine.begun.wait(), 10)
+        assert len(engine.threads) in runs
+        await large
+
+
+async def test_rows_that_come_in_the_same_moment_share_a_run() -> None:
+    """The first of them finds an idle engine, but does not run before it has seen whether others come."""
+    engine = WitnessEngine()
+    async with running(engine, inline_s=2 * A_RUN_COSTS) as bench:
+        for _ in range(3):
+            outcomes = await settle([bench.submit([make_row(name, 5)]) for name in (1, 2, 3)])
+            assert [[[1, 5]], [[2, 5]], [[3, 5]]] == [answers(outcome) for outcome in outcomes]
+    assert [3, 3, 3] == engine.sizes
+
+
+async def test_a_caller_that_leaves_an_idle_engine_leaves_nothing_behind() -> None:
+    """It is cancelled in the moment in which it looks whether others come; the next one finds the engine idle again."""
+    async with running(EchoEngine(), inline_s=2 * A_RUN_COSTS) as bench:
+        gone = bench.submit([make_row(1, 5)])
+        await asyncio.sleep(0)
+        gone.cancel()
+        outcome = await bench.submit([make_row(2, 5)])
+    assert gone.cancelled()
+    assert ([[2, 5]], 0.0) == (answers(outcome), outcome.queue_s)
 
 
 async def test_the_event_loop_gets_turns_while_it_has_something_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
