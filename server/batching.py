@@ -40,7 +40,6 @@ _IDLE_TURN_S: Final = 20e-6
 """A turn of the event loop that polls and finds nothing takes about 5 microseconds, one that accepts or reads 50."""
 _LATER: Final = 0.1
 """Answers may be sent later by this share of the time that the last one in the queue still has to wait."""
-_REFUSING_S: Final = 1.0  # for so long after a refusal the next ones are expected
 _CLOSED: Final = "the server is shutting down; send the request to another one"
 
 
@@ -71,8 +70,7 @@ class Batcher:
         cache: logits of earlier rows.
         metrics: where queue and runs are counted.
         inline_s: runs of up to so many seconds are done on the event loop's own thread. Where there is only one
-            core, a thread beside it does nothing earlier, and the two evict each other's data from its caches. Where
-            requests are being refused all runs are on threads: a refusal should not wait for a run.
+            core, a thread beside it does nothing earlier, and the two evict each other's data from its caches.
     """
 
     def __init__(
@@ -101,7 +99,6 @@ class Batcher:
         self._admitted = 0
         self._closed = False
         self._tokens_per_s = 0.0
-        self._refused_at = -math.inf
         self._wake_up = asyncio.Event()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="inference")
         self._worker_count = workers
@@ -215,7 +212,6 @@ class Batcher:
         needed = max(tokens, self._limits.max_row_tokens)
         if tokens and self._queue.tokens + needed > limit:
             self._metrics.shed.labels("overloaded").inc()
-            self._refused_at = time.perf_counter()
             raise OverloadedError(
                 f"the queue holds {self._queue.tokens} of {limit} tokens and has no room for {needed} more; "
                 "retry after the time in Retry-After",
@@ -279,7 +275,8 @@ class Batcher:
                 return
 
     def _later_s(self) -> float:
-        if not self._tokens_per_s:
+        refusals_are_near = self._queue.tokens > self._limits.max_queue_tokens / 2
+        if refusals_are_near or not self._tokens_per_s:
             return 0.0
         return min(_LATER * self._queue.tokens / self._tokens_per_s, self._inline_s)
 
@@ -336,8 +333,7 @@ class Batcher:
         return logits
 
     def _runs_inline(self, padded_tokens: int) -> bool:
-        refusing = time.perf_counter() - self._refused_at < _REFUSING_S
-        return self._cost.seconds(padded_tokens) <= self._inline_s and not refusing
+        return self._cost.seconds(padded_tokens) <= self._inline_s
 
     def _account(self, lengths: list[int], waits_s: list[float], seconds: float) -> None:
         self._metrics.ledger.note(self._metrics.count_run, seconds, lengths, waits_s)

@@ -21,10 +21,6 @@ from server.errors import OverloadedError, TimedOutError
 from server.metrics import Metrics
 from server.tokenization import Tokenization, TokenizedText
 
-_INLINE_CHARS: Final = 2000
-"""Texts up to this many characters are tokenized where they are, in about 0.4 ms; a thread costs 0.1 ms."""
-
-
 _MAX_WAITING_CHARS: Final = 1_000_000
 """A third of a second of tokenizing on one core; a single request may hold more, if nothing else waits."""
 
@@ -108,6 +104,8 @@ class TextClassifier:
         batcher: rows to logits; started and closed with this classifier.
         metrics: where texts and predictions are counted.
         runtime: what ``/info`` tells about how it runs.
+        inline_chars: requests of up to so many characters are tokenized on the event loop's thread, larger ones on one
+            of their own.
     """
 
     def __init__(
@@ -116,9 +114,12 @@ class TextClassifier:
         tokenization: Tokenization,
         batcher: Batcher,
         metrics: Metrics,
+        *,
         runtime: Mapping[str, object],
+        inline_chars: int,
     ) -> None:
         self.runtime = runtime
+        self._inline_chars = inline_chars
         self._manifest = manifest
         self._tokenization = tokenization
         self._batcher = batcher
@@ -172,9 +173,9 @@ class TextClassifier:
         return Classification(predictions, tokenize_s, outcome.queue_s, outcome.inference_s)
 
     async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
-        """Tokenize a sentence where it is, and more on a thread, before which a bounded amount of text may wait."""
+        """Tokenize a little where it is, and more on a thread, before which a bounded amount of text may wait."""
         chars = sum(len(text) for text in texts)
-        if chars <= _INLINE_CHARS:
+        if chars <= self._inline_chars:
             return self._tokenization.encode(texts, truncation)
         if self._waiting_chars + chars > _MAX_WAITING_CHARS and self._waiting_chars:
             self._metrics.shed.labels("overloaded").inc()

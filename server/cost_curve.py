@@ -44,6 +44,12 @@ class CostCurve:
         slope, fixed = np.polyfit(tokens[pays], seconds[pays], 1, w=1 / seconds[pays])
         self._per_token, self._fixed = max(float(slope), 0.0), max(float(fixed), 0.0)
 
+    def best_tokens_within(self, seconds: float) -> int:
+        """Return the same, or less where that takes longer than so many seconds."""
+        return max(
+            (tokens for tokens, cost in self.points if cost <= seconds and tokens <= self.best_tokens), default=1
+        )
+
     def seconds(self, padded_tokens: int) -> float:
         """Return the cost of a run."""
         return self._fixed + self._per_token * padded_tokens

@@ -3,13 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from server import batching
-from server.batching import Outcome
 from server.engine import Batch
 from server.queue import BatchLimits
 from tests.support.batching import answers, make_row, running, settle
@@ -47,19 +47,6 @@ async def test_only_short_runs_are_done_on_the_event_loops_thread(inline_s: floa
     assert [on_the_loop] == [thread is threading.main_thread() for thread in engine.threads]
 
 
-async def test_while_requests_are_refused_runs_leave_the_event_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal should not wait for a run; once none has been needed for a while, runs come back to the loop."""
-    engine = WitnessEngine()
-    limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=10)
-    async with running(engine, limits, inline_s=2 * A_RUN_COSTS) as bench:
-        await bench.submit([make_row(1, 5)])
-        three = await settle([bench.submit([make_row(name, 5)]) for name in (2, 3, 4)])
-        assert [False, True, True] == sorted(isinstance(it, Outcome) for it in three)
-        monkeypatch.setattr(batching, "_REFUSING_S", 0.0)
-        await bench.submit([make_row(5, 5)])
-    assert [True, False, False, True] == [thread is threading.main_thread() for thread in engine.threads]
-
-
 async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
     """Whoever comes while a large request runs is admitted before a tenth of it has run, and answered in turn."""
     engine = WitnessEngine()
@@ -74,14 +61,19 @@ async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
         assert [[name, 5] for name in range(1, 101)] == answers(await large)
 
 
-@pytest.mark.parametrize(("later", "runs"), [(0.0, range(1, 5)), (1e9, [100])])
+@pytest.mark.parametrize(
+    ("later", "max_queue_tokens", "runs"),
+    [(0.0, 10_000, range(1, 5)), (1e9, 10_000, [100]), (1e9, 600, range(1, 5))],
+    ids=["who waits notices", "nobody notices", "refusals are near"],
+)
 async def test_behind_a_long_queue_answers_go_out_together(
-    monkeypatch: pytest.MonkeyPatch, later: float, runs: Sequence[int]
+    monkeypatch: pytest.MonkeyPatch, later: float, max_queue_tokens: int, runs: Sequence[int]
 ) -> None:
-    """Several runs before the event loop has its next turn, for a share of the time that the queue takes."""
+    """Several runs before the event loop has its next turn; one where others may have to be told that it is full."""
     monkeypatch.setattr(batching, "_LATER", later)
     engine = WitnessEngine()
-    async with running(engine, ONE_BY_ONE, inline_s=2 * A_RUN_COSTS) as bench:
+    limits = replace(ONE_BY_ONE, max_queue_tokens=max_queue_tokens)
+    async with running(engine, limits, inline_s=2 * A_RUN_COSTS) as bench:
         large = bench.submit([make_row(name, 5) for name in range(1, 101)])
         await asyncio.wait_for(engine.begun.wait(), 10)
         assert len(engine.threads) in runs

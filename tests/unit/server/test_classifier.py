@@ -66,7 +66,7 @@ async def classifying(
         cache=LogitsCache(0),
         metrics=metrics,
     )
-    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={})
+    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={}, inline_chars=2000)
     await classifier.start()
     try:
         yield classifier, metrics
@@ -195,7 +195,7 @@ async def test_a_failing_request_predicts_nothing() -> None:
 def test_info_is_the_manifest() -> None:
     """What is told about the model is what export wrote down."""
     manifest = read_manifest(TINY)
-    classifier = TextClassifier(manifest, None, None, Metrics(), runtime={"a": 1})  # type: ignore[arg-type]  # not asked
+    classifier = TextClassifier(manifest, None, None, Metrics(), runtime={"a": 1}, inline_chars=0)  # type: ignore[arg-type]  # not asked
     info = classifier.info
     assert (manifest.name, manifest.version, manifest.labels) == (info.name, info.version, info.labels)
     assert (16, "head_tail", "fp32") == (info.max_length, info.truncation, info.quantization)

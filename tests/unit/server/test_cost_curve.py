@@ -48,6 +48,12 @@ def test_the_best_batch_is_the_smallest_that_is_nearly_cheapest(points: list[tup
     assert best == CostCurve(points).best_tokens
 
 
+@pytest.mark.parametrize(("seconds", "best"), [(1e9, 64), (8.0, 64), (7.9, 8), (1.0, 1)])
+def test_a_batch_holds_nobody_up_for_longer_than_allowed(seconds: float, best: int) -> None:
+    """The best size, or the largest below it that is done in time; where none is, rows run one by one."""
+    assert best == CostCurve([(8, 4.0), (64, 8.0), (256, 48.0)]).best_tokens_within(seconds)
+
+
 @pytest.mark.parametrize("max_length", [3, 5, 8, 16, 31, 32, 64, 512])
 def test_measuring_warms_up_every_length_that_callers_send(max_length: int) -> None:
     """Shapes never exceed the model's length, the longest is among them, and the points ascend."""
