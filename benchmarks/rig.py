@@ -9,8 +9,8 @@ from benchmarks.corpus import Corpus, compose, mix, read_corpus
 from benchmarks.process import Placement
 from benchmarks.servers import Server, verdict
 
-_SENTENCES = 4000
-_REVIEWS = 1000
+_SENTENCES = 18_000
+_REVIEWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,10 @@ class Texts:
     def mixed(self, count: int, seed: int) -> Corpus:
         """Return nine sentences to one review, in random order."""
         return mix(self.sentences, self.reviews, count, seed)
+
+    def flood(self, seed: int) -> Corpus:
+        """Return the same, so many that none comes again while the queue still holds it: equal rows run once."""
+        return self.mixed(_SENTENCES + _REVIEWS, seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def closed_loops(rig: Rig, server: Server, effort: Effort) -> Section:
 
 def open_loops(rig: Rig, server: Server, effort: Effort) -> Section:
     """Let sentences and reviews, 9 : 1, arrive by the clock, up to three times the capacity."""
-    corpus = rig.texts.mixed(4000, seed=_OPEN_SEED)
+    corpus = rig.texts.flood(_OPEN_SEED)
     requests = [predict(text) for text in corpus.texts]
     capacity = measure_rate(server, corpus, effort.lasting(6))
     figures = []
