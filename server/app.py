@@ -34,11 +34,9 @@ from server.tracing import Tracing
 
 _INLINE_S: Final = 0.035
 """Where there is one core, the event loop's thread does what takes no longer: a micro-batch of sentences, or a review.
-So long may a probe or a refusal have to wait."""
-_INLINE_CHARS: Final = 64_000
-"""Likewise, to be tokenized: 25 ms."""
-_THREAD_PAYS_CHARS: Final = 2000
-"""Where there are more cores, a thread tokenizes what is longer: 0.4 ms. It costs 0.1 ms."""
+A probe or a refusal waits for one of them, behind a long queue for two."""
+_SPARE_CHARS: Final = 8000
+"""Likewise, to be tokenized in a turn: 3 to 5 ms, nearly every review."""
 
 
 class _Application(FastAPI):
@@ -155,7 +153,7 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
         batcher,
         metrics,
         runtime=_runtime(limits, cost),
-        inline_chars=_INLINE_CHARS if inline else _THREAD_PAYS_CHARS,
+        spare_chars=_SPARE_CHARS if inline else 0,
     )
 
 

@@ -40,6 +40,8 @@ _IDLE_TURN_S: Final = 20e-6
 """A turn of the event loop that polls and finds nothing takes about 5 microseconds, one that accepts or reads 50."""
 _LATER: Final = 0.1
 """Answers may be sent later by this share of the time that the last one in the queue still has to wait."""
+_A_RUN_FAILED: Final = "a micro-batch of %d texts failed"
+_FAILED: Final = "the model failed on this text; try again"
 _CLOSED: Final = "the server is shutting down; send the request to another one"
 
 
@@ -136,6 +138,7 @@ class Batcher:
             EngineFailedError: if the runtime failed on one of them.
             DrainingError: if the batcher is closed.
         """
+        came_at = time.perf_counter()
         alone = len(rows) == 1 and await self._finds_nobody()
         loop = asyncio.get_running_loop()
         if self._closed:
@@ -145,8 +148,8 @@ class Batcher:
         known = {row: logits for row in rows if (logits := self._cached(row)) is not None}
         self._check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
         if alone and not known and self._runs_inline(len(rows[0])):
-            return self._run_alone(rows[0])
-        admission = Admission(loop.create_future(), [None] * len(rows), time.perf_counter())
+            return self._run_alone(rows[0], came_at)
+        admission = Admission(loop.create_future(), [None] * len(rows), came_at)
         timer = loop.call_at(deadline, self._expire, admission)
         self._open.add(admission)
         try:
@@ -176,16 +179,17 @@ class Batcher:
             self._claimed = False
         return not self._queue and not self._running
 
-    def _run_alone(self, row: Row) -> Outcome:
+    def _run_alone(self, row: Row, came_at: float) -> Outcome:
         started = time.perf_counter()
         try:
             logits = self._infer([row])
         except Exception:
-            raise _failed(1) from None
+            _logger.exception(_A_RUN_FAILED, 1)
+            raise EngineFailedError(_FAILED) from None
         seconds = time.perf_counter() - started
-        self._account([len(row)], [0.0], seconds)
+        self._account([len(row)], [started - came_at], seconds)
         self._cache.put(row, logits[0])
-        return Outcome(logits, 0.0, seconds)
+        return Outcome(logits, started - came_at, seconds)
 
     def _cached(self, row: Row) -> NDArray[np.float32] | None:
         if not self._cache:
@@ -275,8 +279,9 @@ class Batcher:
                 return
 
     def _later_s(self) -> float:
+        """Return for how long further runs may begin; 0 where somebody waits for less than the whole queue."""
         refusals_are_near = self._queue.tokens > self._limits.max_queue_tokens / 2
-        if refusals_are_near or not self._tokens_per_s:
+        if refusals_are_near or self._queue.takes_turns or not self._tokens_per_s:
             return 0.0
         return min(_LATER * self._queue.tokens / self._tokens_per_s, self._inline_s)
 
@@ -288,9 +293,9 @@ class Batcher:
         try:
             logits = await self._infer_where_it_costs_least(rows)
         except Exception:
-            error = _failed(len(rows))
+            _logger.exception(_A_RUN_FAILED, len(rows))
             for item in itertools.chain.from_iterable(groups.values()):
-                self._give_up(item.admission, error)
+                self._give_up(item.admission, EngineFailedError(_FAILED))
             return
         finally:
             for row in rows:
@@ -320,6 +325,7 @@ class Batcher:
         """
         if not self._inline_s:
             return
+        await asyncio.sleep(0)  # timers that are due by now come after this turn
         for _ in range(_LOOP_TURNS):
             began = time.perf_counter()
             await asyncio.sleep(0)
@@ -339,9 +345,3 @@ class Batcher:
         self._metrics.ledger.note(self._metrics.count_run, seconds, lengths, waits_s)
         smoothing = _RATE_SMOOTHING if self._tokens_per_s else 1.0
         self._tokens_per_s += smoothing * (sum(lengths) / max(seconds, 1e-6) - self._tokens_per_s)
-
-
-def _failed(rows: int) -> EngineFailedError:
-    """Log the exception that is being handled; return what a caller is told of it."""
-    _logger.exception("a micro-batch of %d texts failed", rows)
-    return EngineFailedError("the model failed on this text; try again")

@@ -18,6 +18,7 @@ _POINTS: Final = (8, 16, 32, 64, 128, 256, 512)
 _REPEATED_TOKENS: Final = 256
 """Short runs are repeated until they make up so many tokens: they are the noisiest and cost the least."""
 _NEAR_BEST: Final = 1.03
+_LITTLE_MORE: Final = 1.25
 
 
 class CostCurve:
@@ -45,10 +46,13 @@ class CostCurve:
         self._per_token, self._fixed = max(float(slope), 0.0), max(float(fixed), 0.0)
 
     def best_tokens_within(self, seconds: float) -> int:
-        """Return the same, or less where that takes longer than so many seconds."""
-        return max(
-            (tokens for tokens, cost in self.points if cost <= seconds and tokens <= self.best_tokens), default=1
-        )
+        """Return the best size, or the largest below it that takes no longer, if a token there costs little more."""
+        short = [(size, cost) for size, cost in self.points if size <= self.best_tokens and cost <= seconds]
+        if not short:
+            return self.best_tokens
+        size, cost = short[-1]
+        dear = cost / size > _LITTLE_MORE * dict(self.points)[self.best_tokens] / self.best_tokens
+        return self.best_tokens if dear else size
 
     def seconds(self, padded_tokens: int) -> float:
         """Return the cost of a run."""

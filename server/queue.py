@@ -131,6 +131,11 @@ class Queue:
         """Return the rows that wait."""
         return self._waiting
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether an admission waits with several rows, so that one of fewer does not wait for the whole queue."""
+        return self._waiting > len(self._turns)
+
     def add(self, item: Item) -> None:
         """Append a row; its admission takes its turn behind those that wait already."""
         if not item.admission.waiting:

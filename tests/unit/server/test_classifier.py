@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -20,7 +21,7 @@ from server.engine import Batch, Engine
 from server.errors import EngineFailedError, OverloadedError, TooLargeError
 from server.metrics import Metrics
 from server.queue import BatchLimits
-from server.tokenization import Tokenization
+from server.tokenization import Tokenization, TokenizedText
 from tests.support.engines import EchoEngine, FixedEngine, GatedEngine, PoisonedEngine
 from tests.support.figures import read_figures
 from tests.support.tiny import TINY, WORDS
@@ -51,7 +52,7 @@ def make_manifest(labels: Sequence[str], temperature: float = 1.0, truncation: T
 
 @asynccontextmanager
 async def classifying(
-    engine: Engine, manifest: Manifest, limits: BatchLimits = ROOMY
+    engine: Engine, manifest: Manifest, limits: BatchLimits = ROOMY, spare_chars: int = 0
 ) -> AsyncIterator[tuple[TextClassifier, Metrics]]:
     """Run a classifier over the engine."""
     metrics = Metrics()
@@ -66,7 +67,7 @@ async def classifying(
         cache=LogitsCache(0),
         metrics=metrics,
     )
-    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={}, inline_chars=2000)
+    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={}, spare_chars=spare_chars)
     await classifier.start()
     try:
         yield classifier, metrics
@@ -143,6 +144,28 @@ async def test_short_and_long_requests_are_tokenized_alike() -> None:
     assert (await classify(texts[:2])).predictions * 1000 == result.predictions
 
 
+async def test_a_review_is_tokenized_where_it_is_and_its_neighbours_of_the_same_moment_on_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On one core a thread saves nobody time, but a burst of long texts may not hold up the event loop."""
+    threads: list[bool] = []
+    encode = Tokenization.encode
+
+    def witness(self: Tokenization, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return encode(self, texts, truncation)
+
+    monkeypatch.setattr(Tokenization, "encode", witness)
+    async with classifying(CountingEngine(), make_manifest(THREE), spare_chars=5000) as (classifier, _):
+        review = " ".join("a" * 1500)
+        for _ in range(2):
+            burst = [classifier.classify([review], truncation=None, timeout_s=60) for _ in range(5)]
+            await asyncio.gather(*burst)
+        assert [False] * 2 + [True] * 8 == sorted(threads)
+        await classifier.classify([review * 2], truncation=None, timeout_s=60)
+        assert threads[-1]
+
+
 async def test_what_was_predicted_and_cut_is_counted() -> None:
     """Predictions are counted by label, and texts of which a part was not read."""
     async with classifying(CountingEngine(), make_manifest(THREE)) as (classifier, metrics):
@@ -195,7 +218,7 @@ async def test_a_failing_request_predicts_nothing() -> None:
 def test_info_is_the_manifest() -> None:
     """What is told about the model is what export wrote down."""
     manifest = read_manifest(TINY)
-    classifier = TextClassifier(manifest, None, None, Metrics(), runtime={"a": 1}, inline_chars=0)  # type: ignore[arg-type]  # not asked
+    classifier = TextClassifier(manifest, None, None, Metrics(), runtime={"a": 1})  # type: ignore[arg-type]  # not asked
     info = classifier.info
     assert (manifest.name, manifest.version, manifest.labels) == (info.name, info.version, info.labels)
     assert (16, "head_tail", "fp32") == (info.max_length, info.truncation, info.quantization)
