@@ -1,18 +1,17 @@
 """The application: the only place where everything is put together."""
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 from tokenizers import Tokenizer
 
 from server.api import admin, errors, openapi, operations, predict
 from server.api.body import Bodies
+from server.api.call import Services
 from server.api.middleware import RequestMiddleware
 from server.api.short_way import ShortWay
 from server.api.spans import request_spans
@@ -39,21 +38,8 @@ _SPARE_CHARS: Final = 8000
 """Likewise, to be tokenized in a turn: 3 to 5 ms, nearly every review."""
 
 
-class _Application(FastAPI):
-    """FastAPI with a short way to some of its routes, around which goes the same middleware."""
-
-    short_routes: Sequence[APIRoute] = ()
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """Return what serves a request, the short way first."""
-        stack = super().build_middleware_stack()
-        if not self.short_routes:
-            return stack
-        return ShortWay(stack, routes=self.short_routes, middleware=self.user_middleware)
-
-
 def create_app(settings: Settings, classifier: Classifier | None = None) -> FastAPI:
-    """Return the ASGI application.
+    """Return the ASGI application; its ``state.short_way`` answers predictions past it, or is None.
 
     Args:
         settings: everything that an operator can set.
@@ -79,7 +65,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         finally:
             metrics.ledger.settle()
 
-    app = _Application(
+    app = FastAPI(
         title="Verdict",
         version=served.info.version,
         lifespan=lifespan,
@@ -92,7 +78,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.state.classifier = served
     app.state.metrics = metrics
     app.state.lifecycle = lifecycle
-    app.state.bodies = Bodies(settings.max_body_bytes, settings.request_timeout_s)
+    app.state.services = Services(settings, metrics, Bodies(settings.max_body_bytes, settings.request_timeout_s))
     app.include_router(predict.router)
     app.include_router(operations.router)
     app.include_router(admin.router)
@@ -107,8 +93,9 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.add_middleware(RequestMiddleware, lifecycle=lifecycle, metrics=metrics)
     errors.install(app)
     openapi.install(app)
-    if tracing.provider is None:  # FastAPI names spans by the route that it finds
-        app.short_routes = predict.routes()
+    app.state.short_way = None
+    if tracing.provider is None:  # FastAPI makes the spans
+        app.state.short_way = ShortWay(app, predict.router, predict.ENDPOINTS)
     return app
 
 

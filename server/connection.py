@@ -8,11 +8,13 @@ import asyncio
 import http
 import os
 import resource
-from typing import Final
+from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from server.exchange import Exchange, ShortWay
 from server.schemas import error_body
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
@@ -30,11 +32,21 @@ _HOP_BY_HOP: Final = (b"upgrade", b"http2-settings")
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with bounds on heads, on silence and on the number of connections."""
+    """HTTP/1.1 with bounds on heads, on silence and on the number of connections.
+
+    Args:
+        short_way: what answers some requests past the ASGI application.
+        uvicorn: what uvicorn hands over.
+    """
 
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    _exchange: Exchange | None = None
+
+    def __init__(self, short_way: ShortWay | None = None, **uvicorn: Any) -> None:  # noqa: ANN401 - as uvicorn has them
+        super().__init__(**uvicorn)
+        self._short_way = short_way
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
         """Begin to wait for the first head, if there is a descriptor to spare."""
@@ -45,9 +57,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop waiting, and working."""
         self._stop_timer()
         super().connection_lost(exc)
+        if self._exchange is not None:
+            self._exchange.abandon()
 
     def data_received(self, data: bytes) -> None:
         """Parse; decline upgrades; give up on a head that does not end."""
@@ -93,6 +107,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP with the error body that every error has."""
         self._refuse(400, "invalid_request", msg)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Take the short way where there is one."""
+        if self._short_way is None or not self._short_way.serves(cycle.scope):
+            super()._start_asgi_task(cycle, app)
+            return
+        self._exchange = Exchange(cycle)
+        task = self.loop.create_task(self._short_way.serve(self._exchange))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def _declines_upgrade(self) -> bool:
         return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"

@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import functools
 import gc
 import logging
 import signal
@@ -15,7 +16,7 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from server import heap
 from server.app import create_app
@@ -145,7 +146,7 @@ def _serve() -> None:
             model.quantization,
             time.perf_counter() - started,
         )
-        config = _uvicorn_config(app)
+        config = uvicorn_config(app)
         _listen(listener, config.backlog)
         # What was loaded stays for good, and the rest is looked at by ``on_tick`` alone.
         gc.collect()
@@ -194,11 +195,12 @@ def _listen(listener: socket.socket, backlog: int) -> None:
         raise StartupError(f"can not listen on {host}:{port}: {error.strerror}; choose another VERDICT_PORT") from error
 
 
-def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+def uvicorn_config(app: Starlette) -> uvicorn.Config:
+    """Return how uvicorn serves the application of ``create_app``."""
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=BoundedProtocol,
+        http=functools.partial(BoundedProtocol, app.state.short_way),  # type: ignore[arg-type]  # a factory does
         ws="none",
         lifespan="on",
         log_config=None,

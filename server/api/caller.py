@@ -5,17 +5,16 @@ import re
 from types import TracebackType
 from typing import Final
 
-from starlette.requests import Request
+from starlette.types import Receive
 
-from server.api.headers import header
 from server.errors import CallerGoneError, InvalidRequestError
 
 _UNWATCHED_S: Final = 0.05
-_TIMEOUT_HEADER = "x-request-timeout-ms"
+TIMEOUT_HEADER: Final = b"x-request-timeout-ms"
 _MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
 PARAMETERS: Final = [
     {
-        "name": _TIMEOUT_HEADER,
+        "name": TIMEOUT_HEADER.decode(),
         "in": "header",
         "required": False,
         "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
@@ -28,15 +27,15 @@ PARAMETERS: Final = [
 class WhileConnected:
     """Cancel the enclosed work when the caller disconnects, so that its texts leave the queue.
 
-    Use as ``with WhileConnected(request): ...`` after the body has been read. It looks only at those who wait: a task
+    Use as ``with WhileConnected(receive): ...`` after the body has been read. It looks only at those who wait: a task
     that watches costs more than what most requests would save by it.
 
     Raises:
         CallerGoneError: from the block, in place of the cancellation.
     """
 
-    def __init__(self, request: Request) -> None:
-        self._receive = request.receive
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
         self._gone = False
         self._watcher: asyncio.Task[None] | None = None
 
@@ -68,17 +67,20 @@ class WhileConnected:
             self._task.cancel()
 
 
-def patience_s(request: Request, limit_s: float) -> float:
-    """Return how long the request may wait: the operator's limit, or less if the caller asks for less.
+def patience_s(sent: str | None, limit_s: float) -> float:
+    """Return how long a request may wait: the operator's limit, or less if the caller asks for less.
+
+    Args:
+        sent: the header ``x-request-timeout-ms``, if there is one.
+        limit_s: the setting ``request_timeout_s``.
 
     Raises:
         InvalidRequestError: if the header ``x-request-timeout-ms`` is not a positive number of milliseconds.
     """
-    sent = header(request.scope, _TIMEOUT_HEADER.encode())
     if sent is None:
         return limit_s
     if not _MILLISECONDS.fullmatch(sent):
         raise InvalidRequestError(
-            f"{_TIMEOUT_HEADER}: {sent[:20]!r} is not a number of milliseconds; send 1 to 999999999"
+            f"{TIMEOUT_HEADER.decode()}: {sent[:20]!r} is not a number of milliseconds; send 1 to 999999999"
         )
     return min(limit_s, int(sent) / 1000)

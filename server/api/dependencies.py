@@ -4,10 +4,12 @@ All are coroutines: FastAPI would run plain functions on a thread, which costs m
 """
 
 import hmac
+from collections.abc import Sequence
 from typing import Annotated, cast
 
 from fastapi import Depends
 from starlette.requests import Request
+from starlette.types import Scope
 
 from server.api.headers import header
 from server.classifier import Classifier
@@ -38,16 +40,20 @@ async def get_lifecycle(request: Request) -> Lifecycle:
 
 
 async def require_api_key(request: Request) -> None:
-    """Let the request pass if no key is set or it brings one of them, compared in constant time.
+    """Let the request pass if it may; see ``check_api_key``."""
+    check_api_key(request.scope, request.app.state.settings.api_keys)
+
+
+def check_api_key(scope: Scope, keys: Sequence[str]) -> None:
+    """Let a request pass if no key is set or it brings one of them, compared in constant time.
 
     Raises:
         UnauthorizedError: if keys are set and the request brings none of them.
     """
-    keys = request.app.state.settings.api_keys
     if not keys:
         return
-    scheme, _, token = (header(request.scope, b"authorization") or "").partition(" ")
-    sent = (token if scheme.lower() == "bearer" else header(request.scope, b"x-api-key") or "").strip()
+    scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
+    sent = (token if scheme.lower() == "bearer" else header(scope, b"x-api-key") or "").strip()
     sent_bytes = sent.encode("latin-1")  # as they came: a key may be any UTF-8
     matches = [hmac.compare_digest(sent_bytes, key.encode()) for key in keys]
     if not any(matches):

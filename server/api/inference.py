@@ -3,21 +3,18 @@
 from collections.abc import Sequence
 from functools import partial
 
-from starlette.requests import Request
-
-from server.api.caller import WhileConnected, patience_s
+from server.api.call import Call
+from server.api.caller import TIMEOUT_HEADER, patience_s
 from server.artifact import Truncation
 from server.classifier import Classification, Classifier
 from server.errors import TooLargeError, VerdictError
-from server.metrics import Metrics
 from server.settings import Settings
-from server.tracing import annotate
 
 
 async def infer(
-    request: Request, classifier: Classifier, texts: Sequence[str], truncation: Truncation | None
+    call: Call, classifier: Classifier, texts: Sequence[str], truncation: Truncation | None
 ) -> Classification:
-    """Classify a request's texts within the limits that the operator and the caller set.
+    """Classify a call's texts within the limits that the operator and the caller set.
 
     Returns:
         One prediction per text, in order.
@@ -25,19 +22,17 @@ async def infer(
     Raises:
         VerdictError: if the texts are over a limit or can not be classified; none of them is then.
     """
-    settings: Settings = request.app.state.settings
-    metrics: Metrics = request.app.state.metrics
+    settings, metrics = call.services.settings, call.services.metrics
     try:
         _check_size(texts, settings)
-        timeout_s = patience_s(request, settings.request_timeout_s)
-        with WhileConnected(request):
+        timeout_s = patience_s(call.header(TIMEOUT_HEADER), settings.request_timeout_s)
+        with call.while_connected():
             classification = await classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
     except VerdictError as error:
         metrics.texts.labels(error.kind).inc(len(texts))
         raise
     metrics.ledger.note(metrics.predicted_texts.inc, len(texts))
-    request.scope["state"]["log_fields"] = figures = partial(_figures, classification)
-    annotate(figures)
+    call.tell(partial(_figures, classification))
     return classification
 
 

@@ -5,17 +5,17 @@ from typing import Final
 
 import orjson
 from fastapi import APIRouter, Depends
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server import errors
-from server.api.body import JsonBody
+from server.api.call import Call
 from server.api.caller import PARAMETERS
 from server.api.dependencies import ClassifierDependency, require_api_key
 from server.api.inference import infer, server_timing
+from server.api.json_body import JsonBody
 from server.api.openapi import responses
-from server.classifier import Prediction
+from server.classifier import Classifier, Prediction
 from server.schemas import PredictBatchRequest, PredictRequest
 
 router = APIRouter(dependencies=[Depends(require_api_key)], tags=["predict"])
@@ -50,9 +50,7 @@ class BatchAnswer:
 )
 async def predict(request: Request, classifier: ClassifierDependency) -> Response:
     """Classify one text."""
-    body = await _one(request)
-    classification = await infer(request, classifier, [body.text], body.truncation)
-    return _json(classification.predictions[0], server_timing(classification))
+    return await predict_text(Call.of(request), classifier)
 
 
 @router.post(
@@ -63,14 +61,25 @@ async def predict(request: Request, classifier: ClassifierDependency) -> Respons
 )
 async def predict_batch(request: Request, classifier: ClassifierDependency) -> Response:
     """Classify several texts, all or none."""
-    body = await _many(request)
-    classification = await infer(request, classifier, body.texts, body.truncation)
+    return await predict_texts(Call.of(request), classifier)
+
+
+async def predict_text(call: Call, classifier: Classifier) -> Response:
+    """Answer a call of ``POST /predict``."""
+    body = await _one.read(call)
+    classification = await infer(call, classifier, [body.text], body.truncation)
+    return _json(classification.predictions[0], server_timing(classification))
+
+
+async def predict_texts(call: Call, classifier: Classifier) -> Response:
+    """Answer a call of ``POST /predict/batch``."""
+    body = await _many.read(call)
+    classification = await infer(call, classifier, body.texts, body.truncation)
     return _json(BatchAnswer(classification.predictions), server_timing(classification))
 
 
-def routes() -> list[APIRoute]:
-    """Return the routes above."""
-    return [route for route in router.routes if isinstance(route, APIRoute)]
+ENDPOINTS: Final = {"/predict": predict_text, "/predict/batch": predict_texts}
+"""What answers calls of the routes above."""
 
 
 def _json(answer: Prediction | BatchAnswer, headers: dict[str, str]) -> Response:

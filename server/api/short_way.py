@@ -1,51 +1,68 @@
-"""The short way: predictions past FastAPI's layers, routing and resolution of dependencies, which cost more than ours.
+"""The short way: predictions past ASGI and FastAPI, whose layers cost more than ours.
 
-FastAPI still owns the routes: it documents them, and it serves them wherever somebody overrides a dependency or
-traces requests. Both ways go through the same middleware and end in the same endpoint and the same errors.
+FastAPI still owns the routes: it documents them, and it serves them where there is more to do than the short way
+knows of: a dependency that somebody overrides, middleware that somebody adds, a page of another origin, a trace.
+Both ways give a request the same context and end in the same endpoint and the same errors.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Scope
 
-from server.api.dependencies import get_classifier, require_api_key
-from server.api.errors import render
-from server.errors import VerdictError
+from server.api.call import Call, DirectCall, Services
+from server.api.context import RequestContext
+from server.api.dependencies import check_api_key
+from server.api.headers import header
+from server.classifier import Classifier
+from server.exchange import Exchange
+from server.lifecycle import Lifecycle
+
+Endpoint = Callable[[Call, Classifier], Awaitable[Response]]
 
 
 class ShortWay:
-    """Call the endpoints of some routes directly, as ``endpoint(request, classifier)``.
+    """Answer calls of some routes.
 
     Args:
-        app: answers everything else; it has the middleware already.
-        routes: with a path each, without parameters, behind the API key, and POST.
-        middleware: what goes around the endpoints, the outermost first.
+        app: the finished application, which serves the same routes.
+        router: those routes.
+        endpoints: what answers their POST requests, behind the API key, by path.
     """
 
-    def __init__(self, app: ASGIApp, *, routes: Iterable[APIRoute], middleware: Sequence[Middleware]) -> None:
+    def __init__(self, app: FastAPI, router: APIRouter, endpoints: Mapping[str, Endpoint]) -> None:
         self._app = app
-        self._routes = {route.path: route for route in routes}
-        self._short: ASGIApp = self._serve
-        for layer in reversed(middleware):
-            self._short = layer.cls(self._short, *layer.args, **layer.kwargs)
+        self._layers = len(app.user_middleware)
+        self._routes = {route.path: route for route in router.routes if isinstance(route, APIRoute)}
+        self._endpoints = endpoints
+        self._classifier: Classifier = app.state.classifier
+        self._services: Services = app.state.services
+        self._lifecycle: Lifecycle = app.state.lifecycle
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        short = scope.get("path") in self._routes and scope.get("method") == "POST"
-        if short and not scope["app"].dependency_overrides:
-            await self._short(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+    def serves(self, scope: Scope) -> bool:
+        """Whether nothing but an endpoint is asked for."""
+        return (
+            scope["path"] in self._endpoints
+            and scope["method"] == "POST"
+            and not self._app.dependency_overrides
+            and len(self._app.user_middleware) == self._layers
+            and not (self._services.settings.allowed_origins and header(scope, b"origin"))
+        )
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["route"] = route = self._routes[scope["path"]]
-        request = Request(scope, receive, send)
-        try:
-            await require_api_key(request)
-            response = await route.endpoint(request, await get_classifier(request))
-        except VerdictError as error:
-            response = render(error, request.state.request_id)
-        await response(scope, receive, send)
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        scope = exchange.scope
+        scope["app"] = self._app
+        with RequestContext(scope, self._lifecycle, self._services.metrics) as context:
+            try:
+                context.check_open()
+                scope["route"] = self._routes[scope["path"]]
+                check_api_key(scope, self._services.settings.api_keys)
+                call = DirectCall(exchange, self._services)
+                answer = await self._endpoints[scope["path"]](call, self._classifier)
+            except BaseException as error:
+                answer = context.excuse(error)
+            context.status = answer.status_code
+            await exchange.send(answer.status_code, [*answer.raw_headers, *context.headers()], bytes(answer.body))

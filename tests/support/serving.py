@@ -1,12 +1,15 @@
-"""Serve an application to a client inside the test, without a socket."""
+"""Serve an application to a client inside the test, with a socket or without."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import uvicorn
 from fastapi import FastAPI
 
+from server.process import uvicorn_config
 from server.settings import Settings
 from tests.support.tiny import TINY
 
@@ -22,6 +25,48 @@ async def serving(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://verdict.test") as client,
+    ):
+        yield client
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, that tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: object = None) -> None:
+        """Start, and tell."""
+        await super().startup()
+        self.listening.set()
+
+    async def run_here(self) -> None:
+        """Serve on the running loop."""
+        await self._serve()
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[tuple[str, int]]:
+    """Serve the application as the product does, on this event loop; give host and port."""
+    config = uvicorn_config(app)
+    config.port = 0
+    server = _Server(config)
+    task = asyncio.create_task(server.run_here())
+    await asyncio.wait_for(server.listening.wait(), 20)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[:2]
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, 20)
+
+
+@asynccontextmanager
+async def reached(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the application on a socket and give a client of it."""
+    async with (
+        listening(app) as (host, port),
+        httpx.AsyncClient(base_url=f"http://{host}:{port}", timeout=20) as client,
     ):
         yield client
 

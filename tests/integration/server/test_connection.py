@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 
 from server import connection
 from server.app import create_app
-from server.connection import BoundedProtocol
 from tests.support.classifiers import FakeClassifier
-from tests.support.serving import make_settings
+from tests.support.serving import listening, make_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -22,39 +20,17 @@ REQUEST = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 16\r\n%s\r\n" +
 CLOSE = b"connection: close\r\n"
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, that tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: object = None) -> None:
-        """Start, and tell."""
-        await super().startup()
-        self.listening.set()
-
-    async def run_here(self) -> None:
-        """Serve on the running loop."""
-        await self._serve()
-
-
 @asynccontextmanager
 async def connecting(patience_s: float = 20.0) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Start a server with this protocol on a socket of its own, and connect to it."""
-    app = create_app(make_settings(), FakeClassifier())
-    server = _Server(uvicorn.Config(app, port=0, http=BoundedProtocol, ws="none", lifespan="on", log_config=None))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "_PATIENCE_S", patience_s)
-        task = asyncio.create_task(server.run_here())
-        await asyncio.wait_for(server.listening.wait(), 20)
-        reader, writer = await asyncio.open_connection(*server.servers[0].sockets[0].getsockname()[:2])
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-            server.should_exit = True
-            await asyncio.wait_for(task, 20)
+        async with listening(create_app(make_settings(), FakeClassifier())) as (host, port):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                yield reader, writer
+            finally:
+                writer.close()
 
 
 async def read_all(reader: asyncio.StreamReader) -> bytes:
