@@ -157,13 +157,14 @@ class Batcher:
                 self._admit(row, index, admission, known.get(row))
             self._wake_up.set()
             await admission.answer
+            running = sum(admission.runs)
+            waited = max(time.perf_counter() - admission.admitted_at - running, 0.0)
+            return Outcome(np.array(admission.logits), waited, running)
         finally:
             timer.cancel()
             self._open.discard(admission)
             self._withdraw(admission)
-        running = sum(admission.runs)
-        waited = max(time.perf_counter() - admission.admitted_at - running, 0.0)
-        return Outcome(np.array(admission.logits), waited, running)
+            del admission  # its error leads back here: a ring with all of the request, for the collector to free
 
     async def _finds_nobody(self) -> bool:
         """Whether a row has come alone to an idle engine, so that it need not queue but takes the worker's place.

@@ -110,11 +110,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Take the short way where there is one."""
-        if self._short_way is None or not self._short_way.serves(cycle.scope):
+        way = self._short_way if app is self.app else None
+        if way is None or not way.serves(cycle.scope):
             super()._start_asgi_task(cycle, app)
             return
         self._exchange = Exchange(cycle)
-        task = self.loop.create_task(self._short_way.serve(self._exchange))
+        task = self.loop.create_task(self._exchange.take(way))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 

@@ -73,11 +73,22 @@ class Exchange:
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
-        self._let_go()
+
+    async def take(self, way: "ShortWay") -> None:
+        """Have it answered; a request that is not, for whatever reason, leaves no connection that waits."""
+        try:
+            await way.serve(self)
+        finally:
+            if not self._cycle.response_complete:
+                self._cycle.transport.close()
+            self._let_go()
 
     def abandon(self) -> None:
         """Cancel what is done for a caller that has gone."""
         self._let_go()
+        if not self._cycle.response_complete:
+            self._cycle.disconnected = True  # uvicorn tells the last request of a connection alone
+            self._cycle.message_event.set()
         if self._task is not None:
             self._task.cancel()
 

@@ -24,6 +24,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _HEALTH = "/health/"
 _WHILE_DRAINING = (_HEALTH, "/metrics")
 """What is answered to the end: the last figures must not be lost."""
+_ENDS = (GeneratorExit, KeyboardInterrupt, SystemExit)
+"""A library in Rust that panics raises something else that is no ``Exception`` either."""
 _DRAINING = "the server is shutting down; send the request to another one"
 
 
@@ -84,16 +86,22 @@ class RequestContext:
         """Return the answer to a request that failed.
 
         Raises:
-            BaseException: the error itself, if it is none of the request's.
+            BaseException: the error itself, if it ends more than the request.
         """
         if isinstance(error, VerdictError):
             return render(error, self._request_id)
         if isinstance(error, asyncio.CancelledError) and self._lifecycle.draining:  # the time to drain is over
             return render(DrainingError(_DRAINING), self._request_id)
-        if isinstance(error, Exception):
-            _logger.error("request %s failed; this is a bug", self._request_id, exc_info=error)
-            return error_response("engine_failed", "the server failed; try again", 500, self._request_id)
-        raise error
+        if isinstance(error, _ENDS) or (isinstance(error, asyncio.CancelledError) and _is_cancelled()):
+            raise error
+        _logger.error("request %s failed; this is a bug", self._request_id, exc_info=error)
+        return error_response("engine_failed", "the server failed; try again", 500, self._request_id)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this very request that was cancelled, not something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _count(metrics: Metrics, scope: Scope, status: int, seconds: float, traced: str | None) -> None:

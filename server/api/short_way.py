@@ -48,7 +48,7 @@ class ShortWay:
             and scope["method"] == "POST"
             and not self._app.dependency_overrides
             and len(self._app.user_middleware) == self._layers
-            and not (self._services.settings.allowed_origins and header(scope, b"origin"))
+            and (not self._services.settings.allowed_origins or header(scope, b"origin") is None)
         )
 
     async def serve(self, exchange: Exchange) -> None:

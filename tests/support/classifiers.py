@@ -27,7 +27,7 @@ class FakeClassifier:
     )
     runtime: Mapping[str, object] = {"max_batch_tokens": 128}
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: BaseException | None = None) -> None:
         self.calls: list[tuple[list[str], Truncation | None, float]] = []
         self.events: list[str] = []
         self._error = error

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from server.errors import DrainingError, EngineFailedError, TimedOutError
+from server.queue import Admission
 from tests.support.batching import answers, make_bench, make_row, running, settle
 from tests.support.engines import EchoEngine, FixedEngine, GatedEngine, PoisonedEngine
 
@@ -30,6 +31,30 @@ async def test_a_passed_deadline_gives_up_what_still_waits() -> None:
         assert 1 == bench.figures()["verdict_shed_total{reason=timed_out}"]
     asked = {int(name) for batch in engine.batches for name in batch.input_ids[:, 0]}
     assert {1, 4} == asked
+
+
+async def test_a_request_that_is_given_up_leaves_no_ring_behind() -> None:
+    """Its rows and whatever waited for them are freed at once, without the collector's help."""
+    engine = GatedEngine(EchoEngine())
+    async with running(engine) as bench:
+        first = bench.submit([make_row(1, 5)])
+        await engine.reached(1)
+        gc.collect()
+        gc.disable()
+        try:
+            others = admissions()
+            with pytest.raises(TimedOutError):
+                await bench.submit([make_row(2, 5)], timeout_s=0.01)
+            assert others == admissions()
+        finally:
+            gc.enable()
+        engine.open()
+        await first
+
+
+def admissions() -> int:
+    """Count the admissions that have not been freed."""
+    return sum(type(it) is Admission for it in gc.get_objects())
 
 
 async def test_a_deadline_does_not_touch_what_runs() -> None:

@@ -40,10 +40,17 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "another method": {"method": "GET"},
     "another path": {"url": "/predict/", "json": {"text": "good"}},
 }
-FAILURES = [EngineFailedError("inside"), OverloadedError("full", 3.5), ValueError("a bug")]
+ONE = b'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 16\r\n\r\n{"text": "good"}'
+FAILURES = {
+    "engine": EngineFailedError("inside"),
+    "overloaded": OverloadedError("full", 3.5),
+    "bug": ValueError("a bug"),
+    "panic": BaseException("of a library in Rust"),
+    "cancelled": asyncio.CancelledError("something that it waited for"),
+}
 
 
-def make_app(error: Exception | None = None, *, overridden: bool = False, **settings: Any) -> FastAPI:
+def make_app(error: BaseException | None = None, *, overridden: bool = False, **settings: Any) -> FastAPI:
     """Return an application; one that overrides a dependency has to take FastAPI's way."""
     classifier = FakeClassifier(error)
     limits = {"api_key": "one", "max_items_per_request": 8, "max_text_chars": 5_000, "max_body_bytes": 20_000}
@@ -81,10 +88,10 @@ async def test_both_ways_answer_alike(name: str) -> None:
     assert headers["x-request-id"] in {"mine", "new"}
 
 
-@pytest.mark.parametrize("error", FAILURES, ids=str)
-async def test_both_ways_fail_alike(error: Exception) -> None:
+@pytest.mark.parametrize("name", FAILURES)
+async def test_both_ways_fail_alike(name: str) -> None:
     """What the model's side raises, be it a bug, is the same answer."""
-    status, _ = await check_alike(lambda long: make_app(error, overridden=long), REQUESTS["a text"])
+    status, _ = await check_alike(lambda long: make_app(FAILURES[name], overridden=long), REQUESTS["a text"])
     assert 400 < status
 
 
@@ -178,14 +185,16 @@ class Patient(FakeClassifier):
             raise
 
 
-async def test_a_caller_that_goes_while_it_waits_is_let_go() -> None:
-    """When the connection ends, the work is cancelled at once and counted; the server serves on."""
+@pytest.mark.parametrize(("requests", "draining"), [(1, False), (1, True), (2, False), (2, True)])
+async def test_a_caller_that_goes_while_it_waits_is_let_go(requests: int, *, draining: bool) -> None:
+    """When the connection ends, the work is cancelled at once and counted, and whatever was behind it never begins."""
     classifier = Patient()
     app = create_app(make_settings(), classifier)
     async with listening(app) as (host, port):
         _, writer = await asyncio.open_connection(host, port)
-        writer.write(b'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 16\r\n\r\n{"text": "good"}')
+        writer.write(ONE * requests)
         await asyncio.wait_for(classifier.working.wait(), 20)
+        app.state.lifecycle.draining = draining
         writer.close()
         await asyncio.wait_for(classifier.cancelled.wait(), 20)
         await app.state.lifecycle.in_flight.none()
@@ -218,7 +227,7 @@ async def test_the_end_of_the_time_to_drain_is_told() -> None:
         task = asyncio.create_task(client.post("/predict", json={"text": "good"}))
         await asyncio.wait_for(classifier.working.wait(), 20)
         app.state.lifecycle.draining = True
-        (served,) = [it for it in asyncio.all_tasks() if "ShortWay" in repr(it)]
+        (served,) = [it for it in asyncio.all_tasks() if "Exchange" in repr(it)]
         served.cancel()
         answer = await task
     assert (503, "close") == (answer.status_code, answer.headers["connection"])
@@ -234,7 +243,7 @@ async def test_a_request_leaves_no_ring_behind(*, goes: bool) -> None:
         others = exchanges()
         try:
             reader, writer = await asyncio.open_connection(host, port)
-            writer.write(b'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 16\r\n\r\n{"text": "good"}')
+            writer.write(ONE)
             if isinstance(classifier, Patient):
                 await asyncio.wait_for(classifier.working.wait(), 20)
             else:
