@@ -145,8 +145,8 @@ class Batcher:
             raise DrainingError(_CLOSED)
         if loop.time() >= deadline:
             raise self._timed_out()
-        known = {row: logits for row in rows if (logits := self._cached(row)) is not None}
-        self._check_room(sum(len(row) for row in rows if row not in known and row not in self._running))
+        known = self._cached(rows) if self._cache else {}
+        self._check_room(sum([len(row) for row in rows if row not in known and row not in self._running]))
         if alone and not known and self._runs_inline(len(rows[0])):
             return self._run_alone(rows[0], came_at)
         admission = Admission(loop.create_future(), [None] * len(rows), came_at)
@@ -192,12 +192,11 @@ class Batcher:
         self._cache.put(row, logits[0])
         return Outcome(logits, started - came_at, seconds)
 
-    def _cached(self, row: Row) -> NDArray[np.float32] | None:
-        if not self._cache:
-            return None
-        logits = self._cache.get(row)
-        self._metrics.cache.labels("miss" if logits is None else "hit").inc()
-        return logits
+    def _cached(self, rows: Sequence[Row]) -> dict[Row, NDArray[np.float32]]:
+        found = [(row, self._cache.get(row)) for row in rows]
+        for _, logits in found:
+            self._metrics.cache.labels("miss" if logits is None else "hit").inc()
+        return {row: logits for row, logits in found if logits is not None}
 
     def check_door(self, rows: int) -> None:
         """Refuse so many rows that nobody has read yet if the queue is full, as cheaply as possible.

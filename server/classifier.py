@@ -176,7 +176,7 @@ class TextClassifier:
 
     async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
         """Tokenize a little where it is, and more on a thread, before which a bounded amount of text may wait."""
-        chars = sum(len(text) for text in texts)
+        chars = sum(map(len, texts))
         if chars <= _INLINE_CHARS or self._spares(chars):
             return self._tokenization.encode(texts, truncation)
         if self._waiting_chars + chars > _MAX_WAITING_CHARS and self._waiting_chars:

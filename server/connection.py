@@ -41,6 +41,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _packet_bytes = 0
     _in_head = True
     _exchange: Exchange | None = None
 
@@ -65,6 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; decline upgrades; give up on a head that does not end."""
+        self._packet_bytes = len(data)
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -92,8 +94,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._in_head = False
         self._stop_timer()
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > _MAX_HEAD_BYTES:
+        came = self._head_bytes + self._packet_bytes  # a part of which may be the body, or another request
+        if came > _MAX_HEAD_BYTES and self._head_size() > _MAX_HEAD_BYTES:
             self._refuse_head()
         else:
             super().on_headers_complete()
@@ -118,6 +120,9 @@ class BoundedProtocol(HttpToolsProtocol):
         task = self.loop.create_task(self._exchange.take(way))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _declines_upgrade(self) -> bool:
         return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"

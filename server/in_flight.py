@@ -8,20 +8,21 @@ class InFlight:
 
     def __init__(self) -> None:
         self.count = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._none: asyncio.Event | None = None
 
     def __enter__(self) -> None:
         """Count one in."""
         self.count += 1
-        self._idle.clear()
 
     def __exit__(self, *_: object) -> None:
         """Count one out."""
         self.count -= 1
-        if not self.count:
-            self._idle.set()
+        if not self.count and self._none is not None:
+            self._none.set()
+            self._none = None
 
     async def none(self) -> None:
-        """Wait until there is none."""
-        await self._idle.wait()
+        """Wait for the moment in which there is none; others may have come since."""
+        if self.count:
+            self._none = self._none or asyncio.Event()
+            await self._none.wait()

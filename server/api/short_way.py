@@ -2,7 +2,8 @@
 
 FastAPI still owns the routes: it documents them, and it serves them where there is more to do than the short way
 knows of: a dependency that somebody overrides, middleware that somebody adds, a page of another origin, a trace.
-Both ways give a request the same context and end in the same endpoint and the same errors.
+Both ways give a request the same context and end in the same endpoint and the same errors. Whoever changes the
+application otherwise, such as its handlers of exceptions, sets its ``state.short_way`` to None before it is served.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
