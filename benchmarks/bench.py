@@ -1,5 +1,10 @@
-"""Bench: what this machine gives, in a few minutes: engines, server over HTTP, ratios to the bare loop."""
+"""Bench: what this machine gives, in a few minutes: engines, server over HTTP, ratios to the bare loop.
 
+All of them live from the beginning to the end and take turns, so that what disturbs the machine for a while spoils a
+little of every ratio and not all of one. Whose turn it is not waits and takes no CPU.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,34 +12,53 @@ from rich.console import Console
 
 from benchmarks import machine, report, sections
 from benchmarks.effort import Effort
+from benchmarks.engines import start_engines
+from benchmarks.promises.throughput import Pair
+from benchmarks.reference import make_reference
 from benchmarks.rig import Rig
+from benchmarks.rounds import spread
 from benchmarks.section import Section
+from server.artifact import read_manifest
 
 
 def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path, console: Console) -> dict[str, Any]:
-    """Measure everything, print each part as it is done, write the report and return a summary for programs."""
+    """Measure everything, print it, write the report and return a summary for programs."""
     context = machine.describe(rig.artifact, rig.placement)
-    done: list[Section] = []
-
-    def finish(section: Section) -> None:
-        report.print_section(section, console)
-        done.append(section)
-
-    with console.status("engines (the first run makes the models to compare with)"):
-        finish(sections.engines(rig, effort, checkpoint))
-    with rig.server() as server:
-        context["server"] = {"start_s": server.start_s, "resident_bytes_at_start": server.usage().resident_bytes}
-        with console.status("closed loops"):
-            finish(sections.closed_loops(rig, server, effort))
-        with console.status("open loops"):
-            finish(sections.open_loops(rig, server, effort))
-        context["server"]["resident_bytes_at_end"] = server.usage().resident_bytes
-    with console.status("ratios"):
-        finish(sections.ratios(rig, Effort(effort.rounds, effort.seconds / 2, effort.scale)))
+    with console.status("models to compare with (the first run makes them)"):
+        reference = make_reference(rig.artifact / "tokenizer.json", read_manifest(rig.artifact).max_length, checkpoint)
+    with console.status("") as status:
+        done = _measure(rig, effort, reference, context, status.update)
     machine.conclude(context)
+    for section in done:
+        report.print_section(section, console)
     document = report.write("bench", context, done, directory)
     console.print(f"[dim]written to {directory}[/]")
     return _summary(document)
+
+
+def _measure(
+    rig: Rig, effort: Effort, reference: Path, context: dict[str, Any], tell: Callable[[str], None]
+) -> list[Section]:
+    """Start everything, let it take turns, and return its sections; the context hears of the server."""
+    tell("starting engines, servers and bare loop")
+    with (
+        start_engines(rig.artifact, reference, rig.placement.server) as loops,
+        rig.server() as server,
+        rig.server() as spared,  # ratios are those of a server that nobody overloads
+        rig.bare() as bare,
+    ):
+        context["server"] = {"start_s": server.start_s, "resident_bytes_at_start": server.usage().resident_bytes}
+        shorter = Effort(effort.rounds, effort.seconds / 2, effort.scale)
+        parts = [
+            sections.engines(rig, loops, effort),
+            sections.closed_loops(rig, server, effort),
+            sections.open_loops(rig, server, effort),
+            sections.ratios(Pair(spared, bare, rig.texts, shorter)),
+        ]
+        rounds = [it for part in parts for it in part.rounds]
+        spread(rounds, tell=lambda share: tell(f"engines, servers and bare loop take turns: {share:.0%}"))
+        context["server"]["resident_bytes_at_end"] = server.usage().resident_bytes
+        return [part.section() for part in parts]
 
 
 def _summary(document: dict[str, Any]) -> dict[str, Any]:

@@ -8,16 +8,16 @@ which lie closer together can be compared. Ratios are those of the middle half o
 
 import contextlib
 import json
-import random
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from benchmarks.effort import Effort
+from benchmarks.engine_cases import Batches, Case
 from benchmarks.process import Process
+from benchmarks.rounds import Rounds
 from benchmarks.statistics import Interval, middle_ratio
 
 TORCH: Final = "PyTorch eager fp32"
@@ -25,6 +25,7 @@ FP32: Final = "ONNX fp32"
 USUAL_INT8: Final = "usual int8"
 ARTIFACT: Final = "this artifact"
 ENGINES: Final = (TORCH, FP32, USUAL_INT8, ARTIFACT)
+_ORDERS: Final = tuple((*ENGINES[first:], *ENGINES[:first]) for first in range(len(ENGINES)))
 _TURN_S: Final = 0.06
 _CASE_S: Final = 6.5
 # glibc: memory that a run gives back stays with the process. Otherwise the state of its heap decides whether large
@@ -32,25 +33,9 @@ _CASE_S: Final = 6.5
 # the next. All engines get the same.
 _KEEP_MEMORY: Final = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 
-Batches = Sequence[Sequence[Sequence[int]]]
-
 
 class EngineError(Exception):
     """The process of the engines ended; the message holds what it wrote."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Batches of token ids that every engine gets; ``tokens`` is their length where all have the same."""
-
-    name: str
-    batches: Batches
-    tokens: int | None = None
-
-    @property
-    def texts(self) -> int:
-        """Texts in all batches."""
-        return sum(len(batch) for batch in self.batches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,53 +112,41 @@ def start_engines(artifact: Path, reference: Path, cores: Sequence[int]) -> Iter
         yield loops
 
 
-def uniform_case(tokens: int, batch: int, vocabulary: int) -> Case:
-    """Return one batch of texts of one length, of random tokens."""
-    draw = random.Random(tokens)  # noqa: S311 - not cryptography
-    rows = [[draw.randrange(vocabulary) for _ in range(tokens)] for _ in range(batch)]
-    return Case(f"{tokens} tokens{_by(batch)}", [rows], tokens if batch == 1 else None)
+class Contest:
+    """The engines at one case; each has run it once when the contest is made.
 
+    Every contest gets the same time: the shorter its runs, the noisier they are, and the more rounds it gets. Each
+    engine is as often first at a batch as second, third and last.
+    """
 
-def mixed_case(name: str, rows: Sequence[Sequence[int]], batch: int) -> Case:
-    """Return real texts in batches of neighbours in length, as a batcher would form them."""
-    ordered = sorted(rows, key=len) if batch > 1 else list(rows)
-    batches = [ordered[start : start + batch] for start in range(0, len(ordered), batch)]
-    return Case(f"{name}{_by(batch)}", batches)
+    def __init__(self, loops: Mapping[str, EngineLoop], case: Case, effort: Effort) -> None:
+        self.rounds = Rounds(self._round, 1 if effort.quick else len(_ORDERS), effort.lasting(_CASE_S))
+        self._loops = loops
+        self._case = case
+        self._turn_s = effort.lasting(_TURN_S)
+        self._seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
+        for loop in loops.values():
+            loop.seconds(case.batches, self._turn_s)  # the first runs of a length pay for their memory
 
+    def _round(self) -> None:
+        shift = len(self._seconds[ARTIFACT])
+        taken = dict.fromkeys(ENGINES, 0.0)
+        for place, batch in enumerate(self._case.batches):
+            for engine in _ORDERS[(place + shift) % len(_ORDERS)]:
+                taken[engine] += self._loops[engine].seconds([batch], self._turn_s)
+        for engine in ENGINES:
+            self._seconds[engine].append(taken[engine])
 
-def compare_engines(loops: Mapping[str, EngineLoop], cases: Sequence[Case], effort: Effort) -> list[Speed]:
-    """Let the engines take turns at every batch of every case, each equally often first, second, third and last."""
-    return [speed for case in cases for speed in _compare(loops, case, effort)]
-
-
-def _compare(loops: Mapping[str, EngineLoop], case: Case, effort: Effort) -> list[Speed]:
-    """Every case gets the same time: the shorter its runs, the noisier they are, and the more rounds it gets."""
-    turn_s = effort.lasting(_TURN_S)
-    for loop in loops.values():
-        loop.seconds(case.batches, turn_s)  # the first runs of a length pay for their memory
-    seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
-    orders = [(*ENGINES[first:], *ENGINES[:first]) for first in range(len(ENGINES))]
-    began = time.perf_counter()
-    while not seconds[ARTIFACT] or time.perf_counter() - began < effort.lasting(_CASE_S):
-        for shift in range(1 if effort.quick else len(orders)):
-            taken = dict.fromkeys(ENGINES, 0.0)
-            for place, batch in enumerate(case.batches):
-                for engine in orders[(place + shift) % len(orders)]:
-                    taken[engine] += loops[engine].seconds([batch], turn_s)
-            for engine in ENGINES:
-                seconds[engine].append(taken[engine])
-    return [
-        Speed(
-            case.name,
-            case.tokens,
-            engine,
-            case.texts * len(seconds[engine]) / sum(seconds[engine]),
-            middle_ratio(seconds[engine], seconds[ARTIFACT]),
-            len(seconds[engine]),
-        )
-        for engine in ENGINES
-    ]
-
-
-def _by(batch: int) -> str:
-    return "" if batch == 1 else f" x {batch}"
+    def speeds(self) -> list[Speed]:
+        """Return how fast each engine was in the rounds so far."""
+        return [
+            Speed(
+                self._case.name,
+                self._case.tokens,
+                engine,
+                self._case.texts * len(seconds) / sum(seconds),
+                middle_ratio(seconds, self._seconds[ARTIFACT]),
+                len(seconds),
+            )
+            for engine, seconds in self._seconds.items()
+        ]

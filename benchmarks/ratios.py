@@ -1,29 +1,31 @@
 """Ratios: what the server makes of the same texts, artifact and core that the bare loop gets.
 
-Server and bare loop take turns on the same texts, many times and shortly: what others do to the machine's caches
-changes within half a second, and the two are not equally sensitive to it. Callers stay connected from turn to turn.
+In a round both get the same texts, shortly one after the other: what others do to the machine's caches changes within
+half a second, and the two are not equally sensitive to it. Between two rounds others are measured, so that either side
+begins with a few short texts that do not count: they bring its data back into the caches, and connect the callers.
 """
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.bare import BareLoop, BareRun
-from benchmarks.client import Address, Request, predict, predict_batch
+from benchmarks.client import Request, predict, predict_batch
 from benchmarks.corpus import Corpus
 from benchmarks.effort import Effort
-from benchmarks.load import Generator, loads
+from benchmarks.load import Generator, loads, run
 from benchmarks.outcome import Outcome
+from benchmarks.rounds import Rounds
 from benchmarks.servers import Server
 from benchmarks.statistics import Interval, middle_gap, middle_ratio
 
 BATCH_TEXTS: Final = 64
-_TURN_S: Final = 0.4
+_SIDE_S: Final = 0.4
 _CPU_TICK_S: Final = 0.01
+_FIRST_TEXTS: Final = 16
 _TEXTS_PER_CALLER: Final = 4
-"""In a turn at least: of fewer, its beginning and its end would be most of it."""
+"""In a round at least: of fewer, its beginning and its end would be most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,8 @@ def batches(texts: Sequence[str]) -> list[Request]:
     return [predict_batch(list(texts[i : i + BATCH_TEXTS])) for i in range(0, len(texts), BATCH_TEXTS)]
 
 
-def rate_ratio(
-    server: Server,
-    bare: BareLoop,
-    corpus: Corpus,
-    render: Callable[[Sequence[str]], list[Request]],
-    *,
-    callers: int,
-    effort: Effort,
-    multiple: int = 1,
-) -> RateRatio:
-    """Compare throughputs; both sides get the same texts in every round.
+class Comparison:
+    """A server and the bare loop at the same texts in every round; both are warm when it is made.
 
     Args:
         server: pinned where the bare loop is.
@@ -97,77 +90,76 @@ def rate_ratio(
         effort: how long to measure.
         multiple: texts of a round are rounded up to a multiple of this, so that no batch is cut short.
     """
-    seconds = min(_TURN_S, effort.seconds)
-    fewest = callers * (1 if multiple > 1 or effort.quick else _TEXTS_PER_CALLER)
-    count = _texts_for(bare, corpus, seconds, multiple * fewest)
-    texts = corpus.take(count)
-    requests = render(texts)
-    outcomes: list[Outcome] = []
-    server_cpu_s: list[float] = []
-    bare_runs: list[BareRun] = []
-    with loads() as runner:
-        generator = Generator(server.address, keep=True)
 
-        def serve() -> None:
-            before = server.usage().cpu_s
-            outcomes.append(runner.run(generator.closed_loop(requests, callers)))
-            server_cpu_s.append(server.usage().cpu_s - before)
+    def __init__(
+        self,
+        server: Server,
+        bare: BareLoop,
+        corpus: Corpus,
+        render: Callable[[Sequence[str]], list[Request]],
+        *,
+        callers: int,
+        effort: Effort,
+        multiple: int = 1,
+    ) -> None:
+        fewest = callers * (1 if multiple > 1 or effort.quick else _TEXTS_PER_CALLER)
+        count = _texts_for(bare, corpus, min(_SIDE_S, effort.seconds), multiple * fewest)
+        self.rounds = Rounds(self._round, cycle=2, seconds=2 * effort.rounds * effort.seconds)
+        self._server = server
+        self._bare = bare
+        self._callers = callers
+        self._texts = corpus.take(count)
+        self._requests = render(self._texts)
+        self._first = sorted(self._texts, key=len)[:_FIRST_TEXTS]
+        self._outcomes: list[Outcome] = []
+        self._server_cpu_s: list[float] = []
+        self._bare_runs: list[BareRun] = []
+        run(Generator(server.address).closed_loop(render(corpus.take(count // 2 + 1)), callers))
 
-        def loop() -> None:
-            bare_runs.append(bare.run(texts))
+    def _round(self) -> None:
+        sides = (self._serve, self._loop)
+        for side in reversed(sides) if len(self._outcomes) % 2 else sides:
+            side()
 
-        runner.run(generator.closed_loop(render(corpus.take(count // 2 + 1)), callers))  # warm-up
-        _alternate(serve, loop, effort)
-        generator.close()
-    server_s = [count / it.texts_per_s for it in outcomes]
-    bare_s = [it.wall_s for it in bare_runs]
-    return RateRatio(
-        ratio=middle_ratio(bare_s, server_s),
-        cpu_ratio=sum(it.cpu_s for it in bare_runs) / max(sum(server_cpu_s), _CPU_TICK_S),
-        quiet_share=sum(it.cpu_s for it in bare_runs) / sum(bare_s),
-        server_texts_per_s=count * len(server_s) / sum(server_s),
-        bare_texts_per_s=count * len(bare_s) / sum(bare_s),
-        generator_share=max(outcome.generator_share for outcome in outcomes),
-        generator_was_the_limit=any(outcome.generator_was_the_limit for outcome in outcomes),
-    )
+    def _serve(self) -> None:
+        with loads() as runner:
+            generator = Generator(self._server.address, keep=True)
+            runner.run(generator.closed_loop(single(self._first), self._callers))
+            before = self._server.usage().cpu_s
+            self._outcomes.append(runner.run(generator.closed_loop(self._requests, self._callers)))
+            self._server_cpu_s.append(self._server.usage().cpu_s - before)
+            generator.close()
 
+    def _loop(self) -> None:
+        self._bare.run(self._first)
+        self._bare_runs.append(self._bare.run(self._texts))
 
-def latency_gap(address: Address, bare: BareLoop, corpus: Corpus, effort: Effort) -> LatencyGap:
-    """Compare the median latency of one caller with the bare loop's on the same texts."""
-    count = _texts_for(bare, corpus, min(_TURN_S, effort.seconds), 1)
-    texts = corpus.take(count)
-    server_medians: list[float] = []
-    bare_medians: list[float] = []
-    with loads() as runner:
-        generator = Generator(address, keep=True)
+    def rates(self) -> RateRatio:
+        """Compare throughputs in the rounds so far."""
+        count = len(self._texts)
+        server_s = [count / it.texts_per_s for it in self._outcomes]
+        bare_s = [it.wall_s for it in self._bare_runs]
+        bare_cpu_s = sum(it.cpu_s for it in self._bare_runs)
+        return RateRatio(
+            ratio=middle_ratio(bare_s, server_s),
+            cpu_ratio=bare_cpu_s / max(sum(self._server_cpu_s), _CPU_TICK_S),
+            quiet_share=bare_cpu_s / sum(bare_s),
+            server_texts_per_s=count * len(server_s) / sum(server_s),
+            bare_texts_per_s=count * len(bare_s) / sum(bare_s),
+            generator_share=max(outcome.generator_share for outcome in self._outcomes),
+            generator_was_the_limit=any(outcome.generator_was_the_limit for outcome in self._outcomes),
+        )
 
-        def serve() -> None:
-            outcome = runner.run(generator.closed_loop(single(texts), 1))
-            server_medians.append(statistics.median(outcome.latencies_s()))
-
-        def loop() -> None:
-            bare_medians.append(statistics.median(bare.run(texts).seconds))
-
-        runner.run(generator.closed_loop(single(corpus.take(count // 2 + 1)), 1))  # warm-up
-        _alternate(serve, loop, effort)
-        generator.close()
-    return LatencyGap(
-        middle_gap(server_medians, bare_medians),
-        middle_ratio(server_medians, bare_medians),
-        statistics.fmean(server_medians),
-        statistics.fmean(bare_medians),
-    )
-
-
-def _alternate(one: Callable[[], None], other: Callable[[], None], effort: Effort) -> None:
-    """Let both sides take turns for as long as the effort allows, and change who is first."""
-    end = time.perf_counter() + 2 * effort.rounds * effort.seconds
-    while True:
-        for sides in ((one, other), (other, one)):
-            for side in sides:
-                side()
-        if time.perf_counter() >= end:
-            return
+    def latencies(self) -> LatencyGap:
+        """Compare the rounds' median latencies so far."""
+        server_medians = [statistics.median(it.latencies_s()) for it in self._outcomes]
+        bare_medians = [statistics.median(it.seconds) for it in self._bare_runs]
+        return LatencyGap(
+            middle_gap(server_medians, bare_medians),
+            middle_ratio(server_medians, bare_medians),
+            statistics.fmean(server_medians),
+            statistics.fmean(bare_medians),
+        )
 
 
 def _texts_for(bare: BareLoop, corpus: Corpus, seconds: float, multiple: int) -> int:

@@ -1,8 +1,10 @@
 """Section: one part of a report: tables for people, figures for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from benchmarks.rounds import Rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +37,16 @@ class Section:
     figures: list[dict[str, Any]]
     table: Table
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section while it is measured.
+
+    Attributes:
+        rounds: what is still to do for it.
+        section: what the rounds so far gave.
+    """
+
+    rounds: Sequence[Rounds]
+    section: Callable[[], Section]
