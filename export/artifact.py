@@ -23,7 +23,7 @@ from server.artifact import (
     describe_file,
 )
 
-_VERSION_CHARS = 12
+VERSION_CHARS = 12
 
 
 def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> Manifest:
@@ -55,11 +55,11 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
         session,
         len(checkpoint.labels),
         checkpoint.pad_token_id,
-        probes.saturation_shift(model, session, checkpoint.pad_token_id) if _can_saturate(findings, chosen) else None,
+        probes.saturation_shift(model, checkpoint.pad_token_id) if _can_saturate(findings, chosen) else None,
     )
     return Manifest(
         name=checkpoint.name,
-        version=files[0].sha256[:_VERSION_CHARS],
+        version=files[0].sha256[:VERSION_CHARS],
         labels=checkpoint.labels,
         max_length=checkpoint.max_length,
         truncation=checkpoint.truncation,

@@ -4,6 +4,7 @@ Graphs that share fusions and rewrites are made once, weights that are rounded a
 texts run through each tensor once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +23,13 @@ from export.rewrites import Check, Outcome, Rewrite, apply
 from export.rewrites.embeddings import trim_positions
 from export.rewrites.gelu import approximate_gelu
 from export.rewrites.outliers import tame_outliers
+from export.rewrites.padding import skip_padding
 from export.variants import DynamicInt8, StaticInt8, Variant
 
 REWRITE_TOLERANCE = 1e-5
 """Largest change of a probability that a rewrite may cause: the rounding of fp32 sums in another order."""
+QUANTIZED_TOLERANCE = 1e-6
+"""The same of a quantized graph, where any rounding can move a value into the next step: none is expected."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,25 @@ class Builder:
         fp32: the converted graph.
         directory: where graphs are written.
         observer: sees the calibration texts.
-        check: how far a float graph's answers are from the fp32 graph's.
+        check_against: a file to how far another graph's answers are from those of the graph in it.
         max_length: tokens of the longest text.
     """
 
-    def __init__(self, fp32: Path, directory: Path, observer: Observer, check: Check, *, max_length: int) -> None:
+    def __init__(
+        self,
+        fp32: Path,
+        directory: Path,
+        observer: Observer,
+        check_against: Callable[[Path], Check],
+        *,
+        max_length: int,
+    ) -> None:
         self._fp32 = fp32
         self._max_length = max_length
         self._directory = directory
         self._observer = observer
-        self._check = check
+        self._check_against = check_against
+        self._check = check_against(fp32)
         self._feedback = Feedback()
         self._graphs: dict[tuple[Fusions, tuple[Rewrite, ...]], tuple[onnx.ModelProto, tuple[Outcome, ...]]] = {}
 
@@ -73,6 +86,8 @@ class Builder:
             _quantize_with_library(model, path, self._observer.ranges(model, variant.quantization.method))
         else:
             onnx.save(self._static(model, variant.quantization), path)
+            if not variant.quantization.padding:
+                outcomes += self._skip_padding(path)
         return Built(variant, path, outcomes)
 
     def _float(self, variant: Variant) -> tuple[onnx.ModelProto, tuple[Outcome, ...]]:
@@ -109,6 +124,12 @@ class Builder:
             quantize_embeddings(graph)
             trim_positions(graph, self._max_length)
         return graph.finish()
+
+    def _skip_padding(self, path: Path) -> tuple[Outcome, ...]:
+        check = self._check_against(path)
+        model, outcomes = apply(onnx.load(path), (skip_padding,), check, tolerance=QUANTIZED_TOLERANCE)
+        onnx.save(model, path)
+        return tuple(outcomes)
 
 
 def _quantize_dynamic(model: onnx.ModelProto, path: Path) -> None:

@@ -97,6 +97,37 @@ class Graph:
             if value.name == name:
                 self._model.model.graph.input.remove(value)
 
+    def copy(self) -> "Graph":
+        """Return a graph of its own that can be changed apart."""
+        return Graph(self._model.model)
+
+    def branch(self, condition: str, then: "Graph", otherwise: "Graph") -> None:
+        """Become one graph or another at each run; of this one, only what computes the condition stays.
+
+        Constants are held once, whoever reads them.
+
+        Args:
+            condition: a tensor of this graph, one boolean.
+            then: what it becomes where that is true; with the same inputs and the same output as this one.
+            otherwise: what it becomes where it is false, likewise.
+        """
+        model = self._model.model
+        result = onnx.ValueInfoProto()
+        result.CopyFrom(model.graph.output[0])
+        del model.graph.output[:]
+        model.graph.output.append(helper.make_tensor_value_info(condition, onnx.TensorProto.BOOL, None))
+        self._model.prune_graph(allow_remove_graph_inputs=False)
+        held = {value.name for value in model.graph.initializer}
+        branches = {}
+        for name, graph in (("then", then), ("else", otherwise)):
+            body = graph.finish().graph
+            model.graph.initializer.extend(value for value in body.initializer if value.name not in held)
+            held.update(value.name for value in body.initializer)
+            branches[f"{name}_branch"] = _as_branch(body, name)
+        model.graph.node.append(helper.make_node("If", [condition], [result.name], name="If", **branches))
+        model.graph.output[0].CopyFrom(result)
+        self._model = OnnxModel(model)
+
     def add_outputs(self, names: Iterable[str]) -> None:
         """Make inner float tensors readable from outside."""
         for name in names:
@@ -104,10 +135,28 @@ class Graph:
 
     def finish(self) -> onnx.ModelProto:
         """Return the model without dead nodes and constants, sorted, its domains declared."""
-        self._model.prune_graph(allow_remove_graph_inputs=False)
-        self._model.topological_sort()
         model = self._model.model
+        if not self.of_type("If"):  # the library would take the constants of branches for dead ones
+            self._model.prune_graph(allow_remove_graph_inputs=False)
+        self._model.topological_sort()
         if MICROSOFT not in {entry.domain for entry in model.opset_import}:
             model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
         del model.graph.value_info[:]  # shapes of what was rewritten are stale
         return model
+
+
+def _as_branch(body: onnx.GraphProto, name: str) -> onnx.GraphProto:
+    """Return a body without inputs and constants, which it finds around it; tensors of its own are named after it."""
+    own = {output for node in body.node for output in node.output}
+    nodes = []
+    for node in body.node:
+        renamed = onnx.NodeProto()
+        renamed.CopyFrom(node)
+        renamed.name = f"{name}/{node.name}"
+        for names in (renamed.input, renamed.output):
+            names[:] = [f"{name}/{tensor}" if tensor in own else tensor for tensor in names]
+        nodes.append(renamed)
+    result = onnx.ValueInfoProto()
+    result.CopyFrom(body.output[0])
+    result.name = f"{name}/{result.name}"
+    return helper.make_graph(nodes, name, [], [result])

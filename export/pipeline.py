@@ -6,6 +6,7 @@ passes on everything, write the artifact. Nothing is chosen that was not proved.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -19,13 +20,16 @@ from export.bench import Bench
 from export.build import Builder, Built
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.convert import check_parity, convert
+from export.errors import ExportError
 from export.package import check_replaceable
 from export.probability import softmax
 from export.progress import Progress
+from export.rewrites import Check
 from export.samples import Sample, Samples, load_samples, pad, spread
+from export.saturation import this_cpu_saturates
 from export.select import Gates, Measured
 from export.session import Session
-from export.variants import FP32, PYTORCH, REFERENCES, Target, Variant, candidates
+from export.variants import FP32, PYTORCH, REFERENCES, Target, Variant, bounded, candidates
 
 _PARITY_TEXTS: Final = 48
 _CHECK_TEXTS: Final = 6
@@ -69,12 +73,26 @@ def run(request: Request, progress: Progress, work: Callable[[Findings], None]) 
         ExportError: if the checkpoint, the data or the target can not be used, or conversion changed answers.
     """
     check_replaceable(request.output)
+    _check_cpu(request.target)
     checkpoint = read_checkpoint(request.checkpoint)
     samples = load_samples(
         checkpoint, request.data, calibration=request.calibration_texts, limit=request.measurement_texts
     )
     with TemporaryDirectory(prefix="verdict-export-") as folder:
         work(_export(request, checkpoint, samples, Path(folder), progress))
+
+
+def _check_cpu(target: Target) -> None:
+    """Refuse to measure graphs that this CPU computes wrong: their known answers would be wrong ones.
+
+    Raises:
+        ExportError: if the target's weights use their full range and this CPU saturates.
+    """
+    if not bounded(target) and this_cpu_saturates():
+        raise ExportError(
+            f"--target {target} uses the full range of int8 weights, which this CPU computes wrong: it has no VNNI and "
+            "saturates; export on one that has, or leave --target out: portable graphs are exact on every CPU"
+        )
 
 
 def _export(request: Request, checkpoint: Checkpoint, samples: Samples, folder: Path, progress: Progress) -> Findings:
@@ -98,8 +116,8 @@ def _export(request: Request, checkpoint: Checkpoint, samples: Samples, folder: 
 
 def _builder(checkpoint: Checkpoint, samples: Samples, fp32: Path, folder: Path) -> Builder:
     observer = Observer([sample.ids for sample in samples.calibration])
-    check = _check_against(fp32, samples.measurement, checkpoint, folder)
-    return Builder(fp32, folder, observer, check, max_length=checkpoint.max_length)
+    check_against = partial(_check_against, samples.measurement, checkpoint, folder)
+    return Builder(fp32, folder, observer, check_against, max_length=checkpoint.max_length)
 
 
 def _build(builder: Builder, table: Sequence[Variant], progress: Progress) -> tuple[list[Built], dict[str, str]]:
@@ -121,19 +139,17 @@ def _build(builder: Builder, table: Sequence[Variant], progress: Progress) -> tu
     return built, unbuilt
 
 
-def _check_against(
-    fp32: Path, samples: Sequence[Sample], checkpoint: Checkpoint, folder: Path
-) -> Callable[[onnx.ModelProto], float]:
-    """Return how far a float graph's answers are from fp32's, alone and in a padded batch."""
+def _check_against(samples: Sequence[Sample], checkpoint: Checkpoint, folder: Path, path: Path) -> Check:
+    """Return how far a graph's answers are from those of the graph in a file, alone and in a padded batch."""
     rows = [sample.ids for sample in spread(samples, _CHECK_TEXTS)]
     batches = [pad([row], checkpoint.pad_token_id) for row in rows] + [pad(rows, checkpoint.pad_token_id)]
-    reference = Session(fp32)
+    reference = Session(path)
     expected = [softmax(reference.logits(batch)) for batch in batches]
 
     def largest_change(model: onnx.ModelProto) -> float:
-        path = folder / "checked.onnx"
-        onnx.save(model, path)
-        session = Session(path)
+        checked = folder / "checked.onnx"
+        onnx.save(model, checked)
+        session = Session(checked)
         changes = (
             np.abs(softmax(session.logits(batch)) - answer).max()
             for batch, answer in zip(batches, expected, strict=True)

@@ -14,7 +14,7 @@ import onnx
 
 from export.probability import softmax
 from export.samples import Sample, pad, spread
-from export.saturation import saturated_logits
+from export.saturation import exact_logits, saturated_logits
 from export.session import Session
 from server.artifact import Probe
 
@@ -69,16 +69,16 @@ def choose(
     return chosen
 
 
-def saturation_shift(model: onnx.ModelProto, artifact: Session, pad_token_id: int) -> Callable[[Sample], float]:
+def saturation_shift(model: onnx.ModelProto, pad_token_id: int) -> Callable[[Sample], float]:
     """Return how far a CPU that adds in 16 bits moves a probability of a text; 0 for a graph that is not understood."""
 
     def shift(sample: Sample) -> float:
         batch = pad([sample.ids], pad_token_id)
         try:
-            wrong = saturated_logits(model, batch)
+            wrong, right = saturated_logits(model, batch), exact_logits(model, batch)
         except Exception:  # onnx raises what it likes about an operator that it does not know
             return 0.0
-        return float(np.abs(softmax(wrong) - softmax(artifact.logits(batch))).max())
+        return float(np.abs(softmax(wrong) - softmax(right)).max())
 
     return shift
 

@@ -1,38 +1,63 @@
-"""Saturation: what an exported graph answers on an x86 CPU without VNNI, imitated in numpy.
+"""Saturation: what an exported graph answers on an x86 CPU without VNNI, and whether this is one.
 
-Such a CPU adds the products of two neighbouring rows in 16 bits and saturates (``vpmaddubsw``). Everything but the int8
-products is computed in float as onnx defines it. Slow: for a few short texts.
+Such a CPU adds the products of two neighbouring rows in 16 bits and saturates (``vpmaddubsw``). The imitation in numpy
+answers what a real one does; everything but the int8 products is computed in float as onnx defines it. Slow: for a few
+short texts.
 """
 
+from collections.abc import Callable
+from functools import cache
 from math import erf
 from typing import Any, Final
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 _LOWEST: Final = -(2**15)
 _HIGHEST: Final = 2**15 - 1
+_SIDE: Final = 64
 _erf = np.vectorize(erf, otypes=[np.float32])
 
+Batch = dict[str, NDArray[np.int64]]
 
-class MatMulIntegerToFloat(OpRun):  # type: ignore[misc]  # onnx has no types here
-    """Products of neighbouring rows are added with saturation to 16 bits."""
+
+class _Product(OpRun):  # type: ignore[misc]  # onnx has no types here
+    """MatMulIntegerToFloat, whose name and sums its subclasses have."""
 
     op_domain = "com.microsoft"
 
     def _run(self, *inputs: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - onnx passes what the node has
         values, weights, scale, weight_scale, zero = inputs[:5]
         bias = inputs[6] if len(inputs) > 6 else 0  # noqa: PLR2004
-        left, right = values.astype(np.float32), weights.astype(np.float32)  # exact: a pair stays below 2^24
-        total = np.zeros((*left.shape[:-1], right.shape[1]), np.int64)
-        for row in range(0, len(right), 2):
-            pair = left[..., row : row + 2] @ right[row : row + 2]
-            total += np.clip(pair, _LOWEST, _HIGHEST).astype(np.int64)
+        total = self._sums(values.astype(np.float32), weights.astype(np.float32))
         exact = total - int(zero.item()) * weights.astype(np.int64).sum(axis=0)
         return ((exact * (scale * weight_scale) + bias).astype(np.float32),)
+
+    def _sums(self, left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int64]:
+        raise TypeError("a product without sums. This is a bug.")
+
+
+def _product(sums: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.int64]]) -> type[_Product]:
+    """Return the operator with sums of its own; onnx knows it by the name of its class."""
+    return type("MatMulIntegerToFloat", (_Product,), {"_sums": lambda _, left, right: sums(left, right)})
+
+
+def _exact_sums(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int64]:
+    result: NDArray[np.int64] = np.rint(left.astype(np.float64) @ right.astype(np.float64)).astype(np.int64)
+    return result
+
+
+def _saturating_sums(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Products of neighbouring rows are added with saturation to 16 bits."""
+    total = np.zeros((*left.shape[:-1], right.shape[1]), np.int64)
+    for row in range(0, len(right), 2):
+        pair = left[..., row : row + 2] @ right[row : row + 2]  # exact: a pair stays below 2^24
+        total += np.clip(pair, _LOWEST, _HIGHEST).astype(np.int64)
+    return total
 
 
 class Gelu(OpRun):  # type: ignore[misc]  # onnx has no types here
@@ -72,12 +97,35 @@ class MultiHeadAttention(OpRun):  # type: ignore[misc]  # onnx has no types here
         return (mixed.transpose(0, 2, 1, 3).reshape(*inputs[0].shape[:2], -1).astype(np.float32),)
 
 
-def saturated_logits(model: ModelProto, batch: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-    """Return what a CPU that saturates would answer, (batch, labels) float32.
+def saturated_logits(model: ModelProto, batch: Batch) -> NDArray[np.float32]:
+    """Return what a CPU that saturates answers, (batch, labels) float32.
 
     Raises:
         Exception: whatever onnx raises about an operator that it does not know.
     """
-    evaluator = ReferenceEvaluator(model, new_ops=[MatMulIntegerToFloat, Gelu, FastGelu, MultiHeadAttention])
+    return _logits(model, batch, _product(_saturating_sums))
+
+
+def exact_logits(model: ModelProto, batch: Batch) -> NDArray[np.float32]:
+    """Return what any other CPU answers, as ``saturated_logits``."""
+    return _logits(model, batch, _product(_exact_sums))
+
+
+def _logits(model: ModelProto, batch: Batch, product: type[_Product]) -> NDArray[np.float32]:
+    evaluator = ReferenceEvaluator(model, new_ops=[product, Gelu, FastGelu, MultiHeadAttention])
     logits: NDArray[np.float32] = evaluator.run(None, batch)[0]
     return logits
+
+
+@cache
+def this_cpu_saturates() -> bool:
+    """Whether onnxruntime computes int8 products of full-range weights wrong on this CPU, by doing it."""
+    weights = numpy_helper.from_array(np.full((_SIDE, _SIDE), 127, np.int8), "weights")
+    values = helper.make_tensor_value_info("values", TensorProto.UINT8, [_SIDE, _SIDE])
+    sums = helper.make_tensor_value_info("sums", TensorProto.INT32, [_SIDE, _SIDE])
+    node = helper.make_node("MatMulInteger", ["values", "weights"], ["sums"])
+    graph = helper.make_graph([node], "saturation", [values], [sums], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"values": np.full((_SIDE, _SIDE), 255, np.uint8)})
+    return bool((found != 255 * 127 * _SIDE).any())

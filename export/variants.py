@@ -32,6 +32,7 @@ class StaticInt8:
         embeddings: whether lookup tables are int8 too.
         feedback: weights rounded so that errors make up for each other, or each to the nearest step.
         fast_gelu: GELU by tanh.
+        padding: computed as if it were tokens, or left out, see ``skip_padding``.
         library: let onnxruntime write quantize/dequantize pairs, outputs not quantized, instead of this project.
     """
 
@@ -42,6 +43,7 @@ class StaticInt8:
     embeddings: bool = True
     feedback: bool = True
     fast_gelu: bool = False
+    padding: bool = False
     library: bool = False
 
 
@@ -107,6 +109,7 @@ CANDIDATES: Final = (
     Variant("static-library", "quantize/dequantize pairs by the library", StaticInt8(outlier_ratio=None, library=True)),
     Variant("float-embeddings", "lookup tables left in fp32", StaticInt8(embeddings=False)),
     Variant("fast-gelu", "GELU by tanh", StaticInt8(fast_gelu=True)),
+    Variant("padding-computed", "one way for all batches", StaticInt8(padding=True)),
     Variant("all-tokens", "last layer computed for every token", rewrites=_without(read_first_token)),
     Variant("mask-apart", "attention is given its mask", rewrites=_without(mask_keys)),
     Variant("merged-qkv", "queries, keys and values in one product", rewrites=(*REWRITES, merge_projections)),
@@ -119,12 +122,14 @@ CANDIDATES: Final = (
 )
 
 
-def candidates(target: Target) -> tuple[Variant, ...]:
-    """Return the candidates for a kind of CPU.
+def bounded(target: Target) -> bool:
+    """Whether a target's weights are bounded so that no CPU saturates: what CPUs with VNNI and Arm's need not."""
+    return target in ("portable", "x86-avx2")
 
-    Where int8 sums can not saturate (VNNI, Arm), weights may use all of their range.
-    """
-    if target in ("portable", "x86-avx2"):
+
+def candidates(target: Target) -> tuple[Variant, ...]:
+    """Return the candidates for a kind of CPU."""
+    if bounded(target):
         return CANDIDATES
     config = {"mlas.enable_gemm_fastmath_arm64_bfloat16": "1"} if target == "arm64" else {}
     return tuple(_wider(variant, config) for variant in CANDIDATES)

@@ -7,10 +7,11 @@ move from the end of the layer to the attention's query: the same answer from a 
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from export.graph import Graph
 
-_TOKENWISE = {
+TOKENWISE = {
     "Add", "BiasGelu", "Cast", "Div", "Erf", "FastGelu", "Gelu", "LayerNormalization", "MatMul", "Mul",
     "QuickGelu", "Relu", "Tanh",
 }  # fmt: skip
@@ -30,15 +31,22 @@ def read_first_token(graph: Graph) -> bool:
     return True
 
 
+def selected_token(graph: Graph, node: onnx.NodeProto) -> NDArray[np.int64] | None:
+    """Return the index, () or (1,) int64, if a node picks token 0 of a (batch, tokens, hidden) tensor."""
+    if node.op_type != "Gather" or graph.attributes(node).get("axis", 0) != 1:
+        return None
+    index = graph.constant(node.input[1])
+    return index if index is not None and index.size == 1 and int(index.ravel()[0]) == 0 else None
+
+
 def _selection(graph: Graph) -> onnx.NodeProto | None:
-    """Find the only ``Gather(hidden, 0, axis=1)`` that picks token 0 of a (batch, tokens, hidden) tensor."""
-    producers, found = graph.producers(), []
-    for node in graph.of_type("Gather"):
-        index = graph.constant(node.input[1])
-        if index is None or index.size != 1 or int(index.ravel()[0]) != 0:
-            continue
-        if graph.attributes(node).get("axis", 0) == 1 and node.input[0] in producers:
-            found.append(node)
+    """Find the only selection of token 0 of a tensor that is computed."""
+    producers = graph.producers()
+    found = [
+        node
+        for node in graph.of_type("Gather")
+        if node.input[0] in producers and selected_token(graph, node) is not None
+    ]
     return found[0] if len(found) == 1 else None
 
 
@@ -68,7 +76,7 @@ class _Back:
             node = self._producers.get(name)
             if name in seen or name not in self.after or node is self._attention:
                 continue
-            if node is None or node.op_type not in _TOKENWISE:
+            if node is None or node.op_type not in TOKENWISE:
                 return False
             seen.add(name)
             pending.extend(node.input)
@@ -84,7 +92,7 @@ class _Back:
         node, twin = self._producers.get(name), f"{name}/first"
         if node is self._attention:
             return self._clone(node, [self.first(node.input[0]), *node.input[1:]], twin)
-        if node is not None and node.op_type in _TOKENWISE and self._is_needed_here_only(name):
+        if node is not None and node.op_type in TOKENWISE and self._is_needed_here_only(name):
             return self._clone(node, [self._operand(value) for value in node.input], twin)
         zero = "first_token/index"
         if self._graph.constant(zero) is None:

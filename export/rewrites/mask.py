@@ -11,6 +11,7 @@ and in a batch: it gets one token of padding.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import onnx
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 
 from export.graph import MICROSOFT, Graph
 
+PENALTY: Final = "mask_keys/penalty"
+"""What is added to keys: zero but for padding."""
+SINGLE_ROW: Final = "mask_keys/alone"
+"""Whether a text of the batch's length leaves a block of one row, (1,) bool."""
 _FAR_BELOW = -1e6
 _IDS, _MASK = "input_ids", "attention_mask"
 _FLOAT, _INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
@@ -111,20 +116,25 @@ def _penalty(graph: Graph, heads: int, size: int) -> str:
     flags = graph.add("Cast", [_MASK], "mask_keys/flags", to=_FLOAT)
     padding = graph.add("Sub", [flags, one], "mask_keys/padding")
     column = graph.add("Unsqueeze", [padding, last], "mask_keys/column")
-    return graph.add("Mul", [column, per_head], "mask_keys/penalty")
+    return graph.add("Mul", [column, per_head], PENALTY)
 
 
 def _pad_single_rows(graph: Graph, rows: int) -> None:
     """Pad every input by one token where blocks of ``rows`` would leave a block of one."""
     for name in graph.inputs:
-        graph.redirect(name, f"{name}/padded")
+        graph.redirect(name, padded(name))
     tokens = graph.add("Shape", [_IDS], "mask_keys/tokens", start=1, end=2)
     count = graph.add_constant("mask_keys/rows", np.array([rows], np.int64))
     one = graph.add_constant("mask_keys/single", np.array([1], np.int64))
     zeros = graph.add_constant("mask_keys/zeros", np.zeros(3, np.int64))
     rest = graph.add("Mod", [tokens, count], "mask_keys/rest")
-    alone = graph.add("Equal", [rest, one], "mask_keys/alone")
+    alone = graph.add("Equal", [rest, one], SINGLE_ROW)
     more = graph.add("Cast", [alone], "mask_keys/more", to=_INT64)
     pads = graph.add("Concat", [zeros, more], "mask_keys/pads", axis=0)
     for name in graph.inputs:
-        graph.add("Pad", [name, pads], f"{name}/padded")
+        graph.add("Pad", [name, pads], padded(name))
+
+
+def padded(name: str) -> str:
+    """Return what an input of the graph is called once it has its token of padding, if it needs one."""
+    return f"{name}/padded"

@@ -19,6 +19,7 @@ from export.pipeline import Findings, Request
 from export.probability import softmax
 from export.progress import Progress
 from export.samples import pad
+from export.saturation import this_cpu_saturates
 from export.select import Gates
 from export.session import Session
 from export.variants import CANDIDATES
@@ -71,7 +72,9 @@ def test_the_portable_artifact_can_not_saturate(tmp_path: Path) -> None:
     _export(build_checkpoint(tmp_path / "checkpoint", hidden=32), tmp_path / "artifact")
     model = onnx.load(tmp_path / "artifact" / "model.onnx")
     constants = {item.name: item for item in model.graph.initializer}
-    products = [node for node in model.graph.node if node.op_type == "MatMulIntegerToFloat"]
+    (choice,) = (node for node in model.graph.node if node.op_type == "If")
+    ways = [way.g for way in choice.attribute]
+    products = [node for way in ways for node in way.node if node.op_type == "MatMulIntegerToFloat"]
     assert products
     for node in products:
         weights = numpy_helper.to_array(constants[node.input[1]]).astype(int)
@@ -117,6 +120,16 @@ def test_a_larger_change_is_accepted_by_name_only(tmp_path: Path, capsys: pytest
     report = json.loads((tmp_path / "artifact" / "report" / "report.json").read_text())
     assert report["gates"]["largest_change"] == 0.5
     assert [row["name"] for row in report["rows"] if row["verdict"] != "reference"] == ["static"]
+
+
+def test_weights_that_this_cpu_computes_wrong_are_not_measured_on_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A CPU without VNNI does not export for ``x86-vnni``, or its wrong answers would become the known ones."""
+    asked = [str(build_checkpoint(tmp_path / "checkpoint")), "--output", str(tmp_path / "artifact"), "--only", "static"]
+    code = main([*asked, "--target", "x86-vnni", "--max-change", "0.5"])
+    assert code == (1 if this_cpu_saturates() else 0)
+    assert ("has no VNNI" in capsys.readouterr().err.replace("\n", " ")) == this_cpu_saturates()
 
 
 @pytest.mark.parametrize("missing", ["tokenizer.json", "validation.parquet"])

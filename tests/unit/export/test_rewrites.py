@@ -22,6 +22,7 @@ from export.rewrites.embeddings import fix_token_types, slice_positions, trim_po
 from export.rewrites.first_token import read_first_token
 from export.rewrites.mask import mask_keys
 from export.rewrites.outliers import tame_outliers
+from export.rewrites.padding import skip_padding
 from export.session import Session
 from tests.unit.export.conftest import ARCHITECTURES, TinyGraph
 
@@ -56,6 +57,9 @@ def _session(model: object, path: Path) -> Session:
         (open_attention, read_first_token),
         (open_attention, mask_keys),
         (*REWRITES, merge_projections),
+        (open_attention, mask_keys, skip_padding),
+        (*REWRITES, skip_padding),
+        (*REWRITES, merge_projections, skip_padding),
     ],
     ids=lambda rewrites: rewrites[-1].__name__ + str(len(rewrites)),
 )
@@ -210,7 +214,7 @@ def test_a_rewrite_that_fails_leaves_the_graph_and_says_so(
     assert result.SerializeToString() == model.SerializeToString()
 
 
-@pytest.mark.parametrize("rewrite", [*REWRITES, merge_projections])
+@pytest.mark.parametrize("rewrite", [*REWRITES, merge_projections, skip_padding])
 def test_a_graph_that_is_not_understood_passes_unchanged(rewrite: Rewrite) -> None:
     """On a graph without transformer patterns every rewrite says that it found nothing."""
     helper = onnx.helper

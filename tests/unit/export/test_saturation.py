@@ -14,7 +14,7 @@ from export.build import Builder
 from export.probability import softmax
 from export.probes import TOLERANCE, choose, saturation_shift
 from export.samples import Sample
-from export.saturation import saturated_logits
+from export.saturation import exact_logits, saturated_logits, this_cpu_saturates
 from export.session import Session
 from export.variants import StaticInt8, Variant
 from tests.unit.export.conftest import TinyGraph
@@ -29,19 +29,32 @@ def _rows(tiny: TinyGraph) -> list[tuple[int, ...]]:
 
 def _graph(tiny: TinyGraph, folder: Path, *, exact: bool) -> tuple[onnx.ModelProto, Session]:
     """Return an int8 graph whose weights are bounded or use their full range."""
-    builder = Builder(tiny.path, folder, Observer(_rows(tiny)), lambda _: 0.0, max_length=tiny.max_length)
+    builder = Builder(tiny.path, folder, Observer(_rows(tiny)), lambda _: lambda _: 0.0, max_length=tiny.max_length)
     variant = Variant("static", "", replace(StaticInt8(), exact=exact, outlier_ratio=None))
     built = builder.build(variant)
     return onnx.load(built.path), Session(built.path, variant.session)
 
 
+def _batch(tiny: TinyGraph) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    return {"input_ids": np.array(_rows(tiny)), "attention_mask": np.ones((40, 24), np.int64)}
+
+
 def _changes(tiny: TinyGraph, folder: Path, *, exact: bool) -> np.ndarray:  # type: ignore[type-arg]
-    """Return how far a saturating CPU's probabilities are from this machine's, per text."""
-    model, session = _graph(tiny, folder, exact=exact)
-    batch = {"input_ids": np.array(_rows(tiny)), "attention_mask": np.ones((40, 24), np.int64)}
-    right = softmax(session.logits(batch))
-    result: np.ndarray = np.abs(softmax(saturated_logits(model, batch)) - right).max(axis=1)  # type: ignore[type-arg]
+    """Return how far a saturating CPU's probabilities are from those of any other, per text."""
+    model, _ = _graph(tiny, folder, exact=exact)
+    right, wrong = exact_logits(model, _batch(tiny)), saturated_logits(model, _batch(tiny))
+    result: np.ndarray = np.abs(softmax(wrong) - softmax(right)).max(axis=1)  # type: ignore[type-arg]
     return result
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["bounded", "full range"])
+def test_this_cpu_answers_as_its_imitation(tiny_graphs: dict[str, TinyGraph], tmp_path: Path, *, exact: bool) -> None:
+    """Whichever kind of CPU runs this test, the imitation of that kind says what onnxruntime computes on it."""
+    tiny = tiny_graphs["bert"]
+    model, session = _graph(tiny, tmp_path, exact=exact)
+    imitation = saturated_logits if this_cpu_saturates() else exact_logits
+    expected = softmax(imitation(model, _batch(tiny)))
+    assert softmax(session.logits(_batch(tiny))) == pytest.approx(expected, abs=1e-5)
 
 
 def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
@@ -49,7 +62,7 @@ def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[st
     tiny = tiny_graphs["bert"]
     model, session = _graph(tiny, tmp_path, exact=False)
     samples = [Sample(f"sample {place}", place % 3, "drawn", row) for place, row in enumerate(_rows(tiny))]
-    shift = saturation_shift(model, session, tiny.pad_token_id)
+    shift = saturation_shift(model, tiny.pad_token_id)
     chosen = choose(samples, session, 3, tiny.pad_token_id, shift)
     shifts = sorted(map(shift, samples), reverse=True)
     assert [shift(sample) for sample in chosen[:4]] == shifts[:4]

@@ -1,0 +1,119 @@
+"""``python -m export.rework ARTIFACT --data FILE``: give an artifact what the export has learnt since it was made.
+
+The rewrites of quantized graphs (``skip_padding``) need no checkpoint: weights and answers stay. It is refused if the
+answer to any text changes by a single bit, alone, or by more than batch invariance allows in batches of others.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+import onnx
+from rich.console import Console
+from tokenizers import Tokenizer
+
+from export.artifact import VERSION_CHARS
+from export.card import note_rework
+from export.errors import ExportError
+from export.graph import Graph
+from export.measure import batch_variance, logits_alone
+from export.package import write_atomically
+from export.progress import Progress
+from export.rewrites.padding import skip_padding
+from export.samples import Ids, read_rows
+from export.select import Gates
+from export.session import Session
+from server.artifact import CARD, MODEL, Artifact, ArtifactError, Manifest, describe_file, load_artifact
+from server.tokenization import Tokenization
+
+_BATCHED_TEXTS: Final = 200
+_ROUNDS: Final = 20
+
+
+def rework(directory: Path, data: Sequence[Path], progress: Progress) -> Manifest:
+    """Rewrite an artifact's graph in place, and return its new manifest.
+
+    Args:
+        directory: the artifact.
+        data: files of texts to compare answers on, beside the known answers.
+        progress: shows the comparison.
+
+    Raises:
+        ExportError: if there is nothing to rewrite, or an answer changes.
+        ArtifactError: if the directory is not a sound artifact.
+    """
+    artifact = load_artifact(directory)
+    old = artifact.manifest
+    texts = [probe.text for probe in old.probes] + [text for path in data for text, _, _ in read_rows(path, old.labels)]
+    graph = Graph(onnx.load(artifact.model_path))
+    if graph.of_type("If") or not skip_padding(graph):
+        raise ExportError(f"{directory}: there is nothing to rewrite in its graph")
+    with TemporaryDirectory(prefix="verdict-rework-") as folder:
+        path = Path(folder) / MODEL
+        onnx.save(graph.finish(), path)
+        _compare(artifact, path, _rows(artifact, texts), progress)
+
+        def write(staging: Path) -> Manifest:
+            shutil.copytree(directory, staging, dirs_exist_ok=True)
+            shutil.copyfile(path, staging / MODEL)
+            model = describe_file(staging / MODEL)
+            files = tuple(model if file.path == MODEL else file for file in old.files)
+            new = old.model_copy(update={"version": model.sha256[:VERSION_CHARS], "files": files})
+            card = staging / CARD
+            card.write_text(note_rework(card.read_text(encoding="utf-8"), old, new, len(texts)), encoding="utf-8")
+            return new
+
+        write_atomically(directory, write)
+    return load_artifact(directory).manifest
+
+
+def _rows(artifact: Artifact, texts: Sequence[str]) -> list[Ids]:
+    manifest = artifact.manifest
+    tokenizer = Tokenizer.from_file(str(artifact.tokenizer_path))
+    tokenization = Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
+    return [text.windows[0] for text in tokenization.encode(texts, manifest.truncation)]
+
+
+def _compare(artifact: Artifact, path: Path, rows: Sequence[Ids], progress: Progress) -> None:
+    manifest = artifact.manifest
+    before, after = Session(artifact.model_path, manifest.session), Session(path, manifest.session)
+    with progress.step("compare answers", 2 * len(rows)) as tick:
+        expected, found = (logits_alone(session, rows, manifest.pad_token_id, tick) for session in (before, after))
+    differing = int((expected != found).any(axis=1).sum())
+    if differing:
+        largest = np.abs(expected - found).max()
+        raise ExportError(f"{differing} of {len(rows)} texts are answered otherwise, by up to {largest:.1e} in a logit")
+    some = rows[:: max(len(rows) // _BATCHED_TEXTS, 1)][:_BATCHED_TEXTS]
+    with progress.step("in batches", _ROUNDS * len(some) // 8) as tick:
+        change = batch_variance(
+            after, some, manifest.pad_token_id, rounds=_ROUNDS, max_length=manifest.max_length, tick=tick
+        )
+    if change > Gates().batch_variance:
+        raise ExportError(f"a score changes by {change:.1e} with its batch, allowed {Gates().batch_variance:.0e}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 1 after one line that says why not."""
+    parser = argparse.ArgumentParser(prog="python -m export.rework", description=__doc__)
+    parser.add_argument("artifact", type=Path, help="directory to rewrite in place")
+    parser.add_argument(
+        "--data", type=Path, action="append", default=[], metavar="FILE", help="texts to compare answers on as well"
+    )
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        manifest = rework(options.artifact, options.data, Progress(console))
+    except (ExportError, ArtifactError) as error:
+        console.print(f"[red]rework failed:[/] {error}", highlight=False, soft_wrap=True)
+        return 1
+    console.print(f"{options.artifact} is version {manifest.version} now; its answers are the same", soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
