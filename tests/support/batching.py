@@ -40,10 +40,16 @@ class Bench:
 
 @asynccontextmanager
 async def running(
-    engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, cache_items: int = 0, inline_s: float = 0.0
+    engine: Engine,
+    limits: BatchLimits = LIMITS,
+    workers: int = 1,
+    *,
+    cache_items: int = 0,
+    inline_s: float = 0.0,
+    brief_s: float = FAR,
 ) -> AsyncIterator[Bench]:
     """Run a batcher; a gate that the test left shut is opened, so that a failing test ends too."""
-    bench = make_bench(engine, limits, workers, cache_items, inline_s)
+    bench = make_bench(engine, limits, workers, cache_items=cache_items, inline_s=inline_s, brief_s=brief_s)
     await bench.batcher.start()
     try:
         yield bench
@@ -54,7 +60,13 @@ async def running(
 
 
 def make_bench(
-    engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, cache_items: int = 0, inline_s: float = 0.0
+    engine: Engine,
+    limits: BatchLimits = LIMITS,
+    workers: int = 1,
+    *,
+    cache_items: int = 0,
+    inline_s: float = 0.0,
+    brief_s: float = FAR,
 ) -> Bench:
     """Return a batcher that has not been started."""
     metrics = Metrics()
@@ -67,6 +79,7 @@ def make_bench(
         cache=LogitsCache(cache_items),
         metrics=metrics,
         inline_s=inline_s,
+        brief_s=brief_s,
     )
     return Bench(batcher, metrics)
 
