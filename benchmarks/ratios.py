@@ -110,7 +110,7 @@ class Comparison:
         self._callers = callers
         self._texts = corpus.take(count)
         self._requests = render(self._texts)
-        self._first = sorted(self._texts, key=len)[:_FIRST_TEXTS]
+        self._first = sorted(corpus.texts, key=len)[:_FIRST_TEXTS]
         self._outcomes: list[Outcome] = []
         self._server_cpu_s: list[float] = []
         self._bare_runs: list[BareRun] = []
