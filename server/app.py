@@ -31,12 +31,9 @@ from server.settings import Settings, SettingsError
 from server.tokenization import Tokenization
 from server.tracing import Tracing
 
-_INLINE_S: Final = 0.1
-"""Where there is one core, the event loop's thread does what takes no longer: a micro-batch of sentences, or a review,
-also on a CPU without VNNI. Whoever comes meanwhile waits for one of them, which a thread would only make longer."""
-_BRIEF_S: Final = 0.035
-"""Likewise once refusals are near, which are promised within 50 ms; and for so long further runs may begin before what
-has run is answered."""
+_INLINE_S: Final = 0.035
+"""Where there is one core, the event loop's thread does what takes no longer: a micro-batch of sentences, or a review.
+A probe or a refusal waits for one of them, behind a long queue for two."""
 _SPARE_CHARS: Final = 8000
 """Likewise, to be tokenized in a turn: 3 to 5 ms, nearly every review."""
 
@@ -123,7 +120,7 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
     check_known_answers(manifest, tokenization, engine)
     limits = BatchLimits(
         settings.max_batch_items,
-        settings.max_batch_tokens or cost.best_tokens_within(_BRIEF_S if inline else math.inf),
+        settings.max_batch_tokens or cost.best_tokens_within(_INLINE_S if inline else math.inf),
         settings.max_queue_tokens,
         manifest.max_length,
     )
@@ -136,7 +133,6 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
         cache=LogitsCache(settings.cache_items),
         metrics=metrics,
         inline_s=_INLINE_S if inline else 0.0,
-        brief_s=_BRIEF_S,
     )
     return TextClassifier(
         manifest,
@@ -151,11 +147,7 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
 def _runtime(limits: BatchLimits, cost: CostCurve) -> dict[str, object]:
     """Return what this machine was measured to do, for ``/info``."""
     run_ms = {str(tokens): round(seconds * 1000, 3) for tokens, seconds in cost.points}
-    return {
-        "max_batch_tokens": limits.max_batch_tokens,
-        "run_ms_by_padded_tokens": run_ms,
-        "padding_share": round(cost.padding_share, 3),
-    }
+    return {"max_batch_tokens": limits.max_batch_tokens, "run_ms_by_padded_tokens": run_ms}
 
 
 def _measure(engine: OnnxEngine, artifact: Artifact) -> CostCurve:

@@ -68,12 +68,11 @@ class Batcher:
         pad_token_id: the id that fills shorter rows.
         workers: micro-batches that run at the same time.
         limits: bounds of a micro-batch and of the queue.
-        cost: what a run costs here.
+        cost: what a run of so many padded tokens costs here.
         cache: logits of earlier rows.
         metrics: where queue and runs are counted.
         inline_s: runs of up to so many seconds are done on the event loop's own thread. Where there is only one
             core, a thread beside it does nothing earlier, and the two evict each other's data from its caches.
-        brief_s: likewise while the queue is so full that others may be refused, who are to wait for less.
     """
 
     def __init__(
@@ -87,7 +86,6 @@ class Batcher:
         cache: LogitsCache,
         metrics: Metrics,
         inline_s: float = 0.0,
-        brief_s: float = 0.0,
     ) -> None:
         self._engine = engine
         self._pad_token_id = pad_token_id
@@ -97,7 +95,6 @@ class Batcher:
         self._queue = Queue(limits, cost)
         self._cost = cost
         self._inline_s = inline_s
-        self._brief_s = min(brief_s, inline_s)
         self._running: dict[Row, list[Item]] = {}
         self._claimed = False
         self._open: set[Admission] = set()
@@ -283,12 +280,10 @@ class Batcher:
 
     def _later_s(self) -> float:
         """Return for how long further runs may begin; 0 where somebody waits for less than the whole queue."""
-        if self._refusals_are_near() or self._queue.takes_turns or not self._tokens_per_s:
+        refusals_are_near = self._queue.tokens > self._limits.max_queue_tokens / 2
+        if refusals_are_near or self._queue.takes_turns or not self._tokens_per_s:
             return 0.0
-        return min(_LATER * self._queue.tokens / self._tokens_per_s, self._brief_s)
-
-    def _refusals_are_near(self) -> bool:
-        return self._queue.tokens > self._limits.max_queue_tokens / 2
+        return min(_LATER * self._queue.tokens / self._tokens_per_s, self._inline_s)
 
     async def _run(self, groups: dict[Row, list[Item]]) -> None:
         """Run one micro-batch; its failure is its own rows' failure and nobody else's."""
@@ -317,8 +312,8 @@ class Batcher:
                 item.admission.settle(item.index, row_logits)
 
     async def _infer_where_it_costs_least(self, rows: list[Row]) -> NDArray[np.float32]:
-        lengths = [len(row) for row in rows]
-        if self._runs_inline(self._cost.weight(sum(lengths), max(lengths) * len(rows))):
+        longest = max(len(row) for row in rows)
+        if self._runs_inline(longest * len(rows)):
             return self._infer(rows)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
 
@@ -343,8 +338,8 @@ class Batcher:
             raise ValueError(f"the engine answered {len(rows)} rows with {logits.shape} logits that are not all finite")
         return logits
 
-    def _runs_inline(self, tokens: float) -> bool:
-        return self._cost.seconds(tokens) <= (self._brief_s if self._refusals_are_near() else self._inline_s)
+    def _runs_inline(self, padded_tokens: int) -> bool:
+        return self._cost.seconds(padded_tokens) <= self._inline_s
 
     def _account(self, lengths: list[int], waits_s: list[float], seconds: float) -> None:
         self._metrics.ledger.note(self._metrics.count_run, seconds, lengths, waits_s)

@@ -1,8 +1,7 @@
-"""The cost curve: what a run of so many tokens costs on this very machine, measured at warm-up.
+"""The cost curve: what a run of so many padded tokens costs on this very machine, measured at warm-up.
 
 Batching pays while a run is dominated by its fixed cost and stops paying where it outgrows the caches: on one
-core that was at about 256 padded tokens, elsewhere it is elsewhere. So the batcher asks the curve. What padding costs
-is the graph's matter: as much as tokens, or a third of that where it is computed in attention alone.
+core that was at about 256 padded tokens, elsewhere it is elsewhere. So the batcher asks the curve.
 """
 
 import time
@@ -18,32 +17,27 @@ _ROW_TOKENS: Final = 32
 _POINTS: Final = (8, 16, 32, 64, 128, 256, 512)
 _REPEATED_TOKENS: Final = 256
 """Short runs are repeated until they make up so many tokens: they are the noisiest and cost the least."""
-_UNLIKE_ROWS: Final = (1, 1, 4, 4, 4, 4, 4, 4)
-"""What the longest row is divided by in the batch that tells what padding costs: more than half of it is padding."""
 _NEAR_BEST: Final = 1.03
 _LITTLE_MORE: Final = 1.25
 
 
 class CostCurve:
-    """Seconds of a run: a fixed part, and the same for every token.
+    """Seconds of a run: a fixed part, and the same for every padded token.
 
     A line, because a run's cost is one to within its noise as far as batching pays, and because rows join by the
     small differences between points: from points as they were measured, batches of sentences came out as anything
     from 2 to 4 texts, with every start anew.
 
     Args:
-        points: measured (tokens, seconds) of batches without padding, ascending in tokens; at least two.
-        padding_share: what a place of padding costs, as a share of what a token does.
+        points: measured (padded tokens, seconds), ascending in tokens; at least two.
 
     Attributes:
         points: as given.
-        padding_share: likewise.
-        best_tokens: the fewest tokens at which a token costs at most 3 % more than at its cheapest.
+        best_tokens: the fewest padded tokens at which a token costs at most 3 % more than at its cheapest.
     """
 
-    def __init__(self, points: Sequence[tuple[int, float]], padding_share: float = 1.0) -> None:
+    def __init__(self, points: Sequence[tuple[int, float]]) -> None:
         self.points = tuple(points)
-        self.padding_share = padding_share
         tokens, seconds = np.array(points, dtype=np.float64).T
         per_token = seconds / tokens
         self.best_tokens = int(tokens[per_token <= per_token.min() * _NEAR_BEST][0])
@@ -60,18 +54,9 @@ class CostCurve:
         dear = cost / size > _LITTLE_MORE * dict(self.points)[self.best_tokens] / self.best_tokens
         return self.best_tokens if dear else size
 
-    def weight(self, tokens: int, padded_tokens: int) -> float:
-        """Return how many tokens without padding cost as much as a batch.
-
-        Args:
-            tokens: in it, padding not counted.
-            padded_tokens: in it, padding counted.
-        """
-        return tokens + self.padding_share * (padded_tokens - tokens)
-
-    def seconds(self, tokens: float) -> float:
-        """Return the cost of a run of so many tokens without padding."""
-        return self._fixed + self._per_token * tokens
+    def seconds(self, padded_tokens: int) -> float:
+        """Return the cost of a run."""
+        return self._fixed + self._per_token * padded_tokens
 
     @classmethod
     def measure(cls, engine: Engine, *, pad_token_id: int, max_length: int) -> Self:
@@ -86,15 +71,7 @@ class CostCurve:
             batch = Batch.of([[pad_token_id] * min(tokens, row_tokens)] * rows, pad_token_id)
             points.append((batch.input_ids.size, _fastest(engine, batch)))
         engine.run(Batch.of([[pad_token_id] * max_length], pad_token_id))
-        points = sorted(set(points))
-        unlike = Batch.of([[pad_token_id] * max(row_tokens // part, 1) for part in _UNLIKE_ROWS], pad_token_id)
-        return cls(points, cls(points)._share(unlike, _fastest(engine, unlike)))
-
-    def _share(self, batch: Batch, seconds: float) -> float:
-        """Return what a place of padding costs, as a share of a token, in a batch that took so long."""
-        tokens = int(batch.attention_mask.sum())
-        padding = self._per_token * (batch.input_ids.size - tokens)
-        return min(max((seconds - self.seconds(tokens)) / padding, 0.0), 1.0) if padding else 1.0
+        return cls(sorted(set(points)))
 
 
 def _fastest(engine: Engine, batch: Batch) -> float:

@@ -38,7 +38,7 @@ class BatchLimits:
 
     Attributes:
         max_batch_items: different rows in a micro-batch.
-        max_batch_tokens: tokens in a micro-batch of several rows, padding counted for what it costs.
+        max_batch_tokens: padded tokens in a micro-batch of several rows.
         max_queue_tokens: tokens that wait.
         max_row_tokens: of the longest row that may come; a queue with less room than that is full for everybody, or
             else what is left of it would go to the short rows alone.
@@ -115,7 +115,7 @@ class Queue:
 
     Args:
         limits: bounds of a micro-batch.
-        cost: what a run costs here.
+        cost: what a run of so many padded tokens costs here.
     """
 
     def __init__(self, limits: BatchLimits, cost: CostCurve) -> None:
@@ -183,17 +183,17 @@ class Queue:
 
     def _with_neighbours(self, first: Item) -> list[Item]:
         """Return the rows that run together with ``first``, nearest in length first, and the oldest of a length."""
-        chosen, longest, tokens = [first], len(first.row), len(first.row)
+        chosen, longest = [first], len(first.row)
         longer, shorter = self._longer(first), self._shorter(first)
         up, down = next(longer, None), next(shorter, None)
         while True:
-            gain_up, gain_down = (self._gain(len(chosen), longest, tokens, item) for item in (up, down))
+            gain_up, gain_down = (self._gain(len(chosen), longest, item) for item in (up, down))
             if up and gain_up >= max(gain_down, 0.0):
                 chosen.append(up)
-                longest, tokens, up = len(up.row), tokens + len(up.row), next(longer, None)
+                longest, up = len(up.row), next(longer, None)
             elif down and gain_down >= 0:
                 chosen.append(down)
-                tokens, down = tokens + len(down.row), next(shorter, None)
+                down = next(shorter, None)
             else:
                 return chosen
 
@@ -221,13 +221,13 @@ class Queue:
     def _place(self, key: tuple[int, int], end: int | None = None) -> int:
         return bisect_left(self._by_length, key, hi=end, key=_key)
 
-    def _gain(self, rows: int, longest: int, tokens: int, item: Item | None) -> float:
-        """Return the seconds saved if an item joins so many rows of so many tokens; negative where it should not."""
+    def _gain(self, rows: int, longest: int, item: Item | None) -> float:
+        """Return the seconds saved if an item joins so many rows; negative where it should not."""
         if item is None or rows == self._limits.max_batch_items:
             return -math.inf
         length = len(item.row)
-        joint = self._cost.weight(tokens + length, max(longest, length) * (rows + 1))
-        if joint > self._limits.max_batch_tokens:
+        joint_tokens = max(longest, length) * (rows + 1)
+        if joint_tokens > self._limits.max_batch_tokens:
             return -math.inf
-        apart = self._cost.seconds(self._cost.weight(tokens, longest * rows)) + self._cost.seconds(length)
-        return apart + _BESIDE_A_RUN_S - self._cost.seconds(joint)
+        apart = self._cost.seconds(longest * rows) + self._cost.seconds(length)
+        return apart + _BESIDE_A_RUN_S - self._cost.seconds(joint_tokens)

@@ -64,9 +64,8 @@ class Settings(BaseSettings):
     max_batch_tokens: int | None = Field(
         default=None,
         ge=1,
-        description="padded tokens in one micro-batch of several texts, padding counted for what it costs; measured at "
-        "start where it is not set, about 256 on one core: with fewer, short texts share less, with more, caches miss "
-        "and probes wait",
+        description="padded tokens in one micro-batch of several texts; measured at start where it is not set, "
+        "about 256 on one core: with fewer, short texts share less, with more, caches miss and probes wait",
     )
     max_queue_tokens: int = Field(
         default=65536,

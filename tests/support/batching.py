@@ -40,16 +40,10 @@ class Bench:
 
 @asynccontextmanager
 async def running(
-    engine: Engine,
-    limits: BatchLimits = LIMITS,
-    workers: int = 1,
-    *,
-    cache_items: int = 0,
-    inline_s: float = 0.0,
-    brief_s: float = FAR,
+    engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, cache_items: int = 0, inline_s: float = 0.0
 ) -> AsyncIterator[Bench]:
     """Run a batcher; a gate that the test left shut is opened, so that a failing test ends too."""
-    bench = make_bench(engine, limits, workers, cache_items=cache_items, inline_s=inline_s, brief_s=brief_s)
+    bench = make_bench(engine, limits, workers, cache_items, inline_s)
     await bench.batcher.start()
     try:
         yield bench
@@ -60,13 +54,7 @@ async def running(
 
 
 def make_bench(
-    engine: Engine,
-    limits: BatchLimits = LIMITS,
-    workers: int = 1,
-    *,
-    cache_items: int = 0,
-    inline_s: float = 0.0,
-    brief_s: float = FAR,
+    engine: Engine, limits: BatchLimits = LIMITS, workers: int = 1, cache_items: int = 0, inline_s: float = 0.0
 ) -> Bench:
     """Return a batcher that has not been started."""
     metrics = Metrics()
@@ -79,7 +67,6 @@ def make_bench(
         cache=LogitsCache(cache_items),
         metrics=metrics,
         inline_s=inline_s,
-        brief_s=brief_s,
     )
     return Bench(batcher, metrics)
 

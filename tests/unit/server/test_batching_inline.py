@@ -49,18 +49,6 @@ async def test_only_short_runs_are_done_on_the_event_loops_thread(inline_s: floa
     assert [on_the_loop] == [thread is threading.main_thread() for thread in engine.threads]
 
 
-@pytest.mark.parametrize(("waiting", "on_the_loop"), [(4, True), (40, False)])
-async def test_longer_runs_leave_the_event_loop_to_refusals(waiting: int, *, on_the_loop: bool) -> None:
-    """Behind a queue that is more than half full a run that takes longer than a refusal may is done on a thread."""
-    engine = WitnessEngine()
-    limits = replace(ONE_BY_ONE, max_queue_tokens=300)
-    async with running(engine, limits, inline_s=2 * A_RUN_COSTS, brief_s=A_RUN_COSTS / 2) as bench:
-        tasks = [bench.submit([make_row(name, 5)]) for name in range(1, 1 + waiting)]
-        await asyncio.gather(*tasks)
-    assert on_the_loop == (engine.threads[0] is threading.main_thread())
-    assert engine.threads[-1] is threading.main_thread()
-
-
 async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
     """Whoever comes while a large request runs is admitted before a tenth of it has run, and answered in turn."""
     engine = WitnessEngine()

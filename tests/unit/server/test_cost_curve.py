@@ -1,8 +1,6 @@
 """The cost curve: what a run costs, at and between the sizes that were measured."""
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from server.cost_curve import CostCurve
 from server.engine import Batch
@@ -68,23 +66,6 @@ def test_measuring_warms_up_every_length_that_callers_send(max_length: int) -> N
     assert sorted(set(tokens)) == tokens
     assert all(point[1] > 0 for point in curve.points)
     assert curve.best_tokens in tokens
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_what_padding_costs_is_measured(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
-    """A batch of unlike rows tells it, at whatever share of a token this engine takes for a place of padding."""
-    clock = [0.0]
-
-    class Clocked(EchoEngine):
-        def run(self, batch: Batch) -> NDArray[np.float32]:
-            tokens = int(batch.attention_mask.sum())
-            clock[0] += 1.0 + 0.01 * (tokens + share * (batch.input_ids.size - tokens))
-            return super().run(batch)
-
-    monkeypatch.setattr("server.cost_curve.time.thread_time", lambda: clock[0])
-    curve = CostCurve.measure(Clocked(), pad_token_id=0, max_length=256)
-    assert pytest.approx(share, abs=1e-6) == curve.padding_share
-    assert pytest.approx(1.0 + 0.01 * (40 + share * 20)) == curve.seconds(curve.weight(40, 60))
 
 
 def test_an_engine_that_fails_is_not_measured() -> None:

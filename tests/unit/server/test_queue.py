@@ -128,24 +128,3 @@ async def test_admissions_take_turns() -> None:
     line.come(5, 6, 7)
     line.come(9)
     assert [[5], [9], [6], [7]] == [line.take() for _ in range(4)]
-
-
-async def test_where_padding_costs_little_rows_of_unlike_lengths_join() -> None:
-    """Of rows whose lengths would keep them apart, more run together where the graph computes little of padding."""
-    points = [(tokens, tokens * 100e-6 + 300e-6) for tokens in (10, 100, 1000)]
-    taken = {}
-    for share in (1.0, 0.25):
-        line = Line(cost=CostCurve(points, padding_share=share))
-        for length in (20, 27, 34):
-            line.come(length)
-        taken[share] = line.take()
-    assert {1.0: [20], 0.25: [20, 27, 34]} == taken
-
-
-async def test_padding_counts_for_what_it_costs_in_a_batchs_budget() -> None:
-    """A budget of 100 holds 40, 30 and 20 tokens with 30 places of padding at a third each, but no further row."""
-    limits = BatchLimits(max_batch_items=9, max_batch_tokens=100, max_queue_tokens=1_000)
-    line = Line(limits, CostCurve([(1, 1.0), (1_000_000, 1.0)], padding_share=1 / 3))
-    for length in (40, 30, 20, 10):
-        line.come(length)
-    assert [[40, 30, 20], [10]] == [line.take() for _ in range(2)]
