@@ -12,7 +12,7 @@ from export.pipeline import Findings
 from export.report import write
 from export.select import Measured
 from export.session import Session
-from export.variants import StaticInt8
+from export.variants import StaticInt8, is_bounded
 from server.artifact import (
     CARD,
     MODEL,
@@ -97,7 +97,7 @@ def _quantization(chosen: Measured) -> Quantization:
             scheme="dynamic-int8", weights="int8 per tensor", activations="uint8 per tensor, at run time"
         )
     granularity = "per channel" if recipe.per_channel else "per tensor"
-    exact = ", scaled so that 16-bit sums can not saturate" if recipe.exact else ""
+    exact = ", scaled so that 16-bit sums can not saturate" if is_bounded(chosen.built.variant) else ""
     tamed = "" if recipe.outlier_ratio is None else ", outlying channels scaled down"
     return Quantization(
         scheme="static-int8",

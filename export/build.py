@@ -25,11 +25,14 @@ from export.rewrites.gelu import approximate_gelu
 from export.rewrites.outliers import tame_outliers
 from export.rewrites.padding import skip_padding
 from export.variants import DynamicInt8, StaticInt8, Variant
+from server.artifact import SessionOptions
 
 REWRITE_TOLERANCE = 1e-5
 """Largest change of a probability that a rewrite may cause: the rounding of fp32 sums in another order."""
-QUANTIZED_TOLERANCE = 1e-6
-"""The same of a quantized graph, where any rounding can move a value into the next step: none is expected."""
+UNCHANGED = 0.0
+"""The same of a quantized graph, where any other rounding can move a value into the next step."""
+CheckAgainst = Callable[[Path, SessionOptions | None], Check]
+"""A file and the options of its session -> how far another graph's answers are from those of the graph in it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Builder:
         fp32: the converted graph.
         directory: where graphs are written.
         observer: sees the calibration texts.
-        check_against: a file to how far another graph's answers are from those of the graph in it.
+        check_against: how answers are compared.
         max_length: tokens of the longest text.
     """
 
@@ -57,7 +60,7 @@ class Builder:
         fp32: Path,
         directory: Path,
         observer: Observer,
-        check_against: Callable[[Path], Check],
+        check_against: CheckAgainst,
         *,
         max_length: int,
     ) -> None:
@@ -66,7 +69,7 @@ class Builder:
         self._directory = directory
         self._observer = observer
         self._check_against = check_against
-        self._check = check_against(fp32)
+        self._check = check_against(fp32, None)
         self._feedback = Feedback()
         self._graphs: dict[tuple[Fusions, tuple[Rewrite, ...]], tuple[onnx.ModelProto, tuple[Outcome, ...]]] = {}
 
@@ -87,7 +90,7 @@ class Builder:
         else:
             onnx.save(self._static(model, variant.quantization), path)
             if not variant.quantization.padding:
-                outcomes += self._skip_padding(path)
+                outcomes += self._skip_padding(path, variant.session)
         return Built(variant, path, outcomes)
 
     def _float(self, variant: Variant) -> tuple[onnx.ModelProto, tuple[Outcome, ...]]:
@@ -125,9 +128,9 @@ class Builder:
             trim_positions(graph, self._max_length)
         return graph.finish()
 
-    def _skip_padding(self, path: Path) -> tuple[Outcome, ...]:
-        check = self._check_against(path)
-        model, outcomes = apply(onnx.load(path), (skip_padding,), check, tolerance=QUANTIZED_TOLERANCE)
+    def _skip_padding(self, path: Path, session: SessionOptions) -> tuple[Outcome, ...]:
+        check = self._check_against(path, session)
+        model, outcomes = apply(onnx.load(path), (skip_padding,), check, tolerance=UNCHANGED)
         onnx.save(model, path)
         return tuple(outcomes)
 

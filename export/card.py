@@ -74,7 +74,7 @@ def note_rework(card: str, old: Manifest, new: Manifest, texts: int) -> str:
     """Return a card that names the new version, and says that it answers as the old one, compared on so many texts."""
     note = (
         f"- The graph was rewritten after the export (`python -m export.rework`): answers are those of version "
-        f"{old.version}, compared bit by bit on {texts:,} texts. Times in the report are of that version.\n"
+        f"{old.version}, compared bit by bit on {texts:,} texts alone. Times in the report are of that version.\n"
     )
     return card.replace(f"Version {old.version}.", f"Version {new.version}.", 1).replace(
         f"\n{_QUALITY}", f"{note}\n{_QUALITY}", 1

@@ -27,7 +27,7 @@ _SHORTEST_CHARS: Final = 8
 _SENSITIVE: Final = 4
 _SENSITIVE_TOKENS: Final = 24
 _IMITATED: Final = 100
-"""Short, uncertain texts that are computed as a saturating CPU would: about ten seconds."""
+"""Short, uncertain texts that are computed as both kinds of CPU would: about half a minute."""
 _LOOKED_AT: Final = 300
 """Samples among which the uncertain ones are sought: a few seconds of inference."""
 

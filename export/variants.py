@@ -32,7 +32,7 @@ class StaticInt8:
         embeddings: whether lookup tables are int8 too.
         feedback: weights rounded so that errors make up for each other, or each to the nearest step.
         fast_gelu: GELU by tanh.
-        padding: computed as if it were tokens, or left out, see ``skip_padding``.
+        padding: computed as if it were tokens; left out where False, see ``skip_padding``.
         library: let onnxruntime write quantize/dequantize pairs, outputs not quantized, instead of this project.
     """
 
@@ -122,17 +122,21 @@ CANDIDATES: Final = (
 )
 
 
-def bounded(target: Target) -> bool:
-    """Whether a target's weights are bounded so that no CPU saturates: what CPUs with VNNI and Arm's need not."""
-    return target in ("portable", "x86-avx2")
-
-
 def candidates(target: Target) -> tuple[Variant, ...]:
-    """Return the candidates for a kind of CPU."""
-    if bounded(target):
+    """Return the candidates for a kind of CPU.
+
+    Where int8 sums can not saturate (VNNI, Arm), weights may use all of their range.
+    """
+    if target in ("portable", "x86-avx2"):
         return CANDIDATES
     config = {"mlas.enable_gemm_fastmath_arm64_bfloat16": "1"} if target == "arm64" else {}
     return tuple(_wider(variant, config) for variant in CANDIDATES)
+
+
+def is_bounded(variant: Variant) -> bool:
+    """Whether its int8 weights, if it has any, are bounded so that no CPU saturates."""
+    recipe = variant.quantization
+    return recipe is None or (isinstance(recipe, StaticInt8) and recipe.exact and not recipe.library)
 
 
 def _wider(variant: Variant, config: dict[str, str]) -> Variant:

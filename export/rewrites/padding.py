@@ -5,8 +5,9 @@ texts go through them as one row of tokens, (tokens, hidden), and only attention
 what its queries, keys and values are made of is spread out before it, and its result gathered behind it, both as uint8
 where they are quantized, which is a quarter of the bytes of floats.
 
-A text alone and texts of one length have no padding: for them no mask is computed. Which of the two ways a batch takes
-is decided at run time, and a text's answer is the same to the last bit on both. Padding is expected behind the tokens.
+A text alone and texts of one length have no padding: for them keys get no mask. Which of the two ways a batch takes is
+decided at run time, and a text's answer is the same to the last bit on both. Every text must have a token, and padding
+behind its tokens alone: what stands before them would be taken for the text before.
 """
 
 from typing import Final

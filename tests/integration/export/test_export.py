@@ -64,7 +64,7 @@ def test_every_architecture_becomes_an_artifact(tmp_path: Path, architecture: An
         assert softmax(logits, manifest.temperature)[0] == pytest.approx(probe.probabilities, abs=1e-5)
         assert probe.reference == pytest.approx(probe.probabilities, abs=0.05)
     assert findings.parity <= 1e-4
-    assert not findings.unbuilt
+    assert set(findings.unbuilt) == ({"dynamic"} if this_cpu_saturates() else set())  # its weights are not bounded
 
 
 def test_the_portable_artifact_can_not_saturate(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Padding is computed in attention alone, and answers are the same to the last bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ _COMPUTED = Variant("computed", "", StaticInt8(padding=True))
 def _quantized(tiny: TinyGraph, folder: Path, variant: Variant = _COMPUTED) -> onnx.ModelProto:
     draw = np.random.default_rng(0)
     rows = [tuple(draw.integers(5, tiny.vocabulary, 24).tolist()) for _ in range(8)]
-    builder = Builder(tiny.path, folder, Observer(rows), lambda _: lambda _: 0.0, max_length=tiny.max_length)
+    builder = Builder(tiny.path, folder, Observer(rows), lambda *_: lambda _: 0.0, max_length=tiny.max_length)
     return onnx.load(builder.build(variant).path)
 
 
@@ -95,13 +96,28 @@ def test_a_product_reads_no_padding_unless_attention_does(tiny_graphs: dict[str,
 
 @pytest.mark.parametrize("name", ["static", "merged-qkv", "all-tokens", "fast-gelu", "bias-gelu", "static-raw"])
 def test_variants_skip_padding(tiny_graphs: dict[str, TinyGraph], tmp_path: Path, name: str) -> None:
-    """Whatever else a variant does to the graph."""
+    """Whatever else a variant does to the graph, and it answers as the same variant that computes padding."""
+    tiny = tiny_graphs["bert"]
     (variant,) = (variant for variant in CANDIDATES if variant.name == name)
-    model = _quantized(tiny_graphs["bert"], tmp_path, variant)
+    model = _quantized(tiny, tmp_path, variant)
     assert [node.op_type for node in model.graph.node][-1] == "If"
+    assert isinstance(variant.quantization, StaticInt8)
+    computed = replace(variant, quantization=replace(variant.quantization, padding=True))
+    sessions = [
+        _session(graph, tmp_path / f"{place}.onnx")
+        for place, graph in enumerate((model, _quantized(tiny, tmp_path, computed)))
+    ]
+    for rows in ([(5, 6, 7, 8, 9), (9,) * 40, (7, 8)], [(5, 6, 7, 8, 9)]):
+        skipping, computing = (session.logits(pad(rows, tiny.pad_token_id)) for session in sessions)
+        assert np.array_equal(skipping, computing)
 
 
-@pytest.mark.parametrize("name", ["mask-apart", "unfused-attention", "skip-layer-norm", "padding-computed"])
+def test_a_variant_can_compute_padding(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
+    """To tell what leaving it out is worth."""
+    assert "If" not in {node.op_type for node in _quantized(tiny_graphs["bert"], tmp_path).graph.node}
+
+
+@pytest.mark.parametrize("name", ["mask-apart", "unfused-attention", "skip-layer-norm"])
 def test_what_is_not_understood_stays(tiny_graphs: dict[str, TinyGraph], tmp_path: Path, name: str) -> None:
     """A graph whose mask is not in its keys, or with operators that are not known, computes its padding."""
     (variant,) = (variant for variant in CANDIDATES if variant.name == name)

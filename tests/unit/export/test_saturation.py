@@ -29,7 +29,7 @@ def _rows(tiny: TinyGraph) -> list[tuple[int, ...]]:
 
 def _graph(tiny: TinyGraph, folder: Path, *, exact: bool) -> tuple[onnx.ModelProto, Session]:
     """Return an int8 graph whose weights are bounded or use their full range."""
-    builder = Builder(tiny.path, folder, Observer(_rows(tiny)), lambda _: lambda _: 0.0, max_length=tiny.max_length)
+    builder = Builder(tiny.path, folder, Observer(_rows(tiny)), lambda *_: lambda _: 0.0, max_length=tiny.max_length)
     variant = Variant("static", "", replace(StaticInt8(), exact=exact, outlier_ratio=None))
     built = builder.build(variant)
     return onnx.load(built.path), Session(built.path, variant.session)
