@@ -18,6 +18,7 @@ from tests.support.tiny import TINY
 pytestmark = pytest.mark.development
 
 ROOT = Path(__file__).parents[3]
+WITHOUT_VNNI = ROOT / "benchmarks" / "results" / "without-vnni"
 
 needs_reference = pytest.mark.skipif(
     not (REFERENCE / "bench.json").exists(), reason="no reference run has been published yet"
@@ -32,9 +33,9 @@ def test_the_readme_of_benchmarks_quotes_the_reference() -> None:
 
 
 @needs_reference
-def test_markdown_and_json_of_the_reference_are_twins() -> None:
+def test_markdown_and_json_of_published_runs_are_twins() -> None:
     """What people read is what programs read."""
-    for path in REFERENCE.glob("*.json"):
+    for path in [*REFERENCE.glob("*.json"), *WITHOUT_VNNI.glob("*.json")]:
         assert markdown(json.loads(path.read_text())) == path.with_suffix(".md").read_text()
 
 
@@ -44,6 +45,12 @@ def test_the_main_readme_quotes_the_three_figures_that_matter() -> None:
     readme = (ROOT / "README.md").read_text()
     bench = json.loads((REFERENCE / "bench.json").read_text())
     assert [words for words in headlines(bench) if words not in readme] == []
+
+
+def test_the_readme_of_benchmarks_quotes_the_run_without_vnni() -> None:
+    """Each figure stands there in the words in which it was measured."""
+    bench = json.loads((WITHOUT_VNNI / "bench.json").read_text())
+    assert [words for words in headlines(bench) if words not in README.read_text()] == []
 
 
 def test_publishing_replaces_what_was_quoted_before(tmp_path: Path) -> None:
