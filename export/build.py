@@ -88,9 +88,14 @@ class Builder:
         elif variant.quantization.library:
             _quantize_with_library(model, path, self._observer.ranges(model, variant.quantization.method))
         else:
-            onnx.save(self._static(model, variant.quantization), path)
+            quantized = self._static(model, variant.quantization)
+            onnx.save(quantized, path)
             if not variant.quantization.padding:
-                outcomes += self._skip_padding(path, variant.session)
+                quantized, more = apply(
+                    quantized, (skip_padding,), self._check_against(path, variant.session), tolerance=UNCHANGED
+                )
+                onnx.save(quantized, path)
+                outcomes += tuple(more)
         return Built(variant, path, outcomes)
 
     def _float(self, variant: Variant) -> tuple[onnx.ModelProto, tuple[Outcome, ...]]:
@@ -127,12 +132,6 @@ class Builder:
             quantize_embeddings(graph)
             trim_positions(graph, self._max_length)
         return graph.finish()
-
-    def _skip_padding(self, path: Path, session: SessionOptions) -> tuple[Outcome, ...]:
-        check = self._check_against(path, session)
-        model, outcomes = apply(onnx.load(path), (skip_padding,), check, tolerance=UNCHANGED)
-        onnx.save(model, path)
-        return tuple(outcomes)
 
 
 def _quantize_dynamic(model: onnx.ModelProto, path: Path) -> None:

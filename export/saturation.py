@@ -23,27 +23,24 @@ _SIDE: Final = 64
 _erf = np.vectorize(erf, otypes=[np.float32])
 
 Batch = dict[str, NDArray[np.int64]]
+Sums = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.int64]]
+"""Values and weights of a product -> its integer sums."""
 
 
-class _Product(OpRun):  # type: ignore[misc]  # onnx has no types here
-    """MatMulIntegerToFloat, whose name and sums its subclasses have."""
-
-    op_domain = "com.microsoft"
-
-    def _run(self, *inputs: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - onnx passes what the node has
-        values, weights, scale, weight_scale, zero = inputs[:5]
-        bias = inputs[6] if len(inputs) > 6 else 0  # noqa: PLR2004
-        total = self._sums(values.astype(np.float32), weights.astype(np.float32))
-        exact = total - int(zero.item()) * weights.astype(np.int64).sum(axis=0)
-        return ((exact * (scale * weight_scale) + bias).astype(np.float32),)
-
-    def _sums(self, left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int64]:
-        raise TypeError("a product without sums. This is a bug.")
-
-
-def _product(sums: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.int64]]) -> type[_Product]:
+def _product(sums: Sums) -> type[OpRun]:
     """Return the operator with sums of its own; onnx knows it by the name of its class."""
-    return type("MatMulIntegerToFloat", (_Product,), {"_sums": lambda _, left, right: sums(left, right)})
+
+    class MatMulIntegerToFloat(OpRun):  # type: ignore[misc]  # onnx has no types here
+        op_domain = "com.microsoft"
+
+        def _run(self, *inputs: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - onnx passes what the node has
+            values, weights, scale, weight_scale, zero = inputs[:5]
+            bias = inputs[6] if len(inputs) > 6 else 0  # noqa: PLR2004
+            total = sums(values.astype(np.float32), weights.astype(np.float32))
+            exact = total - int(zero.item()) * weights.astype(np.int64).sum(axis=0)
+            return ((exact * (scale * weight_scale) + bias).astype(np.float32),)
+
+    return MatMulIntegerToFloat
 
 
 def _exact_sums(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -103,16 +100,16 @@ def saturated_logits(model: ModelProto, batch: Batch) -> NDArray[np.float32]:
     Raises:
         Exception: whatever onnx raises about an operator that it does not know.
     """
-    return _logits(model, batch, _product(_saturating_sums))
+    return _logits(model, batch, _saturating_sums)
 
 
 def exact_logits(model: ModelProto, batch: Batch) -> NDArray[np.float32]:
     """Return what any other CPU answers, as ``saturated_logits``."""
-    return _logits(model, batch, _product(_exact_sums))
+    return _logits(model, batch, _exact_sums)
 
 
-def _logits(model: ModelProto, batch: Batch, product: type[_Product]) -> NDArray[np.float32]:
-    evaluator = ReferenceEvaluator(model, new_ops=[product, Gelu, FastGelu, MultiHeadAttention])
+def _logits(model: ModelProto, batch: Batch, sums: Sums) -> NDArray[np.float32]:
+    evaluator = ReferenceEvaluator(model, new_ops=[_product(sums), Gelu, FastGelu, MultiHeadAttention])
     logits: NDArray[np.float32] = evaluator.run(None, batch)[0]
     return logits
 

@@ -25,7 +25,7 @@ _TOKENS: Final = "skip_padding/tokens_of_places"
 _FIRST_TOKENS: Final = "skip_padding/first_tokens"
 _FIRST_TOKENS_ROW: Final = "skip_padding/first_tokens_row"
 _PRODUCTS: Final = {"MatMul", "MatMulIntegerToFloat"}
-_TOKENWISE: Final = TOKENWISE | _PRODUCTS | {"QuantizeLinear"}
+_TOKENWISE: Final = TOKENWISE | {"MatMulIntegerToFloat", "QuantizeLinear"}
 
 
 def skip_padding(graph: Graph) -> bool:
@@ -153,7 +153,7 @@ class _Ragged:
         """Let a product in front of an attention read a tensor of places, the same as its siblings."""
         flat = product.input[0]
         spread = f"{flat}/spread"
-        if all(spread not in node.output for node in self._graph.of_type("Gather")):
+        if spread not in self._graph.producers():
             self._graph.add("Gather", [flat, _TOKENS], spread)
         product.input[0] = spread
         self._spread.update(product.output)
