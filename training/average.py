@@ -7,17 +7,15 @@ both (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", with equal
 """
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training import evaluate, record
-from training.data import Example
+from training import derived
 from training.evaluate import Classifier, load_checkpoint
-from training.model import ModelError, load_tokenizer
+from training.model import ModelError
 from training.output import OutputError, refuse_finished
 
 
@@ -35,7 +33,7 @@ def average(directories: Sequence[Path], output: Path, command: str) -> None:
     """
     refuse_finished(output)
     classifiers = [load_checkpoint(directory) for directory in directories]
-    rows = [_held_out(directory) for directory in directories]
+    rows = [derived.held_out_of(directory) for directory in directories]
     _check_fit(directories, classifiers)
     for directory, held_out in zip(directories, rows, strict=True):
         if held_out != rows[0]:
@@ -48,21 +46,17 @@ def average(directories: Sequence[Path], output: Path, command: str) -> None:
     for name, weights in mean.model.state_dict().items():
         if weights.is_floating_point():
             weights.add_(sum(state[name] for state in states)).div_(len(classifiers))
-    mean.model.save_pretrained(output)
-    load_tokenizer(str(directories[0])).save_pretrained(output)
-    record.write_validation(output / record.VALIDATION, rows[0])
-    measured = evaluate.evaluations(evaluate.predict(mean, rows[0]), rows[0], "held out of train", measured_on="torch")
-    evaluate.write_json(output / record.METRICS, {"schema_version": 1, "evaluations": measured, "history": []})
-    evaluate.write_json(output / record.RECIPE, _recipe(directories, command))  # last: it makes a checkpoint finished
-    for entry in measured:
-        sys.stdout.write(evaluate.describe(entry) + "\n")
-
-
-def _held_out(directory: Path) -> list[Example]:
-    try:
-        return record.read_validation(directory / record.VALIDATION)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{directory} has no held-out rows: {error}") from error
+    recipes = [derived.recipe_of(directory) for directory in directories]
+    made_of = ", ".join(f"{recipe['name']} of {recipe['started_at']}" for recipe in recipes)
+    derived.write(
+        output,
+        mean,
+        directories[-1],
+        rows[0],
+        base_model=f"the mean of the weights of {made_of}",
+        average_of=recipes,
+        command=command,
+    )
 
 
 def _check_fit(directories: Sequence[Path], classifiers: Sequence[Classifier]) -> None:
@@ -76,23 +70,6 @@ def _check_fit(directories: Sequence[Path], classifiers: Sequence[Classifier]) -
 def _form(classifier: Classifier) -> dict[str, Any]:
     shapes = {name: tuple(weights.shape) for name, weights in classifier.model.state_dict().items()}
     return {"labels": classifier.labels, "weights": shapes, "truncation": classifier.truncation}
-
-
-def _recipe(directories: Sequence[Path], command: str) -> dict[str, Any]:
-    """Return the last checkpoint's recipe as the base of one without data and steps."""
-    recipes = [json.loads((directory / record.RECIPE).read_text(encoding="utf-8")) for directory in directories]
-    made_of = ", ".join(f"{recipe['name']} of {recipe['started_at']}" for recipe in recipes)
-    return {
-        **recipes[-1],
-        **record.first_state(),
-        "base_model": f"the mean of the weights of {made_of}",
-        "base_recipe": recipes[-1],
-        "average_of": recipes,
-        "data": [],
-        "steps": 0,
-        "duration_s": 0,
-        "command": command,
-    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

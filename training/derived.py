@@ -1,0 +1,64 @@
+"""Write a checkpoint that was made from finished ones without a step of training.
+
+Owns what such checkpoints have in common: they keep the held-out rows and the recipes of what they come from, and are
+measured at once. Knows nothing of how they are made.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training import evaluate, record
+from training.data import Example
+from training.evaluate import Classifier
+from training.model import ModelError, load_tokenizer
+
+
+def held_out_of(directory: Path) -> list[Example]:
+    """Return the rows that a checkpoint holds out.
+
+    Raises:
+        ModelError: if it has none.
+    """
+    try:
+        return record.read_validation(directory / record.VALIDATION)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{directory} has no held-out rows: {error}") from error
+
+
+def recipe_of(directory: Path) -> dict[str, Any]:
+    """Return the recipe of a finished checkpoint."""
+    return dict(json.loads((directory / record.RECIPE).read_text(encoding="utf-8")))
+
+
+def write(output: Path, classifier: Classifier, made_from: Path, held_out: Sequence[Example], **recipe: Any) -> None:  # noqa: ANN401 - JSON
+    """Write the checkpoint, and say on the terminal how good it is on the held-out rows.
+
+    Args:
+        output: must not exist.
+        classifier: with the weights to write.
+        made_from: the checkpoint whose tokenizer and recipe it continues.
+        held_out: rows that nothing it was made from has learnt.
+        **recipe: what its recipe says otherwise than that of ``made_from``: ``base_model`` and ``command`` at least.
+    """
+    classifier.model.save_pretrained(output)
+    load_tokenizer(str(made_from)).save_pretrained(output)
+    record.write_validation(output / record.VALIDATION, held_out)
+    logits = evaluate.predict(classifier, held_out)
+    measured = evaluate.evaluations(logits, held_out, "held out of train", measured_on="torch")
+    evaluate.write_json(output / record.METRICS, {"schema_version": 1, "evaluations": measured, "history": []})
+    earlier = recipe_of(made_from)
+    document = {
+        **earlier,
+        **record.first_state(),
+        "base_recipe": earlier,
+        "data": [],
+        "steps": 0,
+        "duration_s": 0,
+        **recipe,
+    }
+    evaluate.write_json(output / record.RECIPE, document)  # last: it makes a checkpoint finished
+    for entry in measured:
+        sys.stdout.write(evaluate.describe(entry) + "\n")

@@ -1,0 +1,205 @@
+"""Make a checkpoint smaller: leave out the attention heads and feed-forward channels that matter least.
+
+    python -m training.prune checkpoints/first --data imdb/train.parquet --heads 8 --channels 1024 \
+        --output checkpoints/small
+
+What matters is how much the loss of labelled texts would change without a part, to the first order: the sum of its
+activations times their gradients (Michel et al. 2019, "Are Sixteen Heads Really Better than One?"; Molchanov et al. 2019,
+"Importance Estimation for Neural Network Pruning"). Every layer keeps as many of both. What is written is an
+ordinary checkpoint with smaller matrices, which is worse than before until it is trained again:
+``python -m training --base-model checkpoints/small``.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import torch
+import transformers
+from torch.nn.functional import cross_entropy
+from transformers.pytorch_utils import prune_linear_layer
+
+from training import derived
+from training.data import Example, read_examples, spread
+from training.evaluate import Classifier, load_checkpoint
+from training.model import ModelError
+from training.output import OutputError, refuse_finished
+from training.sources import DataError, parse_source
+from training.tokens import PaddedBatch, tokenized
+
+_BATCH_TEXTS: Final = 32
+
+
+class Form(NamedTuple):
+    """Where an architecture keeps its parts: names of modules in a layer, and of the configuration."""
+
+    layers: str
+    attended: str
+    widened: str
+    narrowed: str
+    channels: str
+
+
+_BERT: Final = Form(
+    "encoder.layer", "attention.output.dense", "intermediate.dense", "output.dense", "intermediate_size"
+)
+_FORMS: Final = {
+    "bert": _BERT,
+    "roberta": _BERT,
+    "distilbert": Form("transformer.layer", "attention.out_lin", "ffn.lin1", "ffn.lin2", "hidden_dim"),
+}
+
+
+def form_of(model: transformers.PreTrainedModel) -> Form:
+    """Return where the model keeps its parts.
+
+    Raises:
+        ModelError: if its architecture is not known here.
+    """
+    kind = model.config.model_type
+    if kind not in _FORMS:
+        raise ModelError(f"a model of type {kind!r} can not be pruned; those of {', '.join(_FORMS)} can")
+    return _FORMS[kind]
+
+
+def prune(classifier: Classifier, examples: Sequence[Example], heads: int, channels: int) -> None:
+    """Leave ``heads`` attention heads and ``channels`` feed-forward channels in every layer of the model.
+
+    Args:
+        classifier: its model is changed.
+        examples: labelled texts by which is decided.
+        heads: to keep per layer, at most what there are.
+        channels: to keep per layer, likewise.
+
+    Raises:
+        ModelError: if there are fewer, or the architecture is not known.
+    """
+    model = classifier.model
+    form = form_of(model)
+    layers = list(model.base_model.get_submodule(form.layers))
+    size = model.config.hidden_size // model.config.num_attention_heads
+    attended = [layer.get_submodule(form.attended) for layer in layers]
+    narrowed = [layer.get_submodule(form.narrowed) for layer in layers]
+    _check_count("heads", heads, min(module.in_features for module in attended) // size)
+    _check_count("feed-forward channels", channels, narrowed[0].in_features)
+    by_head, by_channel = _importances(classifier, examples, attended, narrowed, size)
+    earlier = model.config.pruned_heads
+    doomed = {}
+    for index, scores in enumerate(by_head):
+        present = [head for head in range(model.config.num_attention_heads) if head not in earlier.get(index, ())]
+        doomed[index] = [present[place] for place in scores.argsort()[: len(present) - heads]]
+    model.prune_heads(doomed)
+    for layer, scores in zip(layers, by_channel, strict=True):
+        kept = scores.topk(channels).indices.sort().values
+        for name, dimension in ((form.widened, 0), (form.narrowed, 1)):
+            parent, _, child = name.rpartition(".")
+            setattr(layer.get_submodule(parent), child, prune_linear_layer(layer.get_submodule(name), kept, dimension))
+    setattr(model.config, form.channels, channels)
+
+
+def _check_count(what: str, wanted: int, present: int) -> None:
+    if not 1 <= wanted <= present:
+        raise ModelError(f"{wanted} {what} can not be kept per layer: there are {present}; ask for 1 to {present}")
+
+
+def _importances(
+    classifier: Classifier,
+    examples: Sequence[Example],
+    attended: Sequence[torch.nn.Linear],
+    narrowed: Sequence[torch.nn.Linear],
+    head_size: int,
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Return the importance of the heads, (heads,) float32 per layer, and of the channels, (channels,) likewise."""
+    model = classifier.model.eval()
+    seen: dict[torch.nn.Module, torch.Tensor] = {}
+    hooks = [module.register_forward_pre_hook(_noting(seen)) for module in (*attended, *narrowed)]
+    by_head = [torch.zeros(module.in_features // head_size) for module in attended]
+    by_channel = [torch.zeros(module.in_features) for module in narrowed]
+    rows = tokenized(examples, classifier.tokenization, classifier.truncation)
+    rows = rows.select(sorted(range(len(rows)), key=lambda index: len(rows[index]["input_ids"])))
+    collate = PaddedBatch(model.config.pad_token_id)
+    for start in range(0, len(rows), _BATCH_TEXTS):
+        batch = collate([rows[index] for index in range(start, min(start + _BATCH_TEXTS, len(rows)))])
+        batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+        labels = batch.pop("labels")
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=classifier.precision == "bf16"):
+            logits = model(**batch).logits
+        cross_entropy(logits.float(), labels, reduction="sum").backward()
+        for scores, module in zip(by_head, attended, strict=True):
+            effect = _effect(seen[module]).unflatten(1, (-1, head_size)).sum(dim=2)
+            scores += effect.abs().sum(dim=0).cpu()
+        for scores, module in zip(by_channel, narrowed, strict=True):
+            scores += _effect(seen[module]).abs().sum(dim=0).cpu()
+        model.zero_grad()
+    for hook in hooks:
+        hook.remove()
+    return by_head, by_channel
+
+
+def _noting(seen: dict[torch.nn.Module, torch.Tensor]) -> Callable[[torch.nn.Module, tuple[Any, ...]], None]:
+    """Return a hook that keeps what a module is given, with its gradient."""
+
+    def note(module: torch.nn.Module, given: tuple[Any, ...]) -> None:
+        given[0].retain_grad()
+        seen[module] = given[0]
+
+    return note
+
+
+def _effect(values: torch.Tensor) -> torch.Tensor:
+    """Return values times their gradients, summed over tokens: (texts, features) float32."""
+    return (values.detach().float() * values.grad.float()).sum(dim=1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 1 with one line if data, checkpoint or output are unfit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        refuse_finished(options.output)
+        classifier = load_checkpoint(options.checkpoint)
+        held_out = derived.held_out_of(options.checkpoint)
+        known = {example.text for example in held_out}
+        read = [row for source in options.data for row in read_examples(parse_source(source), classifier.labels)]
+        learnt = [example for example in read if example.text not in known]
+        prune(classifier, spread(learnt, options.limit), options.heads, options.channels)
+        earlier = derived.recipe_of(options.checkpoint)
+        name = f"{earlier['name']} of {earlier['started_at']}"
+        base = f"{name}, pruned to {options.heads} heads and {options.channels:,} feed-forward channels per layer"
+        command = shlex.join(["python", "-m", "training.prune", *given])
+        derived.write(options.output, classifier, options.checkpoint, held_out, base_model=base, command=command)
+    except (DataError, ModelError, OutputError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.prune",
+        description="Leave out the attention heads and feed-forward channels that matter least to labelled texts.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        metavar="SOURCE",
+        help="labelled texts by which is decided, as python -m training takes it; not those that are held out",
+    )
+    parser.add_argument("--heads", type=int, required=True, help="attention heads to keep per layer")
+    parser.add_argument("--channels", type=int, required=True, help="feed-forward channels to keep per layer")
+    parser.add_argument("--limit", type=int, default=2000, help="texts at most, spread evenly over the sources")
+    parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves it to torch")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint directory; must not exist")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
