@@ -4,8 +4,8 @@
         --output checkpoints/small
 
 What matters is how much the loss of labelled texts would change without a part, to the first order: the sum of its
-activations times their gradients (Michel et al. 2019, "Are Sixteen Heads Really Better than One?"; Molchanov et al. 2019,
-"Importance Estimation for Neural Network Pruning"). Every layer keeps as many of both. What is written is an
+activations times their gradients (Michel et al. 2019, "Are Sixteen Heads Really Better than One?"; Molchanov et al.
+2019, "Importance Estimation for Neural Network Pruning"). Every layer keeps as many of both. What is written is an
 ordinary checkpoint with smaller matrices, which is worse than before until it is trained again:
 ``python -m training --base-model checkpoints/small``.
 """
@@ -130,9 +130,9 @@ def _importances(
         cross_entropy(logits.float(), labels, reduction="sum").backward()
         for scores, module in zip(by_head, attended, strict=True):
             effect = _effect(seen[module]).unflatten(1, (-1, head_size)).sum(dim=2)
-            scores += effect.abs().sum(dim=0).cpu()
+            scores.add_(effect.abs().sum(dim=0).cpu())
         for scores, module in zip(by_channel, narrowed, strict=True):
-            scores += _effect(seen[module]).abs().sum(dim=0).cpu()
+            scores.add_(_effect(seen[module]).abs().sum(dim=0).cpu())
         model.zero_grad()
     for hook in hooks:
         hook.remove()
@@ -170,13 +170,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prune(classifier, spread(learnt, options.limit), options.heads, options.channels)
         earlier = derived.recipe_of(options.checkpoint)
         name = f"{earlier['name']} of {earlier['started_at']}"
-        base = f"{name}, pruned to {options.heads} heads and {options.channels:,} feed-forward channels per layer"
+        base = f"{name}, pruned to {_counted(options)} per layer"
         command = shlex.join(["python", "-m", "training.prune", *given])
         derived.write(options.output, classifier, options.checkpoint, held_out, base_model=base, command=command)
     except (DataError, ModelError, OutputError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0
+
+
+def _counted(options: argparse.Namespace) -> str:
+    heads = f"{options.heads} attention head" + "s" * (options.heads > 1)
+    return f"{heads} and {options.channels:,} feed-forward channel" + "s" * (options.channels > 1)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -109,6 +109,19 @@ def test_attention_answers_alike_alone_and_padded(
         assert np.array_equal(alone[:, :length], padded[:, :length]), f"{length} tokens"
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_weight_of_padding_is_a_normal_float(tiny_graphs: dict[str, TinyGraph], architecture: str) -> None:
+    """Too small to change a sum, and not so small that processors leave their fast path for it."""
+    graph, _ = _rewritten(tiny_graphs[architecture], open_attention, mask_keys)
+    rewritten = Graph(graph)  # type: ignore[arg-type]
+    channels = rewritten.constant("mask_keys/channels")
+    assert channels is not None
+    for node in rewritten.of_type("MultiHeadAttention"):
+        scale = rewritten.attributes(node)["scale"]
+        weight = np.exp(-np.float32(channels.max() * scale))  # type: ignore[operator]
+        assert np.finfo(np.float32).tiny * 1e9 < weight < np.finfo(np.float32).eps * 1e-9
+
+
 def test_the_last_layer_computes_one_token(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
     """Every product but keys and values of the last layer reads token 0 alone."""
     model, _ = _rewritten(tiny_graphs["bert"], *REWRITES)

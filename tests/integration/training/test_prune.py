@@ -1,0 +1,95 @@
+"""``python -m training.prune`` writes a smaller checkpoint that can be trained, exported and pruned again."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from tests.support.checkpoints import Architecture, build_checkpoint, synthetic_rows
+from training.__main__ import main as train
+from training.data import Example
+from training.evaluate import load_checkpoint, predict
+from training.prune import form_of, prune
+from training.prune import main as prune_command
+
+pytestmark = pytest.mark.development
+
+LABELS = ("negative", "positive")
+EXAMPLES = [Example(text, label, "synthetic") for text, label in synthetic_rows(LABELS, per_label=12)]
+
+
+@pytest.mark.parametrize("architecture", get_args(Architecture))
+def test_what_does_nothing_is_what_goes(architecture: Architecture, tmp_path: Path) -> None:
+    """Heads and channels whose output nobody reads are left out, and no answer changes."""
+    classifier = load_checkpoint(build_checkpoint(tmp_path / "whole", architecture=architecture), "fp32")
+    form = form_of(classifier.model)
+    layers = list(classifier.model.base_model.get_submodule(form.layers))
+    with torch.no_grad():
+        for index, layer in enumerate(layers):
+            idle = index % 2  # another head in every layer
+            layer.get_submodule(form.attended).weight[:, 8 * idle : 8 * idle + 8] = 0
+            layer.get_submodule(form.narrowed).weight[:, 5:17] = 0
+    before = predict(classifier, EXAMPLES)
+    prune(classifier, EXAMPLES, heads=1, channels=20)
+    assert np.abs(predict(classifier, EXAMPLES) - before).max() < 1e-6
+    for layer in layers:
+        assert layer.get_submodule(form.attended).in_features == 8
+        assert layer.get_submodule(form.widened).out_features == layer.get_submodule(form.narrowed).in_features == 20
+
+
+def test_pruned_checkpoint_is_one_to_go_on_from(arguments: list[str], rows: Path, tmp_path: Path) -> None:
+    """It loads with its own sizes, learns again, and its recipe tells where it comes from."""
+    first, small, second = tmp_path / "out", tmp_path / "small", tmp_path / "second"
+    assert train(arguments) == 0
+    wanted = ["--heads", "1", "--channels", "20", "--threads", "1"]
+    assert prune_command([str(first), "--data", f"{rows},name=synthetic", *wanted, "--output", str(small)]) == 0
+    assert (small / "validation.parquet").read_bytes() == (first / "validation.parquet").read_bytes()
+    recipe = json.loads((small / "recipe.json").read_text())
+    assert "pruned to 1 attention head and 20 feed-forward channels per layer" in recipe["base_model"]
+    assert recipe["base_recipe"] == json.loads((first / "recipe.json").read_text())
+    assert train([*arguments, "--base-model", str(small), "--output", str(second)]) == 0
+    model = load_checkpoint(second).model
+    assert model.bert.encoder.layer[1].attention.self.query.out_features == 8
+    assert model.config.intermediate_size == 20
+    assert json.loads((second / "metrics.json").read_text())["evaluations"][0]["accuracy"] > 0.9
+    again = ["--heads", "1", "--channels", "12", "--threads", "1"]
+    third = tmp_path / "third"
+    assert prune_command([str(second), "--data", f"{rows},name=synthetic", *again, "--output", str(third)]) == 0
+    assert load_checkpoint(third).model.config.intermediate_size == 12
+
+
+def test_unfit_wishes_are_one_line(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """More parts than there are, another architecture, no checkpoint, an output that exists: nothing is written."""
+    whole, small = build_checkpoint(tmp_path / "whole"), tmp_path / "small"
+    foreign = build_checkpoint(tmp_path / "foreign")
+    _as_electra(foreign)
+    for checkpoint, heads, channels, message in (
+        (whole, 3, 20, "3 heads can not be kept per layer: there are 2; ask for 1 to 2"),
+        (whole, 1, 0, "0 feed-forward channels can not be kept per layer: there are 32"),
+        (foreign, 1, 20, "a model of type 'electra' can not be pruned; those of bert, roberta, distilbert can"),
+        (tmp_path, 1, 20, "is not a finished checkpoint"),
+    ):
+        wanted = ["--heads", str(heads), "--channels", str(channels), "--output", str(small)]
+        assert prune_command([str(checkpoint), "--data", f"{rows},name=synthetic", *wanted]) == 1
+        found = capsys.readouterr().err
+        assert message in found
+        assert found.count("\n") == 1
+    wanted = ["--heads", "1", "--channels", "20", "--output", str(whole)]
+    assert prune_command([str(whole), "--data", f"{rows},name=synthetic", *wanted]) == 1
+    assert "exists and is not overwritten" in capsys.readouterr().err
+    assert not small.exists()
+
+
+def _as_electra(directory: Path) -> None:
+    import transformers  # noqa: PLC0415 - not before importorskip
+
+    sizes = {"hidden_size": 16, "embedding_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
+    names = {"id2label": dict(enumerate(LABELS)), "label2id": {name: index for index, name in enumerate(LABELS)}}
+    config = transformers.ElectraConfig(num_attention_heads=2, vocab_size=120, pad_token_id=0, **sizes, **names)
+    transformers.ElectraForSequenceClassification(config).save_pretrained(directory)
