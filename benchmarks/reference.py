@@ -1,6 +1,6 @@
 """Reference: the model that one would serve without Verdict, as fp32 weights, as ONNX and by the usual int8 recipe.
 
-Time does not depend on weights, so random ones in the shape of the default model's base do; give a checkpoint to
+Time does not depend on weights, so random ones in the shape of the default model do; give a checkpoint to
 compare an artifact of another shape. The files are made once, in the way of optimum's own guides: export, fuse
 (O2), dynamic int8 per tensor.
 
@@ -21,12 +21,13 @@ from benchmarks.process import ROOT
 _CACHE: Final = ROOT / "build" / "benchmarks"
 _MODEL: Final = "model.onnx"
 
-# sentence-transformers/all-MiniLM-L6-v2, config.json
-_SHAPE: Final = {
+# models/default: sentence-transformers/all-MiniLM-L6-v2, pruned to 8 of 12 heads and 1,024 of 1,536 channels per layer
+SHAPE: Final = {
     "hidden_size": 384,
     "num_hidden_layers": 6,
     "num_attention_heads": 12,
-    "intermediate_size": 1536,
+    "pruned_heads": {layer: [8, 9, 10, 11] for layer in range(6)},
+    "intermediate_size": 1024,
 }
 
 
@@ -54,7 +55,7 @@ def make_reference(tokenizer: Path, max_length: int, checkpoint: Path | None = N
 
 
 def _key(tokenizer: Path, max_length: int, checkpoint: Path | None) -> str:
-    digest = hashlib.sha256(str(max_length).encode())
+    digest = hashlib.sha256(f"{max_length} {SHAPE}".encode())
     parts = [tokenizer] if checkpoint is None else [tokenizer, *sorted(checkpoint.glob("*.safetensors"))]
     for path in parts:
         with path.open("rb") as stream:
@@ -72,7 +73,7 @@ def _write_model(directory: Path, tokenizer_file: Path, max_length: int, checkpo
     if checkpoint is not None:
         model = transformers.AutoModelForSequenceClassification.from_pretrained(checkpoint)
     else:
-        config = transformers.BertConfig(vocab_size=len(tokenizer), num_labels=2, **_SHAPE)
+        config = transformers.BertConfig(vocab_size=len(tokenizer), num_labels=2, **SHAPE)
         model = transformers.BertForSequenceClassification(config)
     model.eval().save_pretrained(directory)
 

@@ -1,4 +1,4 @@
-"""Latency: how long one text takes, alone, on one core, every variant in turn.
+"""Latency: how long a text takes, alone and in a micro-batch, on one core, every variant in turn.
 
 Time is the measuring thread's own processor time: with one intra-op thread all work happens on it, so on an idle
 core it is the latency, and a busy neighbour does not stretch it. Neighbours do change, every half a second, how much of
@@ -27,6 +27,7 @@ SENTENCE_TOKENS: Final = 64
 _ROUNDS: Final = 5
 _SEED: Final = 3
 _MIX_TEXTS: Final = 30
+_TOGETHER_TEXTS: Final = 8
 _SHORT_RUNS: Final = 5
 """Runs of a sentence at each turn: a short run is noisier than a long one, and costs little."""
 _WARM_UPS: Final = 5
@@ -35,19 +36,21 @@ _WARM_UPS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds per text, alone, on one core.
+    """Milliseconds per text on one core; alone, but for ``together_ms``.
 
     Attributes:
         by_length_ms: for texts of exactly that many tokens.
         sentences_ms: mean over the texts of at most ``SENTENCE_TOKENS``; None where there are none.
         reviews_ms: mean over the longer ones; None where there are none.
         mix_ms: mean over the real mix of lengths.
+        together_ms: in a micro-batch of eight sentences of neighbouring lengths, as a busy server forms them.
     """
 
     by_length_ms: dict[int, float]
     sentences_ms: float | None
     reviews_ms: float | None
     mix_ms: float
+    together_ms: float
 
 
 def measure(
@@ -58,20 +61,24 @@ def measure(
     pad_token_id: int,
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Latency]:
-    """Time every run on texts of fixed lengths and on a mix that follows the lengths of ``rows``; tick per text."""
+    """Time every run on a micro-batch, on fixed lengths and on a mix of the lengths of ``rows``; tick per batch."""
     mix = _spread(rows, _MIX_TEXTS)
     longest = max(rows, key=len)
     fixed = [_of_length(longest, tokens) for tokens in LENGTHS_TOKENS if tokens <= max_length]
-    batches = [pad([row], pad_token_id) for row in [*fixed, *mix]]
+    together = _neighbours(rows)
+    batches = [pad(texts, pad_token_id) for texts in (together, *([row] for row in [*fixed, *mix]))]
     with _one_core():
         times_ms = _alternate(runs, batches, tick)
     lengths = np.array([len(row) for row in mix])
-    return {name: _summary(values, [len(row) for row in fixed], lengths) for name, values in times_ms.items()}
+    return {
+        name: _summary(values, first / len(together), [len(row) for row in fixed], lengths)
+        for name, (first, *values) in times_ms.items()
+    }
 
 
 def steps(texts: int, max_length: int) -> int:
     """Return how often ``measure`` ticks."""
-    return _ROUNDS * (min(_MIX_TEXTS, texts) + sum(tokens <= max_length for tokens in LENGTHS_TOKENS))
+    return _ROUNDS * (1 + min(_MIX_TEXTS, texts) + sum(tokens <= max_length for tokens in LENGTHS_TOKENS))
 
 
 def _alternate(runs: Mapping[str, Run], batches: Sequence[Batch], tick: Callable[[], None]) -> dict[str, list[float]]:
@@ -111,7 +118,7 @@ def _time_ms(run: Run, batch: Batch) -> float:
     return float(np.median(times))
 
 
-def _summary(times_ms: list[float], fixed: list[int], lengths: NDArray[np.int64]) -> Latency:
+def _summary(times_ms: list[float], together_ms: float, fixed: list[int], lengths: NDArray[np.int64]) -> Latency:
     mix = np.array(times_ms[len(fixed) :])
     short, long = mix[lengths <= SENTENCE_TOKENS], mix[lengths > SENTENCE_TOKENS]
     return Latency(
@@ -119,6 +126,7 @@ def _summary(times_ms: list[float], fixed: list[int], lengths: NDArray[np.int64]
         sentences_ms=float(short.mean()) if len(short) else None,
         reviews_ms=float(long.mean()) if len(long) else None,
         mix_ms=float(mix.mean()),
+        together_ms=together_ms,
     )
 
 
@@ -127,6 +135,14 @@ def _spread(rows: Sequence[Ids], count: int) -> list[Ids]:
     by_length = sorted(rows, key=len)
     places = np.linspace(0, len(by_length) - 1, min(count, len(by_length))).round().astype(int)
     return [by_length[place] for place in places]
+
+
+def _neighbours(rows: Sequence[Ids]) -> list[Ids]:
+    """Return the middle half, by length, of as many sentences as fill two micro-batches; texts if there are none."""
+    sentences = [row for row in rows if len(row) <= SENTENCE_TOKENS] or rows
+    waiting = _spread(sentences, 2 * _TOGETHER_TEXTS)
+    first = (len(waiting) - _TOGETHER_TEXTS) // 2
+    return waiting[max(0, first) :][:_TOGETHER_TEXTS]
 
 
 def _of_length(row: Ids, tokens: int) -> Ids:

@@ -17,11 +17,18 @@ pytestmark = pytest.mark.development
 _FP32 = Quality(1000, 0.92, 0.010, 1.0, 0.0, 0.0, 0.0)
 
 
-def _row(name: str = "row", *, mix_ms: float = 10.0, reference: bool = False, **changes: float) -> Measured:
+def _row(
+    name: str = "row",
+    *,
+    mix_ms: float = 10.0,
+    together_ms: float = 1.0,
+    reference: bool = False,
+    **changes: float,
+) -> Measured:
     quality = replace(_FP32, **{key: value for key, value in changes.items() if hasattr(_FP32, key)})
     return Measured(
         built=Built(Variant(name, "", reference=reference), Path(name), ()),
-        latency=Latency({}, None, None, mix_ms),
+        latency=Latency({}, None, None, mix_ms, together_ms),
         quality=quality,
         batch_variance=changes.get("batch_variance", 0.0),
         size_bytes=int(changes.get("size_bytes", 1000)),
@@ -80,6 +87,17 @@ def test_the_fastest_is_proved_first_and_noise_is_no_reason() -> None:
         replace(_row("failed", mix_ms=4), failures=("it is wrong",)),
     ]
     assert [row.name for row in in_order(rows)] == ["closer", "fastest", "slow"]
+
+
+def test_among_the_fastest_one_that_is_slow_in_micro_batches_waits() -> None:
+    """A busy server runs texts together: what a text alone can not tell apart, eight can."""
+    rows = [
+        _row("fastest", mix_ms=10.0, together_ms=1.30, mean_change=0.01),
+        _row("batches", mix_ms=10.2, together_ms=1.01, mean_change=0.03),
+        _row("closer", mix_ms=10.1, together_ms=1.0, mean_change=0.02),
+        _row("slow", mix_ms=12.0, together_ms=0.9, mean_change=0.0),
+    ]
+    assert [row.name for row in in_order(rows)] == ["closer", "batches", "fastest", "slow"]
 
 
 def test_nothing_passes_is_an_empty_order() -> None:

@@ -1,0 +1,22 @@
+"""What stands beside the default model in the bench's tables has the default model's own shape."""
+
+import pytest
+
+pytest.importorskip("onnx")
+
+import onnx
+
+from benchmarks.process import ROOT
+from benchmarks.reference import SHAPE
+
+pytestmark = pytest.mark.development
+
+
+def test_reference_has_the_shape_of_the_default_model() -> None:
+    """As many layers, heads and channels: else the table compares a model with another one."""
+    graph = onnx.load(ROOT / "models" / "default" / "model.onnx").graph
+    shapes = [tuple(tensor.dims) for tensor in graph.initializer]
+    hidden, layers, channels = (SHAPE[name] for name in ("hidden_size", "num_hidden_layers", "intermediate_size"))
+    attended = hidden - sum(hidden // SHAPE["num_attention_heads"] for _ in SHAPE["pruned_heads"][0])
+    assert shapes.count((hidden, channels)) == shapes.count((channels, hidden)) == layers
+    assert shapes.count((attended, hidden)) == layers
