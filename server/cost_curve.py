@@ -4,6 +4,7 @@ Batching pays while a run is dominated by its fixed cost and stops paying where 
 core that was at about 256 padded tokens, elsewhere it is elsewhere. So the batcher asks the curve.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Final, Self
@@ -17,6 +18,8 @@ _ROW_TOKENS: Final = 32
 _POINTS: Final = (8, 16, 32, 64, 128, 256, 512)
 _REPEATED_TOKENS: Final = 256
 """Short runs are repeated until they make up so many tokens: they are the noisiest and cost the least."""
+_LEAST_RUNS: Final = 2
+_MOST_RUNS: Final = 8
 _NEAR_BEST: Final = 1.03
 _LITTLE_MORE: Final = 1.25
 
@@ -33,13 +36,15 @@ class CostCurve:
 
     Attributes:
         points: as given.
-        best_tokens: the fewest padded tokens at which a token costs at most 3 % more than at its cheapest.
+        best_tokens: the fewest padded tokens at which a token costs at most 3 % more than at its cheapest, where the
+            last half of a row finds no text to fill it.
     """
 
     def __init__(self, points: Sequence[tuple[int, float]]) -> None:
         self.points = tuple(points)
         tokens, seconds = np.array(points, dtype=np.float64).T
-        per_token = seconds / tokens
+        filled = np.where(tokens > _ROW_TOKENS, tokens - _ROW_TOKENS / 2, tokens)
+        per_token = np.interp(filled, tokens, seconds) / filled
         self.best_tokens = int(tokens[per_token <= per_token.min() * _NEAR_BEST][0])
         pays = tokens <= max(self.best_tokens, points[1][0])
         slope, fixed = np.polyfit(tokens[pays], seconds[pays], 1, w=1 / seconds[pays])
@@ -65,23 +70,28 @@ class CostCurve:
         The shapes cover what callers send, so this is the warm-up too.
         """
         row_tokens = min(_ROW_TOKENS, max_length)
-        points = []
+        batches = []
         for tokens in _POINTS:
             rows = max(1, tokens // row_tokens)
-            batch = Batch.of([[pad_token_id] * min(tokens, row_tokens)] * rows, pad_token_id)
-            points.append((batch.input_ids.size, _fastest(engine, batch)))
+            batches.append(Batch.of([[pad_token_id] * min(tokens, row_tokens)] * rows, pad_token_id))
+        fastest = _fastest(engine, batches)
         engine.run(Batch.of([[pad_token_id] * max_length], pad_token_id))
-        return cls(sorted(set(points)))
+        return cls(sorted(fastest.items()))
 
 
-def _fastest(engine: Engine, batch: Batch) -> float:
-    """Return the seconds of the fastest of a few runs: others are slower only because of noise.
+def _fastest(engine: Engine, batches: Sequence[Batch]) -> dict[int, float]:
+    """Return the seconds of the fastest of a few runs by padded tokens: others are slower only because of noise.
 
-    Counted is this thread's own processor time, which neither a busy neighbour nor a CPU quota stretches.
+    Counted is this thread's own processor time, which neither a busy neighbour nor a CPU quota stretches. Sizes take
+    turns, because a moment in which the machine is slow would make those that it falls on look dear.
     """
-    seconds = []
-    for _ in range(max(2, min(8, _REPEATED_TOKENS // batch.input_ids.size))):
-        started = time.thread_time()
-        engine.run(batch)
-        seconds.append(time.thread_time() - started)
-    return min(seconds)
+    fastest: dict[int, float] = {}
+    for turn in range(_MOST_RUNS):
+        for batch in batches:
+            tokens = batch.input_ids.size
+            if turn >= max(_LEAST_RUNS, _REPEATED_TOKENS // tokens):
+                continue
+            started = time.thread_time()
+            engine.run(batch)
+            fastest[tokens] = min(time.thread_time() - started, fastest.get(tokens, math.inf))
+    return fastest

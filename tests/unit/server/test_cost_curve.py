@@ -1,6 +1,10 @@
 """The cost curve: what a run costs, at and between the sizes that were measured."""
 
+import time
+
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from server.cost_curve import CostCurve
 from server.engine import Batch
@@ -40,7 +44,8 @@ def test_nothing_is_gained_by_joining_where_a_token_costs_least_alone() -> None:
         ([(8, 1.0), (64, 1.0), (256, 1.0)], 256),
         ([(8, 8.0), (64, 64.0), (256, 256.0)], 8),
         ([(8, 4.0), (64, 8.0), (256, 48.0)], 64),
-        ([(8, 4.0), (64, 8.08), (256, 32.0)], 64),
+        ([(8, 4.0), (32, 4.5), (64, 7.2), (256, 31.0)], 64),
+        ([(8, 4.0), (32, 12.0), (64, 16.0), (256, 62.0)], 256),  # of 64 tokens only 48 are filled, at the cost of 14
     ],
 )
 def test_the_best_batch_is_the_smallest_that_is_nearly_cheapest(points: list[tuple[int, float]], best: int) -> None:
@@ -66,6 +71,22 @@ def test_measuring_warms_up_every_length_that_callers_send(max_length: int) -> N
     assert sorted(set(tokens)) == tokens
     assert all(point[1] > 0 for point in curve.points)
     assert curve.best_tokens in tokens
+
+
+def test_a_moment_in_which_the_machine_is_slow_makes_no_size_look_dear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that the engine moves: once it has run every size it is half as fast."""
+    clock_s, runs = [0.0], 0
+
+    class Slowing(EchoEngine):
+        def run(self, batch: Batch) -> NDArray[np.float32]:
+            nonlocal runs
+            runs += 1
+            clock_s[0] += (10 + batch.input_ids.size) * (1e-3 if runs <= 7 else 2e-3)
+            return super().run(batch)
+
+    monkeypatch.setattr(time, "thread_time", lambda: clock_s[0])
+    curve = CostCurve.measure(Slowing(), pad_token_id=0, max_length=32)
+    assert [seconds for _, seconds in curve.points] == pytest.approx([(10 + size) / 1e3 for size, _ in curve.points])
 
 
 def test_an_engine_that_fails_is_not_measured() -> None:
