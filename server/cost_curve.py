@@ -18,9 +18,9 @@ _ROW_TOKENS: Final = 32
 _POINTS: Final = (8, 16, 32, 64, 128, 256, 512)
 _REPEATED_TOKENS: Final = 256
 """Short runs are repeated until they make up so many tokens: they are the noisiest and cost the least."""
-_LEAST_RUNS: Final = 2
+_LEAST_RUNS: Final = 3
 _MOST_RUNS: Final = 8
-_NEAR_BEST: Final = 1.03
+_NEAR_BEST: Final = 1.02
 _LITTLE_MORE: Final = 1.25
 
 
@@ -36,7 +36,7 @@ class CostCurve:
 
     Attributes:
         points: as given.
-        best_tokens: the fewest padded tokens at which a token costs at most 3 % more than at its cheapest, where the
+        best_tokens: the fewest padded tokens at which a token costs at most 2 % more than at its cheapest, where the
             last half of a row finds no text to fill it.
     """
 
@@ -83,13 +83,15 @@ def _fastest(engine: Engine, batches: Sequence[Batch]) -> dict[int, float]:
     """Return the seconds of the fastest of a few runs by padded tokens: others are slower only because of noise.
 
     Counted is this thread's own processor time, which neither a busy neighbour nor a CPU quota stretches. Sizes take
-    turns, because a moment in which the machine is slow would make those that it falls on look dear.
+    turns from the first to the last, because a moment in which the machine is slow or fast would make those that it
+    falls on look dear or cheap.
     """
     fastest: dict[int, float] = {}
     for turn in range(_MOST_RUNS):
         for batch in batches:
             tokens = batch.input_ids.size
-            if turn >= max(_LEAST_RUNS, _REPEATED_TOKENS // tokens):
+            runs = min(_MOST_RUNS, max(_LEAST_RUNS, _REPEATED_TOKENS // tokens))
+            if turn * runs % _MOST_RUNS >= runs:
                 continue
             started = time.thread_time()
             engine.run(batch)
