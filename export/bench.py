@@ -17,7 +17,7 @@ from export.convert import one_thread, torch_logits
 from export.memory import peak_bytes
 from export.progress import Progress
 from export.samples import Samples
-from export.select import Gates, Measured, failures, in_order
+from export.select import Gates, Measured, best, failures
 from export.session import Session
 from export.variants import FP32, PYTORCH
 
@@ -46,7 +46,7 @@ class Bench:
         }
         runs[PYTORCH] = partial(torch_logits, model)
         max_length = self._checkpoint.max_length
-        with one_thread(), self._progress.step("latency, in turns", latency.steps(len(self._rows), max_length)) as tick:
+        with one_thread(), self._progress.step("latency, in turns", latency.steps(self._rows, max_length)) as tick:
             return latency.measure(runs, self._rows, max_length=max_length, pad_token_id=self._pad, tick=tick)
 
     def screen(self, built: Sequence[Built], times: dict[str, latency.Latency]) -> list[Measured]:
@@ -60,9 +60,9 @@ class Bench:
             return [self._measure(row, times[row.variant.name], part, tick) for row in built]
 
     def prove(self, rows: Sequence[Measured]) -> tuple[list[Measured], Measured | None]:
-        """Prove candidates on all texts, the fastest first, until one passes; return all rows and the choice."""
+        """Prove candidates on all texts, the best of those left each time, until one passes; return all rows and it."""
         listed = {row.name: row for row in rows}
-        for row in in_order(rows):
+        while (row := best(listed.values())) is not None:
             proved = listed[row.name] = self._prove(replace(row, proved=True))
             if not proved.failures:
                 return list(listed.values()), proved

@@ -6,6 +6,7 @@ the machine's caches is ours. So all variants take turns at each text, and what 
 faster or slower than the middle one at the same text in the same moment.
 """
 
+import math
 import os
 import random
 import time
@@ -43,14 +44,15 @@ class Latency:
         sentences_ms: mean over the texts of at most ``SENTENCE_TOKENS``; None where there are none.
         reviews_ms: mean over the longer ones; None where there are none.
         mix_ms: mean over the real mix of lengths.
-        together_ms: in a micro-batch of eight sentences of neighbouring lengths, as a busy server forms them.
+        together_ms: in a micro-batch of eight sentences of neighbouring lengths, as a busy server forms them; None
+            where there are none.
     """
 
     by_length_ms: dict[int, float]
     sentences_ms: float | None
     reviews_ms: float | None
     mix_ms: float
-    together_ms: float
+    together_ms: float | None
 
 
 def measure(
@@ -65,20 +67,20 @@ def measure(
     mix = _spread(rows, _MIX_TEXTS)
     longest = max(rows, key=len)
     fixed = [_of_length(longest, tokens) for tokens in LENGTHS_TOKENS if tokens <= max_length]
+    batches = [pad([row], pad_token_id) for row in [*fixed, *mix]]
     together = _neighbours(rows)
-    batches = [pad(texts, pad_token_id) for texts in (together, *([row] for row in [*fixed, *mix]))]
+    if together:
+        batches.append(pad(together, pad_token_id))
     with _one_core():
         times_ms = _alternate(runs, batches, tick)
     lengths = np.array([len(row) for row in mix])
-    return {
-        name: _summary(values, first / len(together), [len(row) for row in fixed], lengths)
-        for name, (first, *values) in times_ms.items()
-    }
+    return {name: _summary(values, [len(row) for row in fixed], lengths) for name, values in times_ms.items()}
 
 
-def steps(texts: int, max_length: int) -> int:
+def steps(rows: Sequence[Ids], max_length: int) -> int:
     """Return how often ``measure`` ticks."""
-    return _ROUNDS * (1 + min(_MIX_TEXTS, texts) + sum(tokens <= max_length for tokens in LENGTHS_TOKENS))
+    fixed = sum(tokens <= max_length for tokens in LENGTHS_TOKENS)
+    return _ROUNDS * (fixed + min(_MIX_TEXTS, len(rows)) + bool(_neighbours(rows)))
 
 
 def _alternate(runs: Mapping[str, Run], batches: Sequence[Batch], tick: Callable[[], None]) -> dict[str, list[float]]:
@@ -118,15 +120,16 @@ def _time_ms(run: Run, batch: Batch) -> float:
     return float(np.median(times))
 
 
-def _summary(times_ms: list[float], together_ms: float, fixed: list[int], lengths: NDArray[np.int64]) -> Latency:
-    mix = np.array(times_ms[len(fixed) :])
+def _summary(times_ms: list[float], fixed: list[int], lengths: NDArray[np.int64]) -> Latency:
+    end = len(fixed) + len(lengths)
+    mix = np.array(times_ms[len(fixed) : end])
     short, long = mix[lengths <= SENTENCE_TOKENS], mix[lengths > SENTENCE_TOKENS]
     return Latency(
         by_length_ms=dict(zip(fixed, times_ms, strict=False)),
         sentences_ms=float(short.mean()) if len(short) else None,
         reviews_ms=float(long.mean()) if len(long) else None,
         mix_ms=float(mix.mean()),
-        together_ms=together_ms,
+        together_ms=times_ms[end] / _TOGETHER_TEXTS if times_ms[end:] else None,
     )
 
 
@@ -138,11 +141,12 @@ def _spread(rows: Sequence[Ids], count: int) -> list[Ids]:
 
 
 def _neighbours(rows: Sequence[Ids]) -> list[Ids]:
-    """Return the middle half, by length, of as many sentences as fill two micro-batches; texts if there are none."""
-    sentences = [row for row in rows if len(row) <= SENTENCE_TOKENS] or rows
-    waiting = _spread(sentences, 2 * _TOGETHER_TEXTS)
-    first = (len(waiting) - _TOGETHER_TEXTS) // 2
-    return waiting[max(0, first) :][:_TOGETHER_TEXTS]
+    """Return eight sentences: the middle half, by length, of as many as fill two micro-batches; again where too few."""
+    sentences = [row for row in rows if len(row) <= SENTENCE_TOKENS]
+    if not sentences:
+        return []
+    waiting = _spread(sentences * math.ceil(2 * _TOGETHER_TEXTS / len(sentences)), 2 * _TOGETHER_TEXTS)
+    return waiting[_TOGETHER_TEXTS // 2 :][:_TOGETHER_TEXTS]
 
 
 def _of_length(row: Ids, tokens: int) -> Ids:

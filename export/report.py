@@ -19,7 +19,7 @@ _COLUMNS: Final[tuple[tuple[str, Callable[[Measured], str]], ...]] = (
     ("mix ms", lambda row: f"{row.latency.mix_ms:.2f}"),
     ("sentence", lambda row: _ms(row.latency.sentences_ms)),
     ("review", lambda row: _ms(row.latency.reviews_ms)),
-    ("in eights", lambda row: f"{row.latency.together_ms:.2f}"),
+    ("in eights", lambda row: _ms(row.latency.together_ms)),
     ("texts", lambda row: f"{row.quality.n:,}"),
     ("accuracy", lambda row: f"{row.quality.accuracy:.2%}"),
     ("over fp32", lambda row: f"{100 * row.accuracy_gain:+.2f}"),

@@ -34,7 +34,8 @@ def average(directories: Sequence[Path], output: Path, command: str) -> None:
     refuse_finished(output)
     classifiers = [load_checkpoint(directory) for directory in directories]
     rows = [derived.held_out_of(directory) for directory in directories]
-    _check_fit(directories, classifiers)
+    recipes = [derived.recipe_of(directory) for directory in directories]
+    _check_fit(directories, [_form(*pair) for pair in zip(classifiers, recipes, strict=True)])
     for directory, held_out in zip(directories, rows, strict=True):
         if held_out != rows[0]:
             raise ModelError(
@@ -46,7 +47,6 @@ def average(directories: Sequence[Path], output: Path, command: str) -> None:
     for name, weights in mean.model.state_dict().items():
         if weights.is_floating_point():
             weights.add_(sum(state[name] for state in states)).div_(len(classifiers))
-    recipes = [derived.recipe_of(directory) for directory in directories]
     made_of = ", ".join(f"{recipe['name']} of {recipe['started_at']}" for recipe in recipes)
     derived.write(
         output,
@@ -59,17 +59,30 @@ def average(directories: Sequence[Path], output: Path, command: str) -> None:
     )
 
 
-def _check_fit(directories: Sequence[Path], classifiers: Sequence[Classifier]) -> None:
-    first = _form(classifiers[0])
-    for directory, classifier in zip(directories, classifiers, strict=True):
-        for what, value in _form(classifier).items():
-            if value != first[what]:
+def _check_fit(directories: Sequence[Path], forms: Sequence[dict[str, Any]]) -> None:
+    for directory, form in zip(directories, forms, strict=True):
+        for what, value in form.items():
+            if value != forms[0][what]:
                 raise ModelError(f"{directory} and {directories[0]} have different {what} and can not be averaged")
 
 
-def _form(classifier: Classifier) -> dict[str, Any]:
+def _form(classifier: Classifier, recipe: dict[str, Any]) -> dict[str, Any]:
     shapes = {name: tuple(weights.shape) for name, weights in classifier.model.state_dict().items()}
-    return {"labels": classifier.labels, "weights": shapes, "truncation": classifier.truncation}
+    return {
+        "labels": classifier.labels,
+        "weights": shapes,
+        "truncation": classifier.truncation,
+        "heads and channels left": _prunings(recipe),
+    }
+
+
+def _prunings(recipe: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return when and how a checkpoint and its bases were pruned: the same parts are left if these are the same."""
+    found = []
+    while recipe:
+        found += [(recipe["started_at"], recipe["command"])] * ("pruned_to" in recipe)
+        recipe = recipe.get("base_recipe")
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,12 +8,24 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from training import evaluate, record
 from training.data import Example
 from training.evaluate import Classifier
 from training.model import ModelError, load_tokenizer
+
+_KEPT: Final = (
+    "schema_version",
+    "name",
+    "labels",
+    "max_length",
+    "truncation",
+    "head_tokens",
+    "seed",
+    "hyper_parameters",
+)
+"""What a recipe says of every checkpoint that is made from its own."""
 
 
 def held_out_of(directory: Path) -> list[Example]:
@@ -51,12 +63,13 @@ def write(output: Path, classifier: Classifier, made_from: Path, held_out: Seque
     evaluate.write_json(output / record.METRICS, {"schema_version": 1, "evaluations": measured, "history": []})
     earlier = recipe_of(made_from)
     document = {
-        **earlier,
+        **{name: earlier[name] for name in _KEPT if name in earlier},
         **record.first_state(),
         "base_recipe": earlier,
         "data": [],
         "steps": 0,
         "duration_s": 0,
+        **record.surroundings(),
         **recipe,
     }
     evaluate.write_json(output / record.RECIPE, document)  # last: it makes a checkpoint finished

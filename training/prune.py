@@ -75,8 +75,11 @@ def prune(classifier: Classifier, examples: Sequence[Example], heads: int, chann
         channels: to keep per layer, likewise.
 
     Raises:
+        DataError: if there are no texts to decide by.
         ModelError: if there are fewer, or the architecture is not known.
     """
+    if not examples:
+        raise DataError("no labelled text is left to decide by: all of --data are held out from the checkpoint")
     model = classifier.model
     form = form_of(model)
     layers = list(model.base_model.get_submodule(form.layers))
@@ -165,14 +168,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         classifier = load_checkpoint(options.checkpoint)
         held_out = derived.held_out_of(options.checkpoint)
         known = {example.text for example in held_out}
-        read = [row for source in options.data for row in read_examples(parse_source(source), classifier.labels)]
-        learnt = [example for example in read if example.text not in known]
-        prune(classifier, spread(learnt, options.limit), options.heads, options.channels)
+        sources = [read_examples(parse_source(source), classifier.labels) for source in options.data]
+        learnt = [[example for example in rows if example.text not in known] for rows in sources]
+        judging = [row for rows in learnt for row in (spread(rows, options.limit) if options.limit else rows)]
+        prune(classifier, judging, options.heads, options.channels)
         earlier = derived.recipe_of(options.checkpoint)
         name = f"{earlier['name']} of {earlier['started_at']}"
         base = f"{name}, pruned to {_counted(options)} per layer"
         command = shlex.join(["python", "-m", "training.prune", *given])
-        derived.write(options.output, classifier, options.checkpoint, held_out, base_model=base, command=command)
+        kept = {"heads": options.heads, "channels": options.channels}
+        derived.write(
+            options.output, classifier, options.checkpoint, held_out, base_model=base, command=command, pruned_to=kept
+        )
     except (DataError, ModelError, OutputError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -200,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--heads", type=int, required=True, help="attention heads to keep per layer")
     parser.add_argument("--channels", type=int, required=True, help="feed-forward channels to keep per layer")
-    parser.add_argument("--limit", type=int, default=2000, help="texts at most, spread evenly over the sources")
+    parser.add_argument("--limit", type=int, default=2000, help="rows of each source at most, spread evenly; 0: all")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves it to torch")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint directory; must not exist")
     return parser

@@ -67,6 +67,13 @@ def recipe(plan: Plan, corpus: Corpus, state: dict[str, Any], **outcome: Any) ->
         "source_commit": state["source_commit"],
         "started_at": state["started_at"],
         **outcome,
+        **surroundings(),
+    }
+
+
+def surroundings() -> dict[str, Any]:
+    """Return what computed, and the versions that a result depends on."""
+    return {
         "hardware": hardware(),
         "versions": {
             "python": platform.python_version(),

@@ -2,12 +2,8 @@
 
 ``MultiHeadAttention`` computes block by block within the L2 cache ("flash attention") only where it is given no mask.
 So the mask moves into the products: every head's queries get a channel that is always 1, its keys one that is 0 for a
-token and below zero for padding, which takes 50 off its score. The products give both channels away for nothing, as a
-column of zeros and a bias.
-
-A weight of e^-50 is below what a sum of floats can show, so that answers are to the last bit those of a weight of 0. It
-is not made smaller, because the exponential of less than -87 is no normal float: processors of Intel take many times as
-long to compute with such numbers, and the runtime's exponential meets them even where it gives 0 in the end.
+token and far below zero for padding, whose weight the softmax then rounds to exactly 0. The products give both channels
+away for nothing, as a column of zeros and a bias.
 
 The blocks hold as many rows as queries and values have channels in a head. A block of one row would be multiplied by
 another kernel that rounds differently, so that a text whose length leaves such a block would answer differently alone
@@ -25,10 +21,11 @@ from export.graph import MICROSOFT, Graph
 
 PENALTY: Final = "mask_keys/penalty"
 """What is added to keys: zero but for padding."""
+CHANNELS: Final = "mask_keys/channels"
+"""What padding loses of each channel of the keys, (heads x (size + 1),) float32."""
 SINGLE_ROW: Final = "mask_keys/alone"
 """Whether a text of the batch's length leaves a block of one row, (1,) bool."""
-_MASKED_SCORE: Final = -50.0
-"""What padding's scores lose."""
+_FAR_BELOW = -1e6
 _IDS, _MASK = "input_ids", "attention_mask"
 _FLOAT, _INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
@@ -51,17 +48,19 @@ def mask_keys(graph: Graph) -> bool:
     found = [(node, parts) for node in graph.of_type("MultiHeadAttention") if (parts := _projections(graph, node))]
     if not found or not {_IDS, _MASK} <= set(graph.inputs):
         return False
-    forms = {_form(graph, node, parts) for node, parts in found}
-    if len(forms) != 1:
+    heads = {_heads(graph, node, parts) for node, parts in found}
+    if len(heads) != 1:
         return False
-    ((count, size, scale),) = forms
-    penalty = _penalty(graph, count, size, _MASKED_SCORE / scale)
+    ((count, size),) = heads
+    penalty = _penalty(graph, count, size)
     for node, (query, key) in found:
         _widen(graph, query, count, extra=1.0)
         masked = graph.add("Add", [_widen(graph, key, count, extra=0.0), penalty], f"{key.addition.output[0]}/masked")
+        attributes = graph.attributes(node)
+        scale = attributes.get("scale", 1 / np.sqrt(size))
         graph.remove([node])
         inputs = [query.addition.output[0], masked, node.input[2]]
-        graph.add("MultiHeadAttention", inputs, node.output[0], domain=MICROSOFT, num_heads=count, scale=scale)
+        graph.add("MultiHeadAttention", inputs, node.output[0], domain=MICROSOFT, num_heads=count, scale=float(scale))
     _pad_single_rows(graph, 2 * size + 1)
     return True
 
@@ -90,12 +89,10 @@ def _projection(graph: Graph, name: str) -> _Projection | None:
     return None
 
 
-def _form(graph: Graph, node: onnx.NodeProto, parts: tuple[_Projection, _Projection]) -> tuple[int, int, float]:
-    """Return how many heads an attention has, channels in each, and what it multiplies scores by."""
-    attributes = graph.attributes(node)
-    count = int(attributes["num_heads"])  # type: ignore[arg-type]
-    size = len(parts[0].bias) // count
-    return count, size, float(attributes.get("scale", 1 / np.sqrt(size)))
+def _heads(graph: Graph, node: onnx.NodeProto, parts: tuple[_Projection, _Projection]) -> tuple[int, int]:
+    """Return how many heads there are, and channels in each."""
+    count = int(graph.attributes(node)["num_heads"])  # type: ignore[arg-type]
+    return count, len(parts[0].bias) // count
 
 
 def _widen(graph: Graph, part: _Projection, heads: int, *, extra: float) -> str:
@@ -111,13 +108,13 @@ def _widen(graph: Graph, part: _Projection, heads: int, *, extra: float) -> str:
     return graph.add("Add", [product, shift], name)
 
 
-def _penalty(graph: Graph, heads: int, size: int, value: float) -> str:
+def _penalty(graph: Graph, heads: int, size: int) -> str:
     """Return what is added to keys: (batch, tokens, heads x (size + 1)), zero but for padding's extra channels."""
     channels = np.zeros((heads, size + 1), np.float32)
-    channels[:, -1] = -value
+    channels[:, -1] = -_FAR_BELOW
     one = graph.add_constant("mask_keys/one", np.array(1, np.float32))
     last = graph.add_constant("mask_keys/last", np.array([-1], np.int64))
-    per_head = graph.add_constant("mask_keys/channels", channels.ravel())
+    per_head = graph.add_constant(CHANNELS, channels.ravel())
     flags = graph.add("Cast", [_MASK], "mask_keys/flags", to=_FLOAT)
     padding = graph.add("Sub", [flags, one], "mask_keys/padding")
     column = graph.add("Unsqueeze", [padding, last], "mask_keys/column")

@@ -8,6 +8,11 @@ where they are quantized, which is a quarter of the bytes of floats.
 A text alone and texts of one length have no padding: for them keys get no mask. Which of the two ways a batch takes is
 decided at run time, and a text's answer is the same to the last bit on both. Every text must have a token, and padding
 behind its tokens alone: what stands before them would be taken for the text before.
+
+Padding repeats the last token of its text, so that no score of it is above those of tokens, and to take 50 off is
+enough: a weight of e^-50 is below what a sum of floats can show. ``mask_keys`` can not know what stands there and takes
+a million off. That makes exponentials of less than -87, which are no normal floats: processors of Intel leave their
+fast path for each, even where the runtime's exponential gives 0 in the end.
 """
 
 from typing import Final
@@ -17,13 +22,16 @@ import onnx
 
 from export.graph import Graph
 from export.rewrites.first_token import TOKENWISE, selected_token
-from export.rewrites.mask import PENALTY, SINGLE_ROW, padded
+from export.rewrites.mask import CHANNELS, PENALTY, SINGLE_ROW, padded
 
 _MASK: Final = "attention_mask"
 _PLACES: Final = "skip_padding/places_of_tokens"
 _TOKENS: Final = "skip_padding/tokens_of_places"
 _FIRST_TOKENS: Final = "skip_padding/first_tokens"
 _FIRST_TOKENS_ROW: Final = "skip_padding/first_tokens_row"
+_LESS_CHANNELS: Final = "skip_padding/channels"
+_MASKED_SCORE: Final = 50.0
+"""What padding's scores lose."""
 _PRODUCTS: Final = {"MatMul", "MatMulIntegerToFloat"}
 _TOKENWISE: Final = TOKENWISE | {"MatMulIntegerToFloat", "QuantizeLinear"}
 
@@ -81,6 +89,7 @@ class _Ragged:
         if embedded is None:
             return False
         self._add_indices()
+        self._take_less_off()
         self._gather(embedded)
         for node in nodes:
             if node.op_type == "MultiHeadAttention":
@@ -126,6 +135,14 @@ class _Ragged:
         graph.add("Reshape", [tokens, shape], _TOKENS)
         graph.add("Slice", [_TOKENS, first, second, second], _FIRST_TOKENS)
         graph.add("Reshape", [_FIRST_TOKENS, row], _FIRST_TOKENS_ROW)
+
+    def _take_less_off(self) -> None:
+        """Let padding lose what its scores need, not more."""
+        channels = self._graph.constant(CHANNELS)
+        masked = [node for node in self._graph.of_type("MultiHeadAttention") if "scale" in self._graph.attributes(node)]
+        scale = min(float(self._graph.attributes(node)["scale"]) for node in masked)  # type: ignore[arg-type]
+        less = np.where(channels == 0, 0, _MASKED_SCORE / scale).astype(np.float32)
+        self._graph.redirect(CHANNELS, self._graph.add_constant(_LESS_CHANNELS, less))
 
     def _gather(self, tensor: str) -> None:
         """Let what reads a tensor of places read one of tokens."""

@@ -43,6 +43,7 @@ def build_checkpoint(
     architecture: Architecture = "bert",
     labels: Sequence[str] = ("negative", "positive"),
     hidden: int = 16,
+    heads: int = 2,
     layers: int = 2,
     seed: int = 0,
 ) -> Path:
@@ -52,7 +53,8 @@ def build_checkpoint(
         directory: made if it is missing.
         architecture: family of the model; BERT and DistilBERT get WordPiece, RoBERTa byte-level tokens.
         labels: label names in order.
-        hidden: width, a multiple of 2 (there are two attention heads).
+        hidden: width, a multiple of ``heads``.
+        heads: of attention, per layer.
         layers: transformer layers.
         seed: of the weights and of the synthetic validation rows.
     """
@@ -61,7 +63,7 @@ def build_checkpoint(
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(architecture)
     torch.manual_seed(seed)
-    model = _model(architecture, list(labels), hidden, layers, tokenizer)
+    model = _model(architecture, list(labels), tokenizer, hidden=hidden, heads=heads, layers=layers)
     model.eval()
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
@@ -128,7 +130,9 @@ def _byte_level() -> tuple[Any, dict[str, str]]:
     return raw, {**dict(zip(names, special, strict=True)), "cls_token": "<s>", "sep_token": "</s>"}
 
 
-def _model(architecture: Architecture, labels: list[str], hidden: int, layers: int, tokenizer: Any) -> Any:
+def _model(
+    architecture: Architecture, labels: list[str], tokenizer: Any, *, hidden: int, heads: int, layers: int
+) -> Any:
     import transformers  # noqa: PLC0415 - as torch above
 
     shared = {
@@ -142,7 +146,7 @@ def _model(architecture: Architecture, labels: list[str], hidden: int, layers: i
             dim=hidden,
             hidden_dim=2 * hidden,
             n_layers=layers,
-            n_heads=2,
+            n_heads=heads,
             max_position_embeddings=MAX_LENGTH,
             **shared,
         )
@@ -151,7 +155,7 @@ def _model(architecture: Architecture, labels: list[str], hidden: int, layers: i
         "hidden_size": hidden,
         "intermediate_size": 2 * hidden,
         "num_hidden_layers": layers,
-        "num_attention_heads": 2,
+        "num_attention_heads": heads,
     }
     if architecture == "roberta":  # its positions start behind the padding id
         positions = MAX_LENGTH + tokenizer.pad_token_id + 1

@@ -13,6 +13,7 @@ import torch
 
 from tests.support.checkpoints import Architecture, build_checkpoint, synthetic_rows
 from training.__main__ import main as train
+from training.average import main as average
 from training.data import Example
 from training.evaluate import load_checkpoint, predict
 from training.prune import form_of, prune
@@ -27,20 +28,24 @@ EXAMPLES = [Example(text, label, "synthetic") for text, label in synthetic_rows(
 @pytest.mark.parametrize("architecture", get_args(Architecture))
 def test_what_does_nothing_is_what_goes(architecture: Architecture, tmp_path: Path) -> None:
     """Heads and channels whose output nobody reads are left out, and no answer changes."""
-    classifier = load_checkpoint(build_checkpoint(tmp_path / "whole", architecture=architecture), "fp32")
+    classifier = load_checkpoint(build_checkpoint(tmp_path / "whole", architecture=architecture, heads=4), "fp32")
     form = form_of(classifier.model)
     layers = list(classifier.model.base_model.get_submodule(form.layers))
     with torch.no_grad():
         for index, layer in enumerate(layers):
-            idle = index % 2  # another head in every layer
-            layer.get_submodule(form.attended).weight[:, 8 * idle : 8 * idle + 8] = 0
+            for idle in (index, index + 2):  # others in every layer
+                layer.get_submodule(form.attended).weight[:, 4 * idle : 4 * idle + 4] = 0
             layer.get_submodule(form.narrowed).weight[:, 5:17] = 0
     before = predict(classifier, EXAMPLES)
-    prune(classifier, EXAMPLES, heads=1, channels=20)
-    assert np.abs(predict(classifier, EXAMPLES) - before).max() < 1e-6
-    for layer in layers:
-        assert layer.get_submodule(form.attended).in_features == 8
-        assert layer.get_submodule(form.widened).out_features == layer.get_submodule(form.narrowed).in_features == 20
+    for heads, channels in ((3, 26), (2, 20)):  # the second time, places of heads are not their numbers any more
+        prune(classifier, EXAMPLES, heads, channels)
+        classifier.model.save_pretrained(tmp_path / "whole")
+        classifier = load_checkpoint(tmp_path / "whole", "fp32")
+        assert np.abs(predict(classifier, EXAMPLES) - before).max() < 1e-6
+        for layer in classifier.model.base_model.get_submodule(form.layers):
+            assert layer.get_submodule(form.attended).in_features == 4 * heads
+            narrowed = layer.get_submodule(form.narrowed).in_features
+            assert layer.get_submodule(form.widened).out_features == narrowed == channels
 
 
 def test_pruned_checkpoint_is_one_to_go_on_from(arguments: list[str], rows: Path, tmp_path: Path) -> None:
@@ -58,10 +63,19 @@ def test_pruned_checkpoint_is_one_to_go_on_from(arguments: list[str], rows: Path
     assert model.bert.encoder.layer[1].attention.self.query.out_features == 8
     assert model.config.intermediate_size == 20
     assert json.loads((second / "metrics.json").read_text())["evaluations"][0]["accuracy"] > 0.9
-    again = ["--heads", "1", "--channels", "12", "--threads", "1"]
-    third = tmp_path / "third"
-    assert prune_command([str(second), "--data", f"{rows},name=synthetic", *again, "--output", str(third)]) == 0
-    assert load_checkpoint(third).model.config.intermediate_size == 12
+
+
+def test_checkpoints_that_were_pruned_apart_have_no_mean(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their matrices are of one size, but of other heads and channels."""
+    whole = build_checkpoint(tmp_path / "whole")
+    wanted = ["--data", f"{rows},name=synthetic", "--heads", "1", "--channels", "20", "--threads", "1"]
+    for name in ("one", "other"):
+        assert prune_command([str(whole), *wanted, "--output", str(tmp_path / name)]) == 0
+    pair = [str(tmp_path / "one"), str(tmp_path / "other")]
+    assert average([*pair, "--output", str(tmp_path / "mean")]) == 1
+    assert "have different heads and channels left and can not be averaged" in capsys.readouterr().err
 
 
 def test_unfit_wishes_are_one_line(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,6 +94,9 @@ def test_unfit_wishes_are_one_line(rows: Path, tmp_path: Path, capsys: pytest.Ca
         found = capsys.readouterr().err
         assert message in found
         assert found.count("\n") == 1
+    wanted = ["--heads", "1", "--channels", "20", "--output", str(small)]
+    assert prune_command([str(whole), "--data", f"{whole / 'validation.parquet'},name=own", *wanted]) == 1
+    assert "all of --data are held out from the checkpoint" in capsys.readouterr().err
     wanted = ["--heads", "1", "--channels", "20", "--output", str(whole)]
     assert prune_command([str(whole), "--data", f"{rows},name=synthetic", *wanted]) == 1
     assert "exists and is not overwritten" in capsys.readouterr().err

@@ -50,6 +50,7 @@ def test_every_run_has_its_own_time_at_every_text(monkeypatch: pytest.MonkeyPatc
     assert found["one"].sentences_ms == pytest.approx(15)
     assert found["other"].sentences_ms == pytest.approx(45)
     assert found["other"].reviews_ms == pytest.approx(300)
-    assert found["one"].together_ms == pytest.approx(20)  # both sentences, the shorter one padded
+    assert found["one"].together_ms == pytest.approx(20)  # four of either sentence, the shorter ones padded
     assert found["one"].by_length_ms == pytest.approx({16: 16, 64: 64, 128: 128})
-    assert steps(len(rows), 128) == ticks
+    assert steps(rows, 128) == ticks
+    assert measure({"one": costing(1)}, rows[2:], max_length=128, pad_token_id=0)["one"].together_ms is None

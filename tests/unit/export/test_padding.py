@@ -137,3 +137,20 @@ def test_an_operator_that_mixes_tokens_stops_it(tiny_graphs: dict[str, TinyGraph
     graph = Graph(onnx.load_from_string(before))
     assert not skip_padding(graph)
     assert graph.finish().SerializeToString() == before
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_weight_of_padding_is_a_normal_float(
+    tiny_graphs: dict[str, TinyGraph], tmp_path: Path, architecture: str
+) -> None:
+    """Too small to change a sum of weights up to 1, not so small that processors leave their fast path for it."""
+    graph = _without_padding(_quantized(tiny_graphs[architecture], tmp_path))
+    channels = graph.constant("skip_padding/channels")
+    assert channels is not None
+    (branches,) = graph.of_type("If")
+    nodes = [node for branch in branches.attribute for node in branch.g.node if node.op_type == "MultiHeadAttention"]
+    scales = [attribute.f for node in nodes for attribute in node.attribute if attribute.name == "scale"]
+    assert scales
+    for scale in scales:
+        weight = np.exp(-np.float32(channels.max() * scale))
+        assert np.finfo(np.float32).tiny * 1e9 < weight < np.finfo(np.float32).eps * 1e-9

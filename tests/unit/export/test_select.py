@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ pytest.importorskip("onnx")
 from export.build import Built
 from export.latency import Latency
 from export.measure import Quality
-from export.select import Gates, Measured, failures, in_order
+from export.select import Gates, Measured, best, failures
 from export.variants import Variant
 
 pytestmark = pytest.mark.development
@@ -21,7 +22,7 @@ def _row(
     name: str = "row",
     *,
     mix_ms: float = 10.0,
-    together_ms: float = 1.0,
+    together_ms: float | None = 1.0,
     reference: bool = False,
     **changes: float,
 ) -> Measured:
@@ -35,6 +36,10 @@ def _row(
         peak_bytes=0,
         proved=True,
     )
+
+
+def _candidate(name: str = "row", **figures: Any) -> Measured:
+    return replace(_row(name, **figures), proved=False)
 
 
 def test_a_candidate_like_fp32_passes() -> None:
@@ -77,29 +82,53 @@ def test_a_figure_that_is_not_a_number_fails() -> None:
     assert failures(_row(largest_change=float("nan")), _FP32, Gates())
 
 
+def _order(*rows: Measured) -> list[str]:
+    """Return the names in the order in which they are proved if each fails."""
+    left, names = {row.name: row for row in rows}, []
+    while (row := best(left.values())) is not None:
+        names.append(row.name)
+        left[row.name] = replace(row, proved=True, failures=("it is wrong",))
+    return names
+
+
 def test_the_fastest_is_proved_first_and_noise_is_no_reason() -> None:
     """Within a few percent the one closest to fp32 comes first; references and failures do not come at all."""
-    rows = [
-        _row("slow", mix_ms=20, mean_change=0.0),
-        _row("fastest", mix_ms=10.0, mean_change=0.02),
-        _row("closer", mix_ms=10.2, mean_change=0.01),
-        _row("usual", mix_ms=5, reference=True),
-        replace(_row("failed", mix_ms=4), failures=("it is wrong",)),
-    ]
-    assert [row.name for row in in_order(rows)] == ["closer", "fastest", "slow"]
+    assert _order(
+        _candidate("slow", mix_ms=20, mean_change=0.0),
+        _candidate("fastest", mix_ms=10.0, mean_change=0.02),
+        _candidate("closer", mix_ms=10.2, mean_change=0.01),
+        _candidate("usual", mix_ms=5, reference=True),
+        replace(_candidate("failed", mix_ms=4), failures=("it is wrong",)),
+    ) == ["closer", "fastest", "slow"]
 
 
 def test_among_the_fastest_one_that_is_slow_in_micro_batches_waits() -> None:
     """A busy server runs texts together: what a text alone can not tell apart, eight can."""
-    rows = [
-        _row("fastest", mix_ms=10.0, together_ms=1.30, mean_change=0.01),
-        _row("batches", mix_ms=10.2, together_ms=1.01, mean_change=0.03),
-        _row("closer", mix_ms=10.1, together_ms=1.0, mean_change=0.02),
-        _row("slow", mix_ms=12.0, together_ms=0.9, mean_change=0.0),
-    ]
-    assert [row.name for row in in_order(rows)] == ["closer", "batches", "fastest", "slow"]
+    assert _order(
+        _candidate("fastest", mix_ms=10.0, together_ms=1.30, mean_change=0.01),
+        _candidate("batches", mix_ms=10.2, together_ms=1.05, mean_change=0.03),
+        _candidate("closer", mix_ms=10.1, together_ms=1.0, mean_change=0.02),
+        _candidate("slow", mix_ms=12.0, together_ms=0.9, mean_change=0.0),
+    ) == ["closer", "batches", "fastest", "slow"]
 
 
-def test_nothing_passes_is_an_empty_order() -> None:
+def test_when_one_fails_those_left_are_compared_anew() -> None:
+    """What is within the noise of the second fastest counts once the fastest is out, though it was not before."""
+    assert _order(
+        _candidate("fastest", mix_ms=10.0),
+        _candidate("second", mix_ms=10.4, together_ms=1.30),
+        _candidate("third", mix_ms=10.5, together_ms=1.0),
+    ) == ["fastest", "third", "second"]
+
+
+def test_texts_that_are_all_long_have_no_micro_batches_to_go_by() -> None:
+    """Then the noise of a timing is decided by closeness to fp32 alone."""
+    assert _order(
+        _candidate("fastest", together_ms=None, mean_change=0.02),
+        _candidate("closer", together_ms=None, mean_change=0.01),
+    ) == ["closer", "fastest"]
+
+
+def test_nothing_passes_is_no_choice() -> None:
     """Without a candidate there is nothing to prove."""
-    assert in_order([_row(reference=True)]) == []
+    assert best([_candidate(reference=True)]) is None

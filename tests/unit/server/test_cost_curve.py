@@ -53,6 +53,18 @@ def test_the_best_batch_is_the_smallest_that_is_nearly_cheapest(points: list[tup
     assert best == CostCurve(points).best_tokens
 
 
+def test_what_a_run_costs_beside_the_engine_asks_for_larger_batches() -> None:
+    """An engine whose tokens cost the same in any batch is given no single ones: every run has its price."""
+    points = [(size, size * 35e-6) for size in (8, 16, 32, 64, 128, 256, 512)]
+    assert CostCurve(points).best_tokens == 256
+
+
+def test_rows_of_short_models_leave_less_unfilled() -> None:
+    """Half of a row of eight tokens is four."""
+    points = [(8, 1.0), (16, 1.3), (32, 2.0), (64, 3.9), (128, 8.0)]
+    assert (CostCurve(points).best_tokens, CostCurve(points, row_tokens=8).best_tokens) == (32, 64)
+
+
 @pytest.mark.parametrize(("seconds", "best"), [(1e9, 256), (30.0, 256), (29.9, 64), (7.9, 256), (0.1, 256)])
 def test_a_batch_holds_nobody_up_for_longer_than_allowed_if_it_need_not(seconds: float, best: int) -> None:
     """Smaller where that costs a quarter more at most; an engine that needs large batches gets them, on a thread."""
