@@ -11,8 +11,11 @@ compare an artifact of another shape. The files are made once, in the way of opt
 """
 
 import hashlib
+import logging
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,12 +49,23 @@ def make_reference(tokenizer: Path, max_length: int, checkpoint: Path | None = N
     partial = directory.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the tracer, about constants that are constant
+    with _quiet():
         _write_model(partial, tokenizer, max_length, checkpoint)
         _export(partial)
         _quantize(partial)
     return partial.rename(directory)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back warnings: the tracer's of constants that are constant, the fusions' of heads that were left out."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _key(tokenizer: Path, max_length: int, checkpoint: Path | None) -> str:
