@@ -108,9 +108,9 @@ def best(rows: Iterable[Measured]) -> Measured | None:
     if not passing:
         return None
     near = [row for row in passing if row.latency.mix_ms <= passing[0].latency.mix_ms * _SAME_SPEED]
-    quickest = min((row.latency.together_ms for row in near if row.latency.together_ms), default=0.0)
-    slow = [(row.latency.together_ms or 0.0) > quickest * _SAME_TOGETHER for row in near]
-    return min(zip(slow, near, strict=True), key=lambda pair: (pair[0], pair[1].quality.mean_change))[1]
+    together = {row.name: row.latency.together_ms or 0.0 for row in near}
+    limit = min(together.values()) * _SAME_TOGETHER
+    return min(near, key=lambda row: (together[row.name] > limit, row.quality.mean_change))
 
 
 def by_speed(rows: Iterable[Measured]) -> list[Measured]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training import derived
+from training import derived, record
 from training.evaluate import Classifier, load_checkpoint
 from training.model import ModelError
 from training.output import OutputError, refuse_finished
@@ -34,7 +34,7 @@ def average(directories: Sequence[Path], output: Path, command: str) -> None:
     refuse_finished(output)
     classifiers = [load_checkpoint(directory) for directory in directories]
     rows = [derived.held_out_of(directory) for directory in directories]
-    recipes = [derived.recipe_of(directory) for directory in directories]
+    recipes = [record.read_recipe(directory) for directory in directories]
     _check_fit(directories, [_form(*pair) for pair in zip(classifiers, recipes, strict=True)])
     for directory, held_out in zip(directories, rows, strict=True):
         if held_out != rows[0]:
@@ -47,7 +47,7 @@ def average(directories: Sequence[Path], output: Path, command: str) -> None:
     for name, weights in mean.model.state_dict().items():
         if weights.is_floating_point():
             weights.add_(sum(state[name] for state in states)).div_(len(classifiers))
-    made_of = ", ".join(f"{recipe['name']} of {recipe['started_at']}" for recipe in recipes)
+    made_of = ", ".join(map(derived.name_of, recipes))
     derived.write(
         output,
         mean,

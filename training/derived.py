@@ -4,9 +4,8 @@ Owns what such checkpoints have in common: they keep the held-out rows and the r
 measured at once. Knows nothing of how they are made.
 """
 
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,9 +39,9 @@ def held_out_of(directory: Path) -> list[Example]:
         raise ModelError(f"{directory} has no held-out rows: {error}") from error
 
 
-def recipe_of(directory: Path) -> dict[str, Any]:
-    """Return the recipe of a finished checkpoint."""
-    return dict(json.loads((directory / record.RECIPE).read_text(encoding="utf-8")))
+def name_of(recipe: Mapping[str, Any]) -> str:
+    """Return what another recipe calls a checkpoint that it was made from: its name and when it was begun."""
+    return f"{recipe['name']} of {recipe['started_at']}"
 
 
 def write(output: Path, classifier: Classifier, made_from: Path, held_out: Sequence[Example], **recipe: Any) -> None:  # noqa: ANN401 - JSON
@@ -61,7 +60,7 @@ def write(output: Path, classifier: Classifier, made_from: Path, held_out: Seque
     logits = evaluate.predict(classifier, held_out)
     measured = evaluate.evaluations(logits, held_out, "held out of train", measured_on="torch")
     evaluate.write_json(output / record.METRICS, {"schema_version": 1, "evaluations": measured, "history": []})
-    earlier = recipe_of(made_from)
+    earlier = record.read_recipe(made_from)
     document = {
         **{name: earlier[name] for name in _KEPT if name in earlier},
         **record.first_state(),

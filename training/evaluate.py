@@ -9,7 +9,7 @@ line that the command prints is JSON, its evaluations as they would stand in ``m
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from server.tokenization import Tokenization
 from training.data import Example, read_examples, spread
 from training.figures import figures
 from training.model import ModelError, load_tokenizer
+from training.record import read_recipe
 from training.sources import DataError, parse_source
 from training.tokens import PaddedBatch, tokenized
 
@@ -59,7 +60,7 @@ def load_checkpoint(directory: Path, precision: str = "bf16") -> Classifier:
         ModelError: if it is missing or unfinished.
     """
     try:
-        recipe = json.loads((directory / "recipe.json").read_text(encoding="utf-8"))
+        recipe = read_recipe(directory)
         model = transformers.AutoModelForSequenceClassification.from_pretrained(directory)
     except (OSError, ValueError) as error:
         raise ModelError(f"{directory} is not a finished checkpoint: {error}") from error
@@ -80,27 +81,39 @@ def predict(
         examples: texts; their labels are not looked at.
         on_batch: called with the number of texts behind each batch.
     """
-    model = classifier.model.eval()
-    rows = tokenized(examples, classifier.tokenization, classifier.truncation)
-    collate = PaddedBatch(model.config.pad_token_id)
-    lengths = [len(ids) for ids in rows["input_ids"]]
-    order = sorted(range(len(rows)), key=lengths.__getitem__, reverse=True)
-    logits = np.empty((len(rows), model.config.num_labels), np.float32)
-    while order:
-        texts = max(1, _BATCH_TOKENS // lengths[order[0]])
-        chosen, order = order[:texts], order[texts:]
-        logits[chosen] = _forward(classifier, collate([rows[index] for index in chosen]))
+    classifier.model.eval()
+    logits = np.empty((len(examples), classifier.model.config.num_labels), np.float32)
+    for chosen, batch in batches(classifier, examples):
+        del batch["labels"]
+        with torch.inference_mode():
+            logits[chosen] = forward(classifier, batch).cpu().numpy()
         on_batch(len(chosen))
     return logits
 
 
-def _forward(classifier: Classifier, batch: dict[str, torch.Tensor]) -> NDArray[np.float32]:
-    device = classifier.model.device
-    inputs = {name: tensor.to(device) for name, tensor in batch.items() if name != "labels"}
+def batches(classifier: Classifier, examples: Sequence[Example]) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+    """Yield indices of examples of about equal length with their padded batch, the longest first.
+
+    A batch has ``input_ids`` and ``attention_mask`` (batch, tokens) and ``labels`` (batch), all int64 and on the
+    model's device.
+    """
+    rows = tokenized(examples, classifier.tokenization, classifier.truncation)
+    collate = PaddedBatch(classifier.model.config.pad_token_id)
+    lengths = [len(ids) for ids in rows["input_ids"]]
+    order = sorted(range(len(rows)), key=lengths.__getitem__, reverse=True)
+    while order:
+        texts = max(1, _BATCH_TOKENS // lengths[order[0]])
+        chosen, order = order[:texts], order[texts:]
+        batch = collate([rows[index] for index in chosen])
+        yield chosen, {name: tensor.to(classifier.model.device) for name, tensor in batch.items()}
+
+
+def forward(classifier: Classifier, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the logits, (batch, labels) float32 on the model's device, computed in the classifier's precision."""
     lower = classifier.precision == "bf16"
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=lower):
-        output = classifier.model(**inputs)
-    return np.asarray(output.logits.float().cpu().numpy())
+    with torch.autocast(classifier.model.device.type, torch.bfloat16, enabled=lower):
+        logits: torch.Tensor = classifier.model(**inputs).logits
+    return logits.float()
 
 
 def evaluations(

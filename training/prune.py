@@ -22,15 +22,12 @@ import transformers
 from torch.nn.functional import cross_entropy
 from transformers.pytorch_utils import prune_linear_layer
 
-from training import derived
+from training import derived, record
 from training.data import Example, read_examples, spread
-from training.evaluate import Classifier, load_checkpoint
+from training.evaluate import Classifier, batches, forward, load_checkpoint
 from training.model import ModelError
 from training.output import OutputError, refuse_finished
 from training.sources import DataError, parse_source
-from training.tokens import PaddedBatch, tokenized
-
-_BATCH_TEXTS: Final = 32
 
 
 class Form(NamedTuple):
@@ -116,27 +113,20 @@ def _importances(
     head_size: int,
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Return the importance of the heads, (heads,) float32 per layer, and of the channels, (channels,) likewise."""
-    model = classifier.model.eval()
+    classifier.model.eval()
     seen: dict[torch.nn.Module, torch.Tensor] = {}
     hooks = [module.register_forward_pre_hook(_noting(seen)) for module in (*attended, *narrowed)]
     by_head = [torch.zeros(module.in_features // head_size) for module in attended]
     by_channel = [torch.zeros(module.in_features) for module in narrowed]
-    rows = tokenized(examples, classifier.tokenization, classifier.truncation)
-    rows = rows.select(sorted(range(len(rows)), key=lambda index: len(rows[index]["input_ids"])))
-    collate = PaddedBatch(model.config.pad_token_id)
-    for start in range(0, len(rows), _BATCH_TEXTS):
-        batch = collate([rows[index] for index in range(start, min(start + _BATCH_TEXTS, len(rows)))])
-        batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+    for _, batch in batches(classifier, examples):
         labels = batch.pop("labels")
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=classifier.precision == "bf16"):
-            logits = model(**batch).logits
-        cross_entropy(logits.float(), labels, reduction="sum").backward()
+        cross_entropy(forward(classifier, batch), labels, reduction="sum").backward()
         for scores, module in zip(by_head, attended, strict=True):
             effect = _effect(seen[module]).unflatten(1, (-1, head_size)).sum(dim=2)
             scores.add_(effect.abs().sum(dim=0).cpu())
         for scores, module in zip(by_channel, narrowed, strict=True):
             scores.add_(_effect(seen[module]).abs().sum(dim=0).cpu())
-        model.zero_grad()
+        classifier.model.zero_grad()
     for hook in hooks:
         hook.remove()
     return by_head, by_channel
@@ -172,9 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         learnt = [[example for example in rows if example.text not in known] for rows in sources]
         judging = [row for rows in learnt for row in (spread(rows, options.limit) if options.limit else rows)]
         prune(classifier, judging, options.heads, options.channels)
-        earlier = derived.recipe_of(options.checkpoint)
-        name = f"{earlier['name']} of {earlier['started_at']}"
-        base = f"{name}, pruned to {_counted(options)} per layer"
+        earlier = derived.name_of(record.read_recipe(options.checkpoint))
+        base = f"{earlier}, pruned to {_counted(options)} per layer"
         command = shlex.join(["python", "-m", "training.prune", *given])
         kept = {"heads": options.heads, "channels": options.channels}
         derived.write(

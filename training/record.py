@@ -103,6 +103,16 @@ def read_validation(path: Path) -> list[Example]:
     return [Example(**row) for row in rows]
 
 
+def read_recipe(directory: Path) -> dict[str, Any]:
+    """Read the recipe of a finished checkpoint.
+
+    Raises:
+        OSError, ValueError: if it is missing or no JSON.
+    """
+    recipe: dict[str, Any] = json.loads((directory / RECIPE).read_text(encoding="utf-8"))
+    return recipe
+
+
 def source_commit() -> str:
     """Return the commit of the code, with ``-dirty`` if the code of training was changed since."""
     here = Path(__file__).parent
@@ -128,8 +138,8 @@ def hardware() -> str:
 
 def _recipe_of(base_model: str) -> dict[str, Any] | None:
     """Return how the base was made, if it is itself a checkpoint that training wrote."""
-    path = Path(base_model) / RECIPE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    path = Path(base_model)
+    return read_recipe(path) if (path / RECIPE).exists() else None
 
 
 def _data_entry(source: Source, corpus: Corpus) -> dict[str, Any]:
