@@ -99,7 +99,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; the same command goes on from the last saved step\n")
         return _STOPPED
+    _leave_group()
     return 0
+
+
+def _leave_group() -> None:
+    """End torchrun's process group, after the Trainer has gone.
+
+    Left to the end of the process, or to the Trainer's last reference, its threads may still wait for the
+    interpreter's lock to drop a tensor of the last exchange: such a process aborts or hangs
+    (https://github.com/pytorch/pytorch/issues/190489). Here they are waited for without the lock.
+    """
+    import torch  # noqa: PLC0415 - as above
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _plan(options: argparse.Namespace, given: Sequence[str]) -> Plan:
