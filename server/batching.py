@@ -342,6 +342,6 @@ class Batcher:
         return self._cost.seconds(padded_tokens) <= self._inline_s
 
     def _account(self, lengths: list[int], waits_s: list[float], seconds: float) -> None:
-        self._metrics.ledger.note(self._metrics.count_run, seconds, lengths, waits_s)
+        self._metrics.ledger.note(self._metrics.count_runs, (seconds, lengths, waits_s))
         smoothing = _RATE_SMOOTHING if self._tokens_per_s else 1.0
         self._tokens_per_s += smoothing * (sum(lengths) / max(seconds, 1e-6) - self._tokens_per_s)

@@ -5,8 +5,10 @@
 """
 
 import asyncio
+import itertools
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -167,7 +169,7 @@ class TextClassifier:
         started = time.perf_counter()
         tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)
         tokenize_s = time.perf_counter() - started
-        self._metrics.ledger.note(self._metrics.tokenize.observe, tokenize_s)
+        self._metrics.ledger.note(self._metrics.count_tokenizations, tokenize_s)
         rows = [window for text in tokenized for window in text.windows]
         outcome = await self._batcher.submit(rows, deadline)
         predictions = self._predict(tokenized, outcome.logits)
@@ -218,11 +220,12 @@ class TextClassifier:
             )
         return predictions
 
-    def _count(self, predictions: Sequence[Prediction]) -> None:
-        for prediction in predictions:
-            self._predicted[prediction.sentiment].inc()
-            if prediction.truncated:
-                self._metrics.truncated.inc()
+    def _count(self, predicted: Sequence[Sequence[Prediction]]) -> None:
+        """Count the predictions of several requests."""
+        predictions = list(itertools.chain.from_iterable(predicted))
+        for sentiment, count in Counter(prediction.sentiment for prediction in predictions).items():
+            self._predicted[sentiment].inc(count)
+        self._metrics.truncated.inc(sum(prediction.truncated for prediction in predictions))
 
 
 def _text_logits(texts: list[TokenizedText], logits: NDArray[np.float32]) -> NDArray[np.float32]:

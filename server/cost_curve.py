@@ -18,12 +18,12 @@ _ROW_TOKENS: Final = 32
 _POINTS: Final = (8, 16, 32, 64, 128, 256, 512)
 _REPEATED_TOKENS: Final = 256
 """Short runs are repeated until they make up so many tokens: they are the noisiest and cost the least."""
-_LEAST_RUNS: Final = 3
+_LEAST_RUNS: Final = 5
 _MOST_RUNS: Final = 8
 BESIDE_A_RUN_S: Final = 0.35e-3
 """What a run costs outside the engine: its arrays, its figures, its turns of the event loop. Measured as the CPU time
 of closed loops of 16 callers with 1.5 and with 5 texts in a run."""
-_NEAR_BEST: Final = 1.03
+_NEAR_BEST: Final = 1.06
 _LITTLE_MORE: Final = 1.25
 
 
@@ -41,7 +41,7 @@ class CostCurve:
 
     Attributes:
         points: as given.
-        best_tokens: the smallest size of a micro-batch in which a token costs at most 3 % more than in the cheapest,
+        best_tokens: the smallest size of a micro-batch in which a token costs at most 6 % more than in the cheapest,
             all that a run costs counted.
     """
 

@@ -1,5 +1,6 @@
 """Metrics: every figure that the server publishes, in one registry of its own. Labels come from closed sets."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from prometheus_client import (
@@ -44,9 +45,7 @@ class Metrics:
         self.request_duration = histogram(
             "request_duration_seconds", "From the request's head to the end of its answer", _SECONDS, "route"
         )
-        self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.texts = counter("texts_total", "Texts by what became of them", "outcome")
-        self.predicted_texts = self.texts.labels("predicted")
         self.shed = counter("shed_total", "Requests refused or dropped before inference", "reason")
         self.queue_depth = gauge("queue_depth_texts", "Texts admitted and waiting")
         self.queue_tokens = gauge("queue_tokens", "Tokens admitted and waiting")
@@ -62,27 +61,30 @@ class Metrics:
         self.cache = counter("cache_total", "Rows looked up in the cache", "outcome")
         self.model_info = gauge("model_info", "The model served", "name", "version", "quantization")
 
-    def count_answer(self, route: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
-        if (route, status) not in self._answers:  # finding a series by its labels costs more than counting
-            self._answers[route, status] = self.requests.labels(route, str(status)), self.request_duration.labels(route)
-        answered, duration = self._answers[route, status]
-        answered.inc()
-        duration.observe(seconds)
+    def count_answers(self, answers: Sequence[tuple[str, int, float]]) -> None:
+        """Count requests that were answered, each with its route, its status and the seconds that it took."""
+        durations_s: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
+        for route, status, seconds in answers:
+            durations_s[route, status].append(seconds)
+        for (route, status), group in durations_s.items():  # finding a series by its labels costs more than counting
+            self.requests.labels(route, str(status)).inc(len(group))
+            _observe(self.request_duration.labels(route), group)
 
-    def count_run(self, seconds: float, lengths: Sequence[int], waits_s: Sequence[float]) -> None:
-        """Count a micro-batch.
+    def count_tokenizations(self, seconds: Sequence[float]) -> None:
+        """Count requests whose texts were tokenized, in so many seconds each."""
+        _observe(self.tokenize, seconds)
 
-        Args:
-            seconds: that it took.
-            lengths: tokens of each of its rows.
-            waits_s: seconds that each text waited for it.
-        """
-        self.inference.observe(seconds)
-        self.batch_texts.observe(len(lengths))
-        self.batch_tokens.observe(max(lengths) * len(lengths))
-        for wait_s in waits_s:
-            self.queue_wait.observe(wait_s)
+    def count_predicted(self, texts: Sequence[int]) -> None:
+        """Count requests of so many texts each that got their predictions."""
+        self.texts.labels("predicted").inc(sum(texts))
+
+    def count_runs(self, runs: Sequence[tuple[float, Sequence[int], Sequence[float]]]) -> None:
+        """Count micro-batches, each with its seconds, the tokens of its rows, and the seconds that its texts waited."""
+        for seconds, lengths, waits_s in runs:
+            self.inference.observe(seconds)
+            self.batch_texts.observe(len(lengths))
+            self.batch_tokens.observe(max(lengths) * len(lengths))
+            _observe(self.queue_wait, waits_s)
 
     def show_model(self, name: str, version: str, quantization: str) -> None:
         """Publish which model is served, in place of the one before."""
@@ -93,3 +95,8 @@ class Metrics:
         """Return the registry in Prometheus' text format, with everything noted so far."""
         self.ledger.settle()
         return generate_latest(self._registry)
+
+
+def _observe(histogram: Histogram, values: Sequence[float]) -> None:
+    for value in values:
+        histogram.observe(value)

@@ -5,7 +5,9 @@ import logging
 import os
 import re
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -64,7 +66,11 @@ class RequestContext:
         """Have it counted and logged."""
         self._lifecycle.in_flight.__exit__()
         seconds = time.perf_counter() - self._started
-        self._metrics.ledger.note(_count, self._metrics, self._scope, self.status, seconds, trace_id())
+        route = _route(self._scope)
+        note = self._metrics.ledger.note
+        note(self._metrics.count_answers, (route, self.status, seconds))
+        if not route.startswith(_HEALTH):
+            note(_log, (self._scope["state"], route, self.status, seconds, trace_id()))
 
     def check_open(self) -> None:
         """Refuse the request if the server is shutting down.
@@ -104,19 +110,21 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _count(metrics: Metrics, scope: Scope, status: int, seconds: float, traced: str | None) -> None:
-    route = _route(scope)
-    metrics.count_answer(route, status, seconds)
-    if not route.startswith(_HEALTH):
-        state = scope["state"]
-        fields = {
-            "request_id": state["request_id"],
-            "route": route,
-            "status": status,
-            "ms": round(seconds * 1000, 3),
-        }
-        trace = {"trace_id": traced} if traced else {}
-        _access.info("answered", extra={"fields": fields | trace | state.get("log_fields", dict)()})
+def _log(answers: Sequence[tuple[Mapping[str, Any], str, int, float, str | None]]) -> None:
+    """Log requests that were answered, each with ASGI's state, its route, its status, its seconds and its trace."""
+    if _access.isEnabledFor(logging.INFO):
+        lines = [
+            {
+                "request_id": state["request_id"],
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 3),
+                **({"trace_id": traced} if traced else {}),
+                **state.get("log_fields", dict)(),
+            }
+            for state, route, status, seconds, traced in answers
+        ]
+        _access.info("answered", extra={"lines": lines})
 
 
 def _route(scope: Scope) -> str:

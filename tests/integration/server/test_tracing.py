@@ -110,7 +110,7 @@ async def test_the_log_line_names_the_trace(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.INFO, logger="server.access"):
         (span,) = await spans_of(predict())
     (record,) = (record for record in caplog.records if record.name == "server.access")
-    assert span.trace_id == record.__dict__["fields"]["trace_id"]
+    assert span.trace_id == record.__dict__["lines"][0]["trace_id"]
 
 
 @pytest.mark.usefixtures("_sdk")

@@ -10,16 +10,18 @@ from server.ledger import Ledger
 pytestmark = pytest.mark.anyio
 
 
-async def test_notes_are_entered_in_order_when_settled() -> None:
-    """Nothing is entered at once, everything is at ``settle``, and once."""
-    entered: list[tuple[str, int]] = []
+async def test_notes_are_entered_together_when_settled() -> None:
+    """Nothing is entered at once, everything is at ``settle``, and once: each kind in one call, in its order."""
+    entered: list[list[int]] = []
+    others: list[list[str]] = []
     book = Ledger()
     for number in range(3):
-        book.note(lambda *figures: entered.append(figures), "a", number)
-    assert [] == entered
+        book.note(entered.append, number)
+        book.note(others.append, "b")
+    assert ([], []) == (entered, others)
     book.settle()
     book.settle()
-    assert [("a", 0), ("a", 1), ("a", 2)] == entered
+    assert ([[0, 1, 2]], [["b", "b", "b"]]) == (entered, others)
 
 
 async def test_notes_are_entered_without_being_asked() -> None:
@@ -27,41 +29,44 @@ async def test_notes_are_entered_without_being_asked() -> None:
     book = Ledger()
     for _ in range(2):
         entered = asyncio.Event()
-        book.note(entered.set)
+        book.note(lambda _, entered=entered: entered.set(), None)
         await asyncio.wait_for(entered.wait(), 10)
 
 
 async def test_a_burst_is_entered_at_the_next_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many notes at once do not wait for the period, lest entering them holds up everybody else."""
+    """So many notes at once do not wait for the period, lest entering them holds up everybody else; twice."""
     monkeypatch.setattr(ledger, "_PERIOD_S", 3600.0)
     book = Ledger()
-    entered = asyncio.Event()
-    for _ in range(ledger._AT_ONCE):
-        book.note(entered.set)
-    assert not entered.is_set()
-    await asyncio.wait_for(entered.wait(), 10)
+    for _ in range(2):
+        entered = asyncio.Event()
+        kinds = [lambda _, entered=entered: entered.set() for _ in range(2)]
+        for number in range(ledger._AT_ONCE):
+            book.note(kinds[number % 2], number)
+        assert not entered.is_set()
+        await asyncio.wait_for(entered.wait(), 10)
 
 
 async def test_a_note_made_while_settling_is_not_lost() -> None:
     """An entry may note another one."""
     book = Ledger()
-    entered = asyncio.Event()
-    book.note(book.note, entered.set)
+    entered: list[list[int]] = []
+    book.note(lambda _: book.note(entered.append, 1), None)
     book.settle()
     book.settle()
-    assert entered.is_set()
+    assert [[1]] == entered
 
 
-async def test_an_entry_that_fails_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_kind_that_fails_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
     """The failure is logged, and whoever asked for the settlement does not get it."""
 
-    def fail() -> None:
+    def fail(_: list[int]) -> None:
         raise ValueError("no such series")
 
     book = Ledger()
-    entered: list[int] = []
-    for entry in (lambda: entered.append(1), fail, lambda: entered.append(2)):
-        book.note(entry)
+    before: list[list[int]] = []
+    behind: list[list[int]] = []
+    for number, entry in enumerate((before.append, fail, behind.append)):
+        book.note(entry, number)
     book.settle()
-    assert [1, 2] == entered
+    assert ([[0]], [[2]]) == (before, behind)
     assert "no such series" in caplog.text

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -26,7 +28,7 @@ def test_text_lines_carry_their_fields_as_json(capsys: pytest.CaptureFixture[str
     """A line for people: time, level, message, and the fields in one place."""
     configure_logging("info", "text")
     logging.getLogger("server").info("listening on %s", "x")
-    logging.getLogger("server.access").info("answered", extra={"fields": {"status": 200}})
+    logging.getLogger("server.access").info("answered", extra={"lines": [{"status": 200}]})
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith(" INFO listening on x")
     assert second.endswith(' INFO answered {"status":200}')
@@ -35,13 +37,34 @@ def test_text_lines_carry_their_fields_as_json(capsys: pytest.CaptureFixture[str
 def test_json_lines_are_documents(capsys: pytest.CaptureFixture[str]) -> None:
     """A line for machines: one JSON document, fields beside the message, a line feed escaped."""
     configure_logging("debug", "json")
-    logging.getLogger("server.access").debug("two\nlines", extra={"fields": {"status": 200}})
+    logging.getLogger("server.access").debug("two\nlines", extra={"lines": [{"status": 200}]})
     (line,) = capsys.readouterr().err.splitlines()
     document = json.loads(line)
     assert ("debug", "server.access", "two\nlines", 200) == tuple(
         document[name] for name in ("level", "logger", "message", "status")
     )
     assert "T" in document["time"]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_record_of_several_requests_has_a_line_for_each(
+    log_format: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is a whole line, as if it stood alone."""
+    lines = [{"status": 200}, {"status": 503}]
+    configure_logging("info", log_format)
+    access = logging.getLogger("server.access")
+    access.info("answered", extra={"lines": lines})
+    for line in lines:
+        access.info("answered", extra={"lines": [line]})
+    written = [_without_time(line) for line in capsys.readouterr().err.splitlines()]
+    assert 4 == len(written)
+    assert written[:2] == written[2:]
+    assert "503" in written[1]
+
+
+def _without_time(line: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\d[ T][\d:,+-]+", "", line)
 
 
 def test_json_lines_hold_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:

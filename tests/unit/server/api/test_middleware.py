@@ -108,13 +108,14 @@ async def test_texts_are_counted_by_what_became_of_them() -> None:
 
 
 async def test_a_log_line_tells_sizes_and_never_a_text(caplog: pytest.LogCaptureFixture) -> None:
-    """A request is one record with its id, route, status and times; what was said in it is not there."""
+    """A request is one line with its id, route, status and times; what was said in it is not there."""
     caplog.set_level(logging.INFO, "server.access")
     async with serving(make_app()) as client:
         await client.post("/predict", json={"text": "good confidential words"}, headers={"x-request-id": "mine"})
         await client.get("/health/ready")
     (record,) = [record for record in caplog.records if record.name == "server.access"]
-    fields: dict[str, Any] = record.__dict__["fields"]
+    fields: dict[str, Any]
+    (fields,) = record.__dict__["lines"]
     assert ("mine", "/predict", 200, 1, 5) == tuple(
         fields[name] for name in ("request_id", "route", "status", "texts", "tokens")
     )
