@@ -16,9 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from server.cache import LogitsCache
 from server.cost_curve import CostCurve
 from server.engine import Batch, Engine
@@ -31,7 +28,7 @@ from server.errors import (
     VerdictError,
 )
 from server.metrics import Metrics
-from server.queue import Admission, BatchLimits, Item, Queue, Row
+from server.queue import Admission, BatchLimits, Item, Logits, Queue, Row
 
 _logger = logging.getLogger(__name__)
 _RATE_SMOOTHING: Final = 0.1
@@ -50,12 +47,12 @@ class Outcome:
     """What became of a request's rows.
 
     Attributes:
-        logits: (rows, labels) float32, in the order of the rows.
+        logits: of each row, in their order.
         queue_s: seconds from admission to the answer in which none of its rows was running.
         inference_s: seconds in which the micro-batches with its rows ran.
     """
 
-    logits: NDArray[np.float32]
+    logits: list[Logits]
     queue_s: float
     inference_s: float
 
@@ -149,7 +146,7 @@ class Batcher:
         self._check_room(sum([len(row) for row in rows if row not in known and row not in self._running]))
         if alone and not known and self._runs_inline(len(rows[0])):
             return self._run_alone(rows[0], came_at)
-        admission = Admission(loop.create_future(), [None] * len(rows), came_at)
+        admission = Admission(loop.create_future(), [[]] * len(rows), came_at)
         timer = loop.call_at(deadline, self._expire, admission)
         self._open.add(admission)
         try:
@@ -159,7 +156,7 @@ class Batcher:
             await admission.answer
             running = sum(admission.runs)
             waited = max(time.perf_counter() - admission.admitted_at - running, 0.0)
-            return Outcome(np.array(admission.logits), waited, running)
+            return Outcome(admission.logits, waited, running)
         finally:
             timer.cancel()
             self._open.discard(admission)
@@ -192,7 +189,7 @@ class Batcher:
         self._cache.put(row, logits[0])
         return Outcome(logits, started - came_at, seconds)
 
-    def _cached(self, rows: Sequence[Row]) -> dict[Row, NDArray[np.float32]]:
+    def _cached(self, rows: Sequence[Row]) -> dict[Row, Logits]:
         found = [(row, self._cache.get(row)) for row in rows]
         for _, logits in found:
             self._metrics.cache.labels("miss" if logits is None else "hit").inc()
@@ -227,7 +224,7 @@ class Batcher:
         rate = self._tokens_per_s * self._worker_count
         return float(math.ceil(excess_tokens / rate)) if rate else 1.0
 
-    def _admit(self, row: Row, index: int, admission: Admission, logits: NDArray[np.float32] | None) -> None:
+    def _admit(self, row: Row, index: int, admission: Admission, logits: Logits | None) -> None:
         """Answer a row from the cache, join it to its equal that runs, or queue it."""
         self._admitted += 1
         item = Item(row, index, admission, self._admitted)
@@ -311,7 +308,7 @@ class Batcher:
             for item in groups[row]:
                 item.admission.settle(item.index, row_logits)
 
-    async def _infer_where_it_costs_least(self, rows: list[Row]) -> NDArray[np.float32]:
+    async def _infer_where_it_costs_least(self, rows: list[Row]) -> list[Logits]:
         longest = max(len(row) for row in rows)
         if self._runs_inline(longest * len(rows)):
             return self._infer(rows)
@@ -332,10 +329,13 @@ class Batcher:
             if time.perf_counter() - began < _IDLE_TURN_S:
                 return
 
-    def _infer(self, rows: list[Row]) -> NDArray[np.float32]:
-        logits = self._engine.run(Batch.of(rows, self._pad_token_id))
-        if len(logits) != len(rows) or not np.isfinite(logits).all():
-            raise ValueError(f"the engine answered {len(rows)} rows with {logits.shape} logits that are not all finite")
+    def _infer(self, rows: list[Row]) -> list[Logits]:
+        computed = self._engine.run(Batch.of(rows, self._pad_token_id))
+        logits: list[Logits] = computed.tolist()
+        if len(logits) != len(rows) or not all(map(math.isfinite, itertools.chain.from_iterable(logits))):
+            raise ValueError(
+                f"the engine answered {len(rows)} rows with {computed.shape} logits, or not all are finite"
+            )
         return logits
 
     def _runs_inline(self, padded_tokens: int) -> bool:

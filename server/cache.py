@@ -6,9 +6,8 @@ Exact, because a row's logits do not depend on its batch.
 from collections import OrderedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from server.queue import Row
+from server.queue import Logits, Row
 
 
 class LogitsCache:
@@ -19,7 +18,7 @@ class LogitsCache:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._entries: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._entries: OrderedDict[bytes, Logits] = OrderedDict()
 
     def __bool__(self) -> bool:
         """Return whether anything is kept."""
@@ -29,18 +28,18 @@ class LogitsCache:
         """Return the rows kept."""
         return len(self._entries)
 
-    def get(self, row: Row) -> NDArray[np.float32] | None:
-        """Return the row's logits, (labels,) float32, if they are kept."""
+    def get(self, row: Row) -> Logits | None:
+        """Return the row's logits, if they are kept."""
         key = _key(row)
         logits = self._entries.get(key)
         if logits is not None:
             self._entries.move_to_end(key)
         return logits
 
-    def put(self, row: Row, logits: NDArray[np.float32]) -> None:
+    def put(self, row: Row, logits: Logits) -> None:
         """Keep the row's logits."""
         if self:
-            self._entries[_key(row)] = logits.copy()  # a view would keep its whole batch
+            self._entries[_key(row)] = logits
             if len(self._entries) > self._capacity:
                 self._entries.popitem(last=False)
 

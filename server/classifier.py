@@ -7,6 +7,7 @@
 import asyncio
 import itertools
 import math
+import operator
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from server.artifact import Manifest, Truncation
 from server.batching import Batcher
 from server.errors import OverloadedError, TimedOutError
 from server.metrics import Metrics
+from server.queue import Logits
 from server.tokenization import Tokenization, TokenizedText
 
 _INLINE_CHARS: Final = 2000
@@ -209,10 +208,10 @@ class TextClassifier:
     def _spare_again(self) -> None:
         self._spare_left = self._spare_chars
 
-    def _predict(self, texts: list[TokenizedText], logits: NDArray[np.float32]) -> list[Prediction]:
+    def _predict(self, texts: list[TokenizedText], logits: list[Logits]) -> list[Prediction]:
         labels = self._manifest.labels
         predictions = []
-        for text, row in zip(texts, _text_logits(texts, logits).tolist(), strict=True):
+        for text, row in zip(texts, _text_logits(texts, logits), strict=True):
             probabilities = calibrated_softmax(row, self._manifest.temperature)
             best = probabilities.index(max(probabilities))
             predictions.append(
@@ -228,17 +227,17 @@ class TextClassifier:
         self._metrics.truncated.inc(sum(prediction.truncated for prediction in predictions))
 
 
-def _text_logits(texts: list[TokenizedText], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average each text's windows by their weights: (windows, labels) -> (texts, labels), float32."""
+def _text_logits(texts: list[TokenizedText], logits: list[Logits]) -> list[Logits]:
+    """Average each text's windows by their weights: logits of each window -> logits of each text."""
     if len(texts) == len(logits):  # no text has more than one window
         return logits
-    means = []
-    start = 0
-    for text in texts:
-        end = start + len(text.windows)
-        means.append(np.average(logits[start:end], axis=0, weights=text.weights))
-        start = end
-    return np.stack(means).astype(np.float32)
+    of_windows = iter(logits)
+    return [_mean(list(itertools.islice(of_windows, len(text.windows))), text.weights) for text in texts]
+
+
+def _mean(windows: list[Logits], weights: Sequence[int]) -> Logits:
+    total = sum(weights)
+    return [sum(map(operator.mul, of_label, weights)) / total for of_label in zip(*windows, strict=True)]
 
 
 def calibrated_softmax(logits: Sequence[float], temperature: float) -> list[float]:

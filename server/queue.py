@@ -16,9 +16,6 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from server.cost_curve import BESIDE_A_RUN_S, CostCurve
 
 _MAX_LEAD: Final = 256
@@ -26,6 +23,9 @@ _MAX_LEAD: Final = 256
 
 Row = tuple[int, ...]
 """Token ids of one text or window, special tokens included."""
+
+Logits = list[float]
+"""What the model says of one row: a float32 per label. Few numbers: what numpy costs per call is more than they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class Admission:
 
     Attributes:
         answer: done when every row has its logits or the first has failed.
-        logits: per row (labels,) float32, once it has been computed.
+        logits: of each row; empty until they have been computed.
         admitted_at: ``time.perf_counter()`` at admission.
         waiting: the rows that do not run yet, in their order; the values mean nothing.
         runs: seconds of each micro-batch that rows were in.
     """
 
     answer: asyncio.Future[None]
-    logits: list[NDArray[np.float32] | None]
+    logits: list[Logits]
     admitted_at: float
     waiting: dict["Item", None] = field(default_factory=dict)
     runs: list[float] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Admission:
         """Miss every row."""
         self._missing = len(self.logits)
 
-    def settle(self, index: int, logits: NDArray[np.float32]) -> None:
+    def settle(self, index: int, logits: Logits) -> None:
         """Note a row's logits; the last one completes the answer."""
         self.logits[index] = logits
         self._missing -= 1

@@ -6,7 +6,7 @@ import json
 from bisect import bisect_left
 from typing import Final
 
-from benchmarks.capacity import Capacity, measure_capacity
+from benchmarks.capacity import Capacity, measure_capacity, measure_rate
 from benchmarks.client import Address, predict
 from benchmarks.effort import Effort
 from benchmarks.load import Generator, poisson_arrivals, run
@@ -23,7 +23,7 @@ _QUEUE_TOLERANCE: Final = 1.25
 
 
 def overload(rig: Rig, effort: Effort) -> list[Finding]:
-    """Sentences and reviews, 9 : 1, arrive for 30 s at 300 % of capacity."""
+    """Sentences and reviews, 9 : 1, arrive for 30 s at 300 % of capacity, which is measured before and again after."""
     corpus = rig.texts.flood(seed=2)
     duration_s = effort.lasting(30)
     with rig.server() as server:
@@ -32,6 +32,7 @@ def overload(rig: Rig, effort: Effort) -> list[Finding]:
         with Watch(server, every_s=0.25) as watch:
             outcome = run(Generator(server.address).open_loop([predict(text) for text in corpus.texts], arrivals))
         queue_tokens = _queue_tokens(server.address)
+        capacity = capacity.averaged(measure_rate(server, corpus, effort.lasting(10)))
     # The queue fills first; from then on nothing more may be taken until the load ends.
     early, late = (max(it.resident_bytes for it in watch.between(*span)) for span in ((0, 0.4), (0.6, 1)))
     growth = Finding(

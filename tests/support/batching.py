@@ -78,7 +78,7 @@ def make_row(name: int, length: int) -> Row:
 
 def answers(outcome: Outcome) -> list[list[int]]:
     """Return what ``EchoEngine`` said of each row."""
-    return outcome.logits.astype(int).tolist()
+    return [list(map(int, logits)) for logits in outcome.logits]
 
 
 async def settle(tasks: Sequence["asyncio.Task[Outcome]"]) -> list[Any]:
