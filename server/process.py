@@ -18,12 +18,12 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
-from server import heap
 from server.app import create_app
 from server.artifact import ArtifactError
 from server.classifier import Classifier
 from server.connection import BoundedProtocol
 from server.errors import ReloadFailedError
+from server.heap import Heap
 from server.lifecycle import Lifecycle
 from server.log import configure_logging
 from server.reload import ReloadableClassifier
@@ -60,6 +60,7 @@ class DrainingServer(uvicorn.Server):
         self._lifecycle = lifecycle
         self._drain_timeout_s = drain_timeout_s
         self._drain: asyncio.Task[None] | None = None
+        self._heap = Heap()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then say so."""
@@ -80,7 +81,7 @@ class DrainingServer(uvicorn.Server):
         every_object = not counter % _COLLECT_TICKS and (idle or not counter % _COLLECT_ANYWAY_TICKS)
         gc.collect(_ALL if every_object else _NEW)
         if every_object and idle:
-            heap.trim()
+            self._heap.trim()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -152,7 +153,6 @@ def _serve() -> None:
         gc.collect()
         gc.freeze()
         gc.disable()
-        heap.trim()
         server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
         server.run(sockets=[listener])
         app.state.metrics.ledger.settle()  # of requests that ended with the event loop, at a second signal

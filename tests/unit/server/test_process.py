@@ -14,7 +14,7 @@ import httpx
 import pytest
 import uvicorn
 
-from server import heap
+from server.heap import Heap
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.process import DrainingServer, main
@@ -105,7 +105,7 @@ def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host
         pytest.skip("this machine has no IPv6")
     monkeypatch.setenv("VERDICT_HOST", host)
     trims: list[None] = []
-    monkeypatch.setattr(heap, "trim", lambda: trims.append(None))
+    monkeypatch.setattr(Heap, "trim", lambda _: trims.append(None))
     listening = _Listening()
     logging.getLogger("server").addHandler(listening)
     answers: list[int] = []
@@ -136,7 +136,7 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int | str], Lifecycl
     """Return the generations that are looked at and the trims from now on, and a server with its lifecycle."""
     looks: list[int | str] = []
     monkeypatch.setattr(gc, "collect", looks.append)
-    monkeypatch.setattr(heap, "trim", lambda: looks.append(_TRIM))
+    monkeypatch.setattr(Heap, "trim", lambda _: looks.append(_TRIM))
     lifecycle = Lifecycle(Metrics())
     server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), drain_timeout_s=1)
     return looks, lifecycle, server
