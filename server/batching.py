@@ -334,7 +334,8 @@ class Batcher:
         logits: list[Logits] = computed.tolist()
         if len(logits) != len(rows) or not all(map(math.isfinite, itertools.chain.from_iterable(logits))):
             raise ValueError(
-                f"the engine answered {len(rows)} rows with {computed.shape} logits, or not all are finite"
+                f"the engine answered {len(rows)} rows with logits of the shape {computed.shape}; "
+                "as many rows of finite numbers were expected"
             )
         return logits
 

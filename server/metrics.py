@@ -46,6 +46,7 @@ class Metrics:
             "request_duration_seconds", "From the request's head to the end of its answer", _SECONDS, "route"
         )
         self.texts = counter("texts_total", "Texts by what became of them", "outcome")
+        self._predicted = self.texts.labels("predicted")
         self.shed = counter("shed_total", "Requests refused or dropped before inference", "reason")
         self.queue_depth = gauge("queue_depth_texts", "Texts admitted and waiting")
         self.queue_tokens = gauge("queue_tokens", "Tokens admitted and waiting")
@@ -76,7 +77,7 @@ class Metrics:
 
     def count_predicted(self, texts: Sequence[int]) -> None:
         """Count requests of so many texts each that got their predictions."""
-        self.texts.labels("predicted").inc(sum(texts))
+        self._predicted.inc(sum(texts))
 
     def count_runs(self, runs: Sequence[tuple[float, Sequence[int], Sequence[float]]]) -> None:
         """Count micro-batches, each with its seconds, the tokens of its rows, and the seconds that its texts waited."""

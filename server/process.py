@@ -23,7 +23,7 @@ from server.artifact import ArtifactError
 from server.classifier import Classifier
 from server.connection import BoundedProtocol
 from server.errors import ReloadFailedError
-from server.heap import Heap
+from server.heap import WORKER_BYTES, Heap
 from server.lifecycle import Lifecycle
 from server.log import configure_logging
 from server.reload import ReloadableClassifier
@@ -53,14 +53,14 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, lifecycle: Lifecycle, classifier: Classifier, drain_timeout_s: float
+        self, config: uvicorn.Config, lifecycle: Lifecycle, classifier: Classifier, heap: Heap, drain_timeout_s: float
     ) -> None:
         super().__init__(config)
         self._classifier = classifier
         self._lifecycle = lifecycle
         self._drain_timeout_s = drain_timeout_s
         self._drain: asyncio.Task[None] | None = None
-        self._heap = Heap()
+        self._heap = heap
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then say so."""
@@ -72,7 +72,7 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Look for garbage: at what is new every time, at every object now and then, while nobody waits.
 
-        What the latter frees goes back to the system.
+        Then what is free goes back to the system, too: after the first tick what loading left, later what is worth it.
 
         Python would look when new objects outnumber those that went by so many. Under overload they do not, while the
         pile of unseen ones grows with every queued request, until one look at it stops the event loop for 0.1 s.
@@ -153,7 +153,8 @@ def _serve() -> None:
         gc.collect()
         gc.freeze()
         gc.disable()
-        server = DrainingServer(config, app.state.lifecycle, app.state.classifier, settings.drain_timeout_s)
+        heap = Heap(settings.inference_workers * WORKER_BYTES)
+        server = DrainingServer(config, app.state.lifecycle, app.state.classifier, heap, settings.drain_timeout_s)
         server.run(sockets=[listener])
         app.state.metrics.ledger.settle()  # of requests that ended with the event loop, at a second signal
     _logger.info("stopped")

@@ -11,7 +11,7 @@ import itertools
 import math
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
@@ -24,8 +24,8 @@ _MAX_LEAD: Final = 256
 Row = tuple[int, ...]
 """Token ids of one text or window, special tokens included."""
 
-Logits = list[float]
-"""What the model says of one row: a float32 per label. Few numbers: what numpy costs per call is more than they are."""
+Logits = Sequence[float]
+"""What the model says of one row, a number per label; so few that numpy's calls cost more than they save."""
 
 
 @dataclass(frozen=True, slots=True)

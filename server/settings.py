@@ -108,7 +108,7 @@ class Settings(BaseSettings):
         "or * for all; none lets no other site's page read an answer",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="info writes a line per request, about 40 microseconds each"
+        default="info", description="info writes a line per request, about 10 microseconds each"
     )
     log_format: Literal["text", "json"] = Field(default="text", description="json for log collectors")
     otlp_endpoint: str | None = Field(

@@ -6,6 +6,7 @@ are unfit, 2 for a wrong option, 130 after Ctrl-C.
 
 import argparse
 import dataclasses
+import gc
 import os
 import shlex
 import sys
@@ -108,11 +109,13 @@ def _leave_group() -> None:
 
     Left to the end of the process, or to the Trainer's last reference, its threads may still wait for the
     interpreter's lock to drop a tensor of the last exchange: such a process aborts or hangs
-    (https://github.com/pytorch/pytorch/issues/190489). Here they are waited for without the lock.
+    (https://github.com/pytorch/pytorch/issues/190489). Here they are waited for without the lock. Not after an error:
+    a process that waits for one that has failed would keep torchrun from ending both.
     """
     import torch  # noqa: PLC0415 - as above
 
-    if torch.distributed.is_initialized():
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()  # of what leads back to itself, the Trainer may be a part
         torch.distributed.destroy_process_group()
 
 

@@ -58,12 +58,12 @@ def open_loop(rig: Rig, effort: Effort) -> list[Finding]:
             outcome = run(Generator(server.address).open_loop([predict(text) for text in corpus.texts], arrivals))
             after = bare.run(reviews).wall_s
             stretches.append(Stretch(capacity, (before + after) / 2 / len(reviews), outcome))
-    outcomes = [it.outcome for it in stretches]
+    outcome = _join([it.outcome for it in stretches])
     tail = quantile([times for it in stretches for times in it.review_times()], 0.99)
     return [
         Finding(
             "open loop at 70 %: requests without a right answer",
-            sum(not it.as_expected for outcome in outcomes for it in outcome.exchanges),
+            sum(not it.as_expected for it in outcome.exchanges),
             "requests",
             "exactly",
             0,
@@ -74,18 +74,25 @@ def open_loop(rig: Rig, effort: Effort) -> list[Finding]:
             "x a review's service time",
             "at most",
             _SERVICE_TIMES,
-            _note(stretches),
-            any(outcome.generator_was_the_limit for outcome in outcomes),
+            _note(stretches, outcome),
+            outcome.generator_was_the_limit,
         ),
     ]
 
 
-def _note(stretches: Sequence[Stretch]) -> str:
-    latencies = [latency for it in stretches for latency in it.outcome.latencies_s()]
+def _join(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return several loads as one."""
+    wall_s = sum(it.wall_s for it in outcomes)
+    exchanges = [exchange for it in outcomes for exchange in it.exchanges]
+    return Outcome(exchanges, wall_s, sum(it.generator_share * it.wall_s for it in outcomes) / wall_s)
+
+
+def _note(stretches: Sequence[Stretch], outcome: Outcome) -> str:
+    latencies = outcome.latencies_s()
     capacities = ", ".join(f"{it.capacity:.0f}" for it in stretches)
     return (
         f"p50 {quantile(latencies, 0.5) * 1000:.1f}, p90 {quantile(latencies, 0.9) * 1000:.1f}, "
         f"p99 {quantile(latencies, 0.99) * 1000:.1f} ms; a review takes "
         f"{statistics.fmean(it.review_s for it in stretches) * 1000:.1f} ms; "
-        f"capacities of {_STRETCHES} stretches {capacities} texts/s; {stretches[-1].outcome.generator_note}"
+        f"capacities of {_STRETCHES} stretches {capacities} texts/s; {outcome.generator_note}"
     )

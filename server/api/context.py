@@ -111,7 +111,10 @@ def _is_cancelled() -> bool:
 
 
 def _log(answers: Sequence[tuple[Mapping[str, Any], str, int, float, str | None]]) -> None:
-    """Log requests that were answered, each with ASGI's state, its route, its status, its seconds and its trace."""
+    """Log requests that were answered, each with ASGI's state, its route, its status, its seconds and its trace.
+
+    All of them in one record: figures of ours that could not be written would take the others' lines with them.
+    """
     if _access.isEnabledFor(logging.INFO):
         lines = [
             {

@@ -1,4 +1,4 @@
-"""Logs: one line per record, whatever is in it."""
+"""Logs: one line per request or event, whatever is in it."""
 
 import json
 import logging

@@ -23,7 +23,7 @@ class Line:
 
     def come(self, *lengths: int, name: int | None = None) -> list[Item]:
         """Let rows of these lengths come in one admission; each has a name of its own if none is given."""
-        admission = Admission(asyncio.get_running_loop().create_future(), [[]] * len(lengths), 0.0)
+        admission = Admission(asyncio.get_running_loop().create_future(), [()] * len(lengths), 0.0)
         items = []
         for index, length in enumerate(lengths):
             self._names += 1

@@ -100,9 +100,11 @@ async def test_texts_are_counted_by_what_became_of_them() -> None:
     """A batch counts each of its texts, answered or refused."""
     app = create_app(make_settings(max_items_per_request=3), FakeClassifier())
     async with serving(app) as client:
+        at_first = read_figures((await client.get("/metrics")).content)
         await client.post("/predict/batch", json={"texts": ["good"] * 3})
         await client.post("/predict/batch", json={"texts": ["good"] * 4})
         figures = read_figures((await client.get("/metrics")).content)
+    assert 0 == at_first["verdict_texts_total{outcome=predicted}"], "a rate needs to see where it began"
     assert 3 == figures["verdict_texts_total{outcome=predicted}"]
     assert 4 == figures["verdict_texts_total{outcome=too_large}"]
 

@@ -1,0 +1,20 @@
+"""The process group: what several processes share ends before the interpreter does."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from training.__main__ import _leave_group  # noqa: E402 - behind the check
+
+pytestmark = [
+    pytest.mark.development,
+    pytest.mark.skipif(not torch.distributed.is_available(), reason="this build of torch has no process groups"),
+]
+
+
+def test_a_group_is_left_and_none_is_no_error() -> None:
+    """Once or twice: a process that was started alone has none."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    for _ in range(2):
+        _leave_group()
+        assert not torch.distributed.is_initialized()
