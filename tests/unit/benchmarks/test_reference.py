@@ -1,5 +1,6 @@
 """Figures that documents quote are those of the committed reference run."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tests.support.tiny import TINY
 pytestmark = pytest.mark.development
 
 ROOT = Path(__file__).parents[3]
-WITHOUT_VNNI = ROOT / "benchmarks" / "results" / "without-vnni"
+OTHER_CPUS = [ROOT / "benchmarks" / "results" / name for name in ("with-amx", "without-vnni")]
 
 needs_reference = pytest.mark.skipif(
     not (REFERENCE / "bench.json").exists(), reason="no reference run has been published yet"
@@ -35,7 +36,7 @@ def test_the_readme_of_benchmarks_quotes_the_reference() -> None:
 @needs_reference
 def test_markdown_and_json_of_published_runs_are_twins() -> None:
     """What people read is what programs read."""
-    for path in [*REFERENCE.glob("*.json"), *WITHOUT_VNNI.glob("*.json")]:
+    for path in itertools.chain.from_iterable(directory.glob("*.json") for directory in (REFERENCE, *OTHER_CPUS)):
         assert markdown(json.loads(path.read_text())) == path.with_suffix(".md").read_text()
 
 
@@ -47,9 +48,10 @@ def test_the_main_readme_quotes_the_three_figures_that_matter() -> None:
     assert [words for words in headlines(bench) if words not in readme] == []
 
 
-def test_the_readme_of_benchmarks_quotes_the_run_without_vnni() -> None:
+@pytest.mark.parametrize("directory", OTHER_CPUS, ids=lambda directory: directory.name)
+def test_the_readme_of_benchmarks_quotes_the_runs_on_other_cpus(directory: Path) -> None:
     """Each figure stands there in the words in which it was measured."""
-    bench = json.loads((WITHOUT_VNNI / "bench.json").read_text())
+    bench = json.loads((directory / "bench.json").read_text())
     assert [words for words in headlines(bench) if words not in README.read_text()] == []
 
 
