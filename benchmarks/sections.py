@@ -6,6 +6,7 @@ Each warms up what it measures when it is made. Its rounds are done later, in be
 import itertools
 from collections.abc import Mapping
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Any, Final
 
 from benchmarks.capacity import measure_rate
@@ -134,13 +135,11 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
 
 
 def _refusals(figures: list[dict[str, Any]]) -> list[str]:
-    refused = {
-        f"{it['callers']} callers, {it['shape']}": sum(it["statuses"].values()) - it["requests"] for it in figures
-    }
     return [
-        f"{load}: {count} requests refused; that many texts at once are more than the queue holds, and nobody waited."
-        for load, count in refused.items()
-        if count
+        f"{it['callers']} callers, {it['shape']}: {refused} requests refused; that many texts at once are more than "
+        "the queue holds, and nobody waited."
+        for it in figures
+        if (refused := it["statuses"].get(HTTPStatus.TOO_MANY_REQUESTS))
     ]
 
 

@@ -146,7 +146,7 @@ class Batcher:
         self._check_room(sum([len(row) for row in rows if row not in known and row not in self._running]))
         if alone and not known and self._runs_inline(len(rows[0])):
             return self._run_alone(rows[0], came_at)
-        admission = Admission(loop.create_future(), [[]] * len(rows), came_at)
+        admission = Admission(loop.create_future(), [()] * len(rows), came_at)
         timer = loop.call_at(deadline, self._expire, admission)
         self._open.add(admission)
         try:

@@ -1,6 +1,7 @@
 """Batching: what is answered, refused, given up and counted, one caller at a time."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -18,6 +19,8 @@ async def test_answers_stand_in_the_order_of_their_rows() -> None:
     async with running(EchoEngine()) as bench:
         outcome = await bench.submit(rows)
     assert [[row[0], len(row)] for row in rows] == answers(outcome)
+    numbers = itertools.chain.from_iterable(outcome.logits)
+    assert {float} == set(map(type, numbers)), "numbers of their own, which keep no batch in memory"
 
 
 async def test_waiting_and_running_seconds_are_told_apart() -> None:
