@@ -6,13 +6,15 @@ knows neither schedules nor what the bytes mean.
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 import httptools
 
-_TEXT_HEADERS: Final = frozenset({"connection", "retry-after", "server-timing"})
+_KEPT_HEADERS: Final = frozenset({b"connection", b"retry-after", b"server-timing"})
 
 
 class ConnectionLostError(Exception):
@@ -48,11 +50,20 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """What came back: the status, a few headers by their lower-case names, and the body."""
+    """What came back.
+
+    Attributes:
+        status: of HTTP.
+        headers: a few of them, by their lower-case names.
+        body: all of it.
+        read_s: when its last bytes had come, by ``time.perf_counter``: what this process makes of them afterwards is no
+            part of the server's latency.
+    """
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    read_s: float = math.nan
 
 
 def post(path: str, body: bytes, *, texts: int = 1, headers: Mapping[str, str] | None = None) -> Request:
@@ -121,13 +132,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Asyncio: bytes of the answer."""
+        self._answer.read_s = time.perf_counter()
         self._parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """The parser: a header."""
-        key = name.decode("latin-1").lower()
-        if key in _TEXT_HEADERS:
-            self._answer.headers[key] = value.decode("latin-1")
+        key = name.lower()
+        if key in _KEPT_HEADERS:
+            self._answer.headers[key.decode()] = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
         """The parser: a piece of the body."""

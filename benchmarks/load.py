@@ -130,7 +130,7 @@ class Generator:
                     exchange.answer = await connection.exchange(request)
                 finally:
                     self._give_back(connection, whole=exchange.answer is not None)
-        exchange.done_s = self._now()
+        exchange.done_s = exchange.answer.read_s - self._started if exchange.answer else self._now()
         self._exchanges.append(exchange)
         return exchange
 

@@ -23,7 +23,7 @@ class Exchange:
         due_s: when the schedule wanted it sent; in a closed loop, when the caller was free to.
         begun_s: when the generator turned to it.
         sent_s: when it was sent, which may have needed a new connection; NaN if nobody listened.
-        done_s: when its answer was whole, or given up.
+        done_s: when the last bytes of its answer had come, or it was given up.
         answer: what came back, if anything.
     """
 

@@ -35,6 +35,8 @@ _RATE_SMOOTHING: Final = 0.1
 _LOOP_TURNS: Final = 200
 _IDLE_TURN_S: Final = 20e-6
 """A turn of the event loop that polls and finds nothing takes about 5 microseconds, one that accepts or reads 50."""
+_DOOR_SHARE: Final = 0.5
+"""While refusals are near, requests may keep a worker from its next run for this share of the last one."""
 _LATER: Final = 0.1
 """Answers may be sent later by this share of the time that the last one in the queue still has to wait."""
 _A_RUN_FAILED: Final = "a micro-batch of %d texts failed"
@@ -195,14 +197,19 @@ class Batcher:
             self._metrics.cache.labels("miss" if logits is None else "hit").inc()
         return {row: logits for row, logits in found if logits is not None}
 
-    def check_door(self, rows: int) -> None:
-        """Refuse so many rows that nobody has read yet if the queue is full, as cheaply as possible.
+    def check_door(self, rows: int, tokens: int) -> None:
+        """Refuse rows that nobody has read yet if the queue has no room for them, as cheaply as possible.
+
+        Args:
+            rows: how many they are.
+            tokens: an estimate of the fewest that they can have. One that is too high refuses them while others wait,
+                never for good.
 
         Raises:
-            VerdictError: as ``submit`` would if each of them had one token.
+            VerdictError: as ``submit`` would.
         """
         if not self._cache:  # a row that the cache knows needs no room
-            self._check_room(rows)
+            self._check_room(max(rows, min(tokens, self._limits.max_queue_tokens)) if self._queue else rows)
 
     def _check_room(self, tokens: int) -> None:
         limit = self._limits.max_queue_tokens
@@ -260,8 +267,9 @@ class Batcher:
             while not self._queue:
                 self._wake_up.clear()
                 await self._wake_up.wait()
+            began = time.perf_counter()
             await self._run_some()
-            await self._let_others_come()
+            await self._let_others_come(time.perf_counter() - began)
 
     async def _run_some(self) -> None:
         """Run a micro-batch, and more before the first is answered where the queue is so long that nobody notices.
@@ -277,10 +285,12 @@ class Batcher:
 
     def _later_s(self) -> float:
         """Return for how long further runs may begin; 0 where somebody waits for less than the whole queue."""
-        refusals_are_near = self._queue.tokens > self._limits.max_queue_tokens / 2
-        if refusals_are_near or self._queue.takes_turns or not self._tokens_per_s:
+        if self._refusals_are_near() or self._queue.takes_turns or not self._tokens_per_s:
             return 0.0
         return min(_LATER * self._queue.tokens / self._tokens_per_s, self._inline_s)
+
+    def _refusals_are_near(self) -> bool:
+        return self._queue.tokens > self._limits.max_queue_tokens / 2
 
     async def _run(self, groups: dict[Row, list[Item]]) -> None:
         """Run one micro-batch; its failure is its own rows' failure and nobody else's."""
@@ -314,19 +324,23 @@ class Batcher:
             return self._infer(rows)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
 
-    async def _let_others_come(self) -> None:
+    async def _let_others_come(self, ran_s: float) -> None:
         """Give the event loop turns until one of them has nothing to do, but not for ever.
 
         A request on a new connection takes four: accepted, read, admitted, refused or queued; and uvloop accepts one
         connection in a turn, so with two turns a run, callers of a full server waited for seconds for their 429.
+        Callers that come again at once whenever they are refused would take all of the core with it.
         """
         if not self._inline_s:
             return
         await asyncio.sleep(0)  # timers that are due by now come after this turn
+        now = time.perf_counter()
+        end = now + _DOOR_SHARE * ran_s if self._refusals_are_near() else math.inf
         for _ in range(_LOOP_TURNS):
-            began = time.perf_counter()
+            began = now
             await asyncio.sleep(0)
-            if time.perf_counter() - began < _IDLE_TURN_S:
+            now = time.perf_counter()
+            if now - began < _IDLE_TURN_S or now > end:
                 return
 
     def _infer(self, rows: list[Row]) -> list[Logits]:

@@ -163,7 +163,7 @@ class TextClassifier:
             OverloadedError: if too much text waits for tokenization.
             VerdictError: as ``Batcher.submit``.
         """
-        self._batcher.check_door(len(texts))
+        self._batcher.check_door(len(texts), sum(map(self._tokenization.fewest_tokens, texts)))
         deadline = asyncio.get_running_loop().time() + timeout_s
         started = time.perf_counter()
         tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)

@@ -70,6 +70,14 @@ class Tokenization:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)  # fast: without offsets
         return [self._cut(encoding.ids, truncation) for encoding in encodings]
 
+    def fewest_tokens(self, text: str) -> int:
+        """Return how many tokens of a text are read at least, special tokens included, without tokenizing it.
+
+        An estimate, at a fiftieth of the cost: every word has a token, unless a tokenizer drops its characters.
+        """
+        words = len(text.split(None, self._room))  # and the rest
+        return min(words, self._room) + len(self._prefix) + len(self._suffix)
+
     def _cut(self, ids: list[int], truncation: Truncation) -> TokenizedText:
         special = len(self._prefix) + len(self._suffix)
         if len(ids) <= self._room:

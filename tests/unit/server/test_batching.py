@@ -129,17 +129,38 @@ async def test_a_full_queue_refuses_at_the_door() -> None:
     engine = GatedEngine(EchoEngine())
     limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=100, max_row_tokens=40)
     async with running(engine, limits) as bench:
-        bench.batcher.check_door(100)
+        bench.batcher.check_door(100, 0)
         with pytest.raises(TooLargeError, match="101 tokens, more than the 100"):
-            bench.batcher.check_door(101)
+            bench.batcher.check_door(101, 0)
         tasks = [bench.submit([make_row(1, 10)])]
         await engine.reached(1)
         tasks += [bench.submit([make_row(2, 30)]), bench.submit([make_row(3, 31)])]
         await asyncio.sleep(0)
         with pytest.raises(OverloadedError) as caught:
-            bench.batcher.check_door(1)
+            bench.batcher.check_door(1, 1)
         assert caught.value.retry_after_s >= 1
         assert 1 == bench.figures()["verdict_shed_total{reason=overloaded}"]
+        engine.open()
+        await settle(tasks)
+
+
+async def test_texts_that_can_not_fit_are_refused_at_the_door_while_others_wait() -> None:
+    """Reading a large batch costs as much as a run: not for a 429. In an empty queue an estimate refuses nobody."""
+    engine = GatedEngine(EchoEngine())
+    limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=100)
+    async with running(engine, limits) as bench:
+        tasks = [bench.submit([make_row(1, 10)])]
+        await engine.reached(1)
+        bench.batcher.check_door(3, 1_000)
+        tasks.append(bench.submit([make_row(2, 30)]))
+        await asyncio.sleep(0)
+        bench.batcher.check_door(3, 70)
+        with pytest.raises(OverloadedError, match="30 of 100 tokens and has no room for 71 more"):
+            bench.batcher.check_door(3, 71)
+        with pytest.raises(OverloadedError, match="no room for 100 more"):
+            bench.batcher.check_door(3, 1_000)
+        with pytest.raises(TooLargeError):
+            bench.batcher.check_door(101, 1_000)
         engine.open()
         await settle(tasks)
 
@@ -157,7 +178,7 @@ async def test_a_remembered_row_is_answered_while_the_queue_is_full() -> None:
         await engine.reached(2)
         tasks.append(bench.submit([make_row(3, 30)]))
         await asyncio.sleep(0)
-        bench.batcher.check_door(1)
+        bench.batcher.check_door(1, 1)
         assert [[1, 10]] == answers(await asyncio.wait_for(bench.submit([make_row(1, 10)]), 5))
         engine.open()
         await settle(tasks)

@@ -184,10 +184,16 @@ async def test_a_full_queue_refuses_before_tokenizing() -> None:
         assert 0 == read_figures(metrics.render())["verdict_tokenize_seconds_count"]
 
 
-async def test_a_text_for_which_there_is_no_room_is_not_tokenized() -> None:
-    """A full queue refuses by the longest text that the model reads, so that refusals cost next to nothing."""
+@pytest.mark.parametrize(
+    ("texts", "limits"),
+    [
+        pytest.param(["c"], BatchLimits(1, 256, max_queue_tokens=20, max_row_tokens=18), id="the longest row"),
+        pytest.param(["c d e", "f g"], BatchLimits(1, 256, max_queue_tokens=11), id="the words of several"),
+    ],
+)
+async def test_texts_for_which_there_is_no_room_are_not_tokenized(texts: list[str], limits: BatchLimits) -> None:
+    """Refusals by the longest text that the model reads and by the words of a batch cost next to nothing."""
     engine = GatedEngine(EchoEngine())
-    limits = BatchLimits(1, 256, max_queue_tokens=20, max_row_tokens=18)
     async with classifying(engine, make_manifest(("x", "y")), limits) as (classifier, metrics):
         runs = asyncio.create_task(classifier.classify(["a"], truncation=None, timeout_s=60))
         await engine.reached(1)
@@ -195,7 +201,7 @@ async def test_a_text_for_which_there_is_no_room_is_not_tokenized() -> None:
         await asyncio.sleep(0)
         read = [read_figures(metrics.render())["verdict_tokenize_seconds_count"]]
         with pytest.raises(OverloadedError):
-            await asyncio.wait_for(classifier.classify(["c"], truncation=None, timeout_s=60), 5)
+            await asyncio.wait_for(classifier.classify(texts, truncation=None, timeout_s=60), 5)
         read.append(read_figures(metrics.render())["verdict_tokenize_seconds_count"])
         engine.open()
         await asyncio.gather(runs, waits)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from server.artifact import Truncation
 from server.tokenization import Tokenization, TokenizedText
 from tests.support.tiny import HEAD_TOKENS, MAX_LENGTH, TINY, WORDS
 
@@ -50,6 +51,16 @@ def test_a_text_that_fits_is_one_row_as_it_is(tokenization: Tokenization, trunca
         expected = ((CLS, *content(text), SEP),)
         tokenized = encode(tokenization, text, truncation)
         assert TokenizedText(expected, (words,), words + 2, truncated=False) == tokenized
+
+
+@given(text=TEXTS, truncation=st.sampled_from(["head", "head_tail", "window"]))
+def test_a_text_has_no_fewer_tokens_than_its_words_say(
+    tokenization: Tokenization, text: str, truncation: Truncation
+) -> None:
+    """What is refused before it is read would not have fitted; what is cut is no reason to refuse it."""
+    fewest = tokenization.fewest_tokens(text)
+    assert min(len(text.split()) + 2, MAX_LENGTH) == fewest
+    assert fewest <= sum(len(row) for row in encode(tokenization, text, truncation).windows)
 
 
 def test_a_text_without_a_token_is_a_row_of_special_tokens(tokenization: Tokenization) -> None:
