@@ -123,7 +123,7 @@ class Comparison:
 
     def _serve(self) -> None:
         with loads() as runner:
-            generator = Generator(self._server.address, keep=True)
+            generator = Generator(self._server.address, keep=True, polls=self._callers == 1)
             runner.run(generator.closed_loop(single(self._first), self._callers))
             before = self._server.usage().cpu_s
             self._outcomes.append(runner.run(generator.closed_loop(self._requests, self._callers)))

@@ -35,8 +35,6 @@ _RATE_SMOOTHING: Final = 0.1
 _LOOP_TURNS: Final = 200
 _IDLE_TURN_S: Final = 20e-6
 """A turn of the event loop that polls and finds nothing takes about 5 microseconds, one that accepts or reads 50."""
-_DOOR_SHARE: Final = 0.5
-"""While refusals are near, requests may keep a worker from its next run for this share of the last one."""
 _LATER: Final = 0.1
 """Answers may be sent later by this share of the time that the last one in the queue still has to wait."""
 _A_RUN_FAILED: Final = "a micro-batch of %d texts failed"
@@ -329,13 +327,14 @@ class Batcher:
 
         A request on a new connection takes four: accepted, read, admitted, refused or queued; and uvloop accepts one
         connection in a turn, so with two turns a run, callers of a full server waited for seconds for their 429.
-        Callers that come again at once whenever they are refused would take all of the core with it.
+        While refusals are near they get as long as the last run took: callers that are refused and come again at once
+        would keep the loop busy without end.
         """
         if not self._inline_s:
             return
         await asyncio.sleep(0)  # timers that are due by now come after this turn
         now = time.perf_counter()
-        end = now + _DOOR_SHARE * ran_s if self._refusals_are_near() else math.inf
+        end = now + ran_s if self._refusals_are_near() else math.inf
         for _ in range(_LOOP_TURNS):
             began = now
             await asyncio.sleep(0)

@@ -46,12 +46,13 @@ def _check_size(texts: Sequence[str], settings: Settings) -> None:
             raise TooLargeError(f"text {index} has {len(text)} characters, at most {limit} are taken; shorten it")
 
 
-def server_timing(classification: Classification) -> dict[str, str]:
-    """Return the Server-Timing header: milliseconds with microsecond digits."""
-    return {
-        "server-timing": f"tokenize;dur={classification.tokenize_s * 1000:.3f}, "
-        f"queue;dur={classification.queue_s * 1000:.3f}, inference;dur={classification.inference_s * 1000:.3f}"
-    }
+def server_timing(classification: Classification) -> bytes:
+    """Return the value of the Server-Timing header: milliseconds with microsecond digits."""
+    return b"tokenize;dur=%.3f, queue;dur=%.3f, inference;dur=%.3f" % (
+        classification.tokenize_s * 1000,
+        classification.queue_s * 1000,
+        classification.inference_s * 1000,
+    )
 
 
 def _figures(classification: Classification) -> dict[str, float]:

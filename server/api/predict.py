@@ -42,6 +42,25 @@ class BatchAnswer:
     predictions: list[Prediction]
 
 
+class JsonAnswer(Response):
+    """A JSON answer. Writes its headers as they are sent: by way of Starlette that takes twenty calls.
+
+    Args:
+        body: all of it.
+        timing: the value of its Server-Timing header.
+    """
+
+    def __init__(self, body: bytes, timing: bytes) -> None:
+        self.status_code = 200
+        self.body = body
+        self.background = None
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+            (b"server-timing", timing),
+        ]
+
+
 @router.post(
     "/predict",
     response_model=Prediction,
@@ -68,19 +87,15 @@ async def predict_text(call: Call, classifier: Classifier) -> Response:
     """Answer a call of ``POST /predict``."""
     body = await _one.read(call)
     classification = await infer(call, classifier, [body.text], body.truncation)
-    return _json(classification.predictions[0], server_timing(classification))
+    return JsonAnswer(orjson.dumps(classification.predictions[0]), server_timing(classification))
 
 
 async def predict_texts(call: Call, classifier: Classifier) -> Response:
     """Answer a call of ``POST /predict/batch``."""
     body = await _many.read(call)
     classification = await infer(call, classifier, body.texts, body.truncation)
-    return _json(BatchAnswer(classification.predictions), server_timing(classification))
+    return JsonAnswer(orjson.dumps(BatchAnswer(classification.predictions)), server_timing(classification))
 
 
 ENDPOINTS: Final = {"/predict": predict_text, "/predict/batch": predict_texts}
 """What answers calls of the routes above."""
-
-
-def _json(answer: Prediction | BatchAnswer, headers: dict[str, str]) -> Response:
-    return Response(orjson.dumps(answer), headers=headers, media_type="application/json")

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,47 @@ async def test_a_closed_loop_hides_a_server_that_stops(fake_server: FakeServer) 
     fake_server.respond = _stall_once()
     outcome = await Generator(fake_server.address).closed_loop(REQUESTS * 6, callers=1)
     assert sum(latency >= STALL_S / 2 for latency in outcome.latencies_s()) == 1
+
+
+async def test_what_the_caller_does_with_an_answer_is_no_part_of_its_latency(
+    fake_server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has done its part when the last bytes have come."""
+    complete = Connection.on_message_complete
+
+    def slowly(self: Connection) -> None:
+        until = time.perf_counter() + STALL_S
+        while time.perf_counter() < until:
+            pass
+        complete(self)
+
+    monkeypatch.setattr(Connection, "on_message_complete", slowly)
+    outcome = await Generator(fake_server.address).closed_loop(REQUESTS[:1], callers=1)
+    assert outcome.wall_s >= STALL_S
+    assert outcome.latencies_s()[0] < STALL_S
+
+
+@pytest.mark.parametrize("polls", [False, True])
+async def test_a_caller_that_polls_keeps_the_event_loop_awake_for_its_load_alone(
+    fake_server: FakeServer, monkeypatch: pytest.MonkeyPatch, *, polls: bool
+) -> None:
+    """So that no answer waits for a core to wake up, and nothing runs on afterwards."""
+    loop = asyncio.get_running_loop()
+    call_soon, called = loop.call_soon, []
+
+    def count(callback: Any, *args: Any, **context: Any) -> asyncio.Handle:
+        called.append(getattr(callback, "__name__", ""))
+        return call_soon(callback, *args, **context)
+
+    monkeypatch.setattr(loop, "call_soon", count)
+    fake_server.respond = _stall_once()
+    outcome = await Generator(fake_server.address, polls=polls).closed_loop(REQUESTS * 3, callers=1)
+    during = called.count("poll")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert outcome.statuses() == {200: 30}
+    assert polls == (during > 30)
+    assert called.count("poll") == during
 
 
 async def test_a_lost_connection_is_no_answer(fake_server: FakeServer) -> None:
