@@ -65,8 +65,8 @@ class Generator:
     Attributes:
         address: of the server.
         keep: whether connections outlive a load, for the next one on the same event loop; ``close`` ends them.
-        polls: whether callers of a closed loop look for their answers all the time. What a core takes to wake up, 0.1 ms
-            in a virtual machine, is then no part of a latency. The load takes all of its core for it.
+        polls: whether callers of a closed loop look for their answers all the time. What a core takes to wake up, which
+            is 0.1 ms in a virtual machine, is then no part of a latency. The load takes all of its core for it.
     """
 
     address: Address

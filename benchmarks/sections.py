@@ -95,7 +95,7 @@ def open_loops(rig: Rig, server: Server, effort: Effort) -> Part:
             rate = load * capacity
             arrivals = poisson_arrivals(rate, effort.lasting(10 if load < 1 else 8), _OPEN_SEED)
             outcome = run(Generator(server.address).open_loop(requests, arrivals))
-            refused = sum(it.status != 200 for it in outcome.exchanges) / max(len(outcome.exchanges), 1)  # noqa: PLR2004 - OK
+            refused = outcome.statuses().get(HTTPStatus.TOO_MANY_REQUESTS, 0) / max(len(outcome.exchanges), 1)
             figures.append({"load": load, "offered_per_s": rate, "refused_share": refused, **_figures(outcome)})
 
     def section() -> Section:
@@ -153,6 +153,12 @@ def _notes(figures: list[dict[str, Any]]) -> list[str]:
     limited = sum(it["generator_was_the_limit"] for it in figures)
     limit = f"; IT WAS THE LIMIT in {limited} of {len(figures)} rows" if limited else " and was never the limit"
     notes = [f"The load generator took at most {share:.0%} of a core{limit}."]
+    if failed := sum(sum(it["statuses"].values()) - _answered_or_refused(it["statuses"]) for it in figures):
+        notes.append(f"{failed} REQUESTS WERE NEITHER ANSWERED NOR REFUSED.")
     if any(it["requests"] < _FEWEST_FOR_P99 for it in figures):
         notes.append(f"p99 only where there were {_FEWEST_FOR_P99} requests: of fewer it would be the slowest one.")
     return notes
+
+
+def _answered_or_refused(statuses: Mapping[int, int]) -> int:
+    return statuses.get(HTTPStatus.OK, 0) + statuses.get(HTTPStatus.TOO_MANY_REQUESTS, 0)
