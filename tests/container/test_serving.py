@@ -135,7 +135,7 @@ class Load:
                     status = client.post(f"{self._url}/predict", json={"text": text}).status_code
                 except httpx.TransportError:
                     status = 0
-                assert status == 200 or self.stopping.is_set(), status
+                assert 200 == status or self.stopping.is_set(), status
                 seen[status] += 1
                 self._answers.release()
         return seen

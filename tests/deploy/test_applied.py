@@ -72,7 +72,7 @@ def test_the_modules_are_formatted_and_valid(terraform: Callable[[], Terraform])
     assert "" == modules.run(".", "fmt", "-check", "-recursive", "-diff")
     for module in ("registry", "service"):
         modules.init(module)
-        assert json.loads(modules.run(module, "validate", "-json"))["diagnostics"] == []
+        assert [] == json.loads(modules.run(module, "validate", "-json"))["diagnostics"]
 
 
 def test_values_that_can_not_work_are_refused(terraform: Callable[[], Terraform]) -> None:
@@ -91,7 +91,7 @@ def test_a_task_is_a_fargate_task_of_the_size_asked_for(cloud: Cloud, plain: Ter
     assert plain.outputs("service")["image"] == only["image"]
     assert "@sha256:" in only["image"]
     environment = {item["name"]: item["value"] for item in only["environment"]}
-    assert environment["VERDICT_INFERENCE_WORKERS"] == "1"  # a fraction of a vCPU, though the machine shows more
+    assert "1" == environment["VERDICT_INFERENCE_WORKERS"]  # a fraction of a vCPU, though the machine shows more
     assert [(8080, "tcp")] == [(port["containerPort"], port["protocol"]) for port in only["portMappings"]]
 
 

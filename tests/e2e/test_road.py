@@ -22,7 +22,7 @@ def run(*arguments: object) -> None:
     """Run a stage as a user does; what it says is shown where it fails."""
     command = [sys.executable, "-m", *map(str, arguments)]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert 0 == finished.returncode, finished.stdout + finished.stderr
 
 
 def test_a_csv_with_three_labels_is_served(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _PEAKS = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_
 def docker(*arguments: str, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a docker command to its end and return what it wrote."""
     done = subprocess.run([DOCKER, *arguments], capture_output=True, text=True, check=False, **options)
-    assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    assert not check or 0 == done.returncode, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done
 
 

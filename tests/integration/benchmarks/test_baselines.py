@@ -32,15 +32,15 @@ def test_a_model_of_the_reference_gives_probabilities(load: Callable[[Path], Pre
     predict = load(reference)
     for text in ("good", "a very long and boring film " * 200):
         probabilities = predict(text)
-        assert len(probabilities) == 2
-        assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+        assert 2 == len(probabilities)
+        assert pytest.approx(1, abs=1e-4) == sum(probabilities)
 
 
 def test_int8_is_close_to_fp32(reference: Path) -> None:
     """The usual recipe is done right, else its speed would mean nothing."""
     text = "the film was very good"
     exact, quantized = pipelines.load_transformers(reference)(text), pipelines.load_optimum(reference)(text)
-    assert quantized == pytest.approx(exact, abs=0.05)
+    assert pytest.approx(exact, abs=0.05) == quantized
 
 
 @pytest.mark.anyio
@@ -50,6 +50,6 @@ async def test_the_handwritten_server_serves_the_artifact() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://baseline") as client:
         answer = (await client.post("/predict", json={"text": "good"})).json()
         ready = await client.get("/health/ready")
-    assert answer["sentiment"] == 1
-    assert answer["probabilities"] == pytest.approx([0.064969, 0.935031], abs=1e-5)
-    assert ready.status_code == 200
+    assert 1 == answer["sentiment"]
+    assert pytest.approx([0.064969, 0.935031], abs=1e-5) == answer["probabilities"]
+    assert 200 == ready.status_code

@@ -37,7 +37,7 @@ def test_every_promise_is_measured_with_one_command(tmp_path: Path) -> None:
     assert len(document["promises"]) >= len(PROMISES)
     assert all(word in words for word in ("sentences", "reviews", "overload", "soak", "SIGTERM", "isolation"))
     exact = [it for it in document["promises"] if it["what"].startswith(("isolation", "SIGTERM"))]
-    assert [finding["value"] for finding in exact] == [0, 0, 0, 0]
+    assert [0, 0, 0, 0] == [finding["value"] for finding in exact]
     assert (tmp_path / "promises.md").exists()
 
 
@@ -47,11 +47,11 @@ def test_bench_writes_a_report(tmp_path: Path) -> None:
     summary = run("bench", "--checkpoint", str(checkpoint), "--output", str(tmp_path))
     sections = json.loads((tmp_path / "bench.json").read_text())["sections"]
     figures = {name: section["figures"] for name, section in sections.items()}
-    assert summary["artifact"] == "tiny"
+    assert "tiny" == summary["artifact"]
     assert {it["engine"] for it in figures["engines"]} >= {"PyTorch eager fp32", "this artifact"}
     assert {it["shape"] for it in figures["closed_loops"]} >= {"sentences", "reviews"}
-    assert [it["load"] for it in figures["open_loops"]] == [0.5, 0.7, 0.9, 1.1, 3.0]
-    assert len(figures["ratios"]) == 4
+    assert [0.5, 0.7, 0.9, 1.1, 3.0] == [it["load"] for it in figures["open_loops"]]
+    assert 4 == len(figures["ratios"])
     assert {path.suffix for path in tmp_path.iterdir()} >= {".json", ".md", ".png"}
 
 
@@ -66,6 +66,6 @@ def test_a_missing_artifact_is_told_in_one_line(tmp_path: Path) -> None:
     """No traceback, and an exit code of its own."""
     command = [sys.executable, "-m", "benchmarks", "ratios", "--artifact", str(tmp_path)]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert finished.returncode == 2
+    assert 2 == finished.returncode
     assert "Traceback" not in finished.stderr
     assert str(tmp_path) in finished.stderr

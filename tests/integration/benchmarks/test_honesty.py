@@ -24,7 +24,7 @@ def test_a_stopped_server_shows_in_the_open_loop() -> None:
     with Server(verdict(TINY), place().server) as server:
         outcome = run(_stop_for_a_while(server))
     longest = max(outcome.latencies_s())
-    assert outcome.statuses() == {200: 100}
+    assert {200: 100} == outcome.statuses()
     assert longest > 0.75 * STOPPED_S
     assert sum(latency > STOPPED_S / 4 for latency in outcome.latencies_s()) >= 15
 

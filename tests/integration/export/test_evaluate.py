@@ -41,15 +41,15 @@ def test_figures_are_the_servers_own_and_are_written_down(directory: Path, tmp_p
     with path.open("w", newline="") as stream:
         csv.writer(stream).writerows([("text", "label"), *rows])
     for _ in range(2):
-        assert main([str(directory), "--data", f"synthetic:test={path}"]) == 0
+        assert 0 == main([str(directory), "--data", f"synthetic:test={path}"])
     (evaluation,) = load_artifact(directory).manifest.evaluations
-    assert (evaluation.dataset, evaluation.split, evaluation.n) == ("synthetic", "test", 40)
+    assert ("synthetic", "test", 40) == (evaluation.dataset, evaluation.split, evaluation.n)
     document = (directory / "report" / "evaluation.json").read_text()
     (details,) = json.loads(document)
-    assert np.trace(details["confusion"]) / 40 == pytest.approx(evaluation.accuracy)
-    assert sum(bucket["n"] for bucket in details["by_tokens"]) == 40
+    assert pytest.approx(evaluation.accuracy) == np.trace(details["confusion"]) / 40
+    assert 40 == sum(bucket["n"] for bucket in details["by_tokens"])
     card = (directory / "README.md").read_text()
-    assert card.count("| synthetic | test | 40 |") == 1
+    assert 1 == card.count("| synthetic | test | 40 |")
 
 
 def test_kinds_of_text_are_told_apart(directory: Path, tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ def test_kinds_of_text_are_told_apart(directory: Path, tmp_path: Path) -> None:
         table = csv.writer(stream, delimiter="\t")
         table.writerow(("text", "label", "kind"))
         table.writerows((text, ("negative", "positive")[label], f"kind {label}") for text, label in rows)
-    assert main([str(directory), "--data", f"kinds:test={path}", "--by", "kind"]) == 0
+    assert 0 == main([str(directory), "--data", f"kinds:test={path}", "--by", "kind"])
     (details,) = json.loads((directory / "report" / "evaluation.json").read_text())
     kinds = {part["name"]: part for part in details["by_kind"]}
-    assert {name: part["n"] for name, part in kinds.items()} == {"kind 0": 20, "kind 1": 20}
+    assert {"kind 0": 20, "kind 1": 20} == {name: part["n"] for name, part in kinds.items()}
     for label in (0, 1):  # a kind holds one label alone, so its accuracy is that row of the confusion matrix
-        assert kinds[f"kind {label}"]["accuracy"] == pytest.approx(details["confusion"][label][label] / 20)
+        assert pytest.approx(details["confusion"][label][label] / 20) == kinds[f"kind {label}"]["accuracy"]
     card = (directory / "README.md").read_text()
     assert f"| kind 0 | 20 | {kinds['kind 0']['accuracy']:.1%} |" in card
 
@@ -79,12 +79,12 @@ def test_the_fp32_model_answers_the_same_texts(
     with path.open("w", newline="") as stream:
         csv.writer(stream).writerows([("text", "label"), *rows])
     asked = [str(directory), "--data", f"synthetic:dev={path}", "--fp32"]
-    assert main([*asked, str(directory.parent / "checkpoint")]) == 0
+    assert 0 == main([*asked, str(directory.parent / "checkpoint")])
     (details,) = json.loads((directory / "report" / "evaluation.json").read_text())
     assert 0 < details["fp32"]["largest_change"] < 0.05  # another graph, the same model
     assert abs(details["fp32"]["accuracy"] - details["accuracy"]) <= details["fp32"]["flipped"]
     foreign = build_checkpoint(tmp_path / "foreign", labels=("a", "b", "c"))
-    assert main([*asked, str(foreign)]) == 1
+    assert 1 == main([*asked, str(foreign)])
     assert "was not exported from there" in capsys.readouterr().err.replace("\n", " ")
 
 
@@ -92,5 +92,5 @@ def test_an_artifact_that_does_not_start_is_one_line(tmp_path: Path, capsys: pyt
     """What is no artifact ends with exit code 1 and the reason."""
     path = tmp_path / "rows.csv"
     path.write_text("text,label\ngood,1\n")
-    assert main([str(tmp_path), "--data", f"x:test={path}"]) == 1
+    assert 1 == main([str(tmp_path), "--data", f"x:test={path}"])
     assert "no artifact in" in capsys.readouterr().err.replace("\n", " ")

@@ -54,15 +54,15 @@ def test_every_architecture_becomes_an_artifact(tmp_path: Path, architecture: An
     loaded = load_artifact(tmp_path / "artifact")
     manifest = loaded.manifest
     assert manifest.labels == labels
-    assert {tensor.name for tensor in manifest.inputs} == {"input_ids", "attention_mask"}
+    assert {"input_ids", "attention_mask"} == {tensor.name for tensor in manifest.inputs}
     assert {probe.probabilities for probe in manifest.probes}
     session = Session(loaded.model_path, manifest.session)
     tokenization = findings.checkpoint.tokenization()
     for probe in manifest.probes:
         (text,) = tokenization.encode([probe.text], "head_tail")
         logits = session.logits(pad(text.windows, manifest.pad_token_id))
-        assert softmax(logits, manifest.temperature)[0] == pytest.approx(probe.probabilities, abs=1e-5)
-        assert probe.reference == pytest.approx(probe.probabilities, abs=0.05)
+        assert pytest.approx(probe.probabilities, abs=1e-5) == softmax(logits, manifest.temperature)[0]
+        assert pytest.approx(probe.probabilities, abs=0.05) == probe.reference
     assert findings.parity <= 1e-4
     assert set(findings.unbuilt) == ({"dynamic"} if this_cpu_saturates() else set())  # its weights are not bounded
 
@@ -95,13 +95,13 @@ def test_nothing_that_fails_its_gates_is_written(tmp_path: Path) -> None:
 def test_the_command_prints_a_table_and_leaves_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``python -m export`` compares the whole table, and the report beside the model holds the same in three forms."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
-    assert main([str(checkpoint), "--output", str(tmp_path / "artifact")]) == 0
+    assert 0 == main([str(checkpoint), "--output", str(tmp_path / "artifact")])
     printed = capsys.readouterr().out
     report = json.loads((tmp_path / "artifact" / "report" / "report.json").read_text())
     names = {row["name"] for row in report["rows"]} | set(report["unbuilt"])
     assert names >= {variant.name for variant in CANDIDATES} | {"fp32", "usual"}
     assert all(row["name"] in printed for row in report["rows"])
-    assert set(report["times_as_fast_as"]) == {"fp32", "usual", "pytorch"}
+    assert {"fp32", "usual", "pytorch"} == set(report["times_as_fast_as"])
     assert report["chosen"] in (tmp_path / "artifact" / "report" / "report.md").read_text()
     assert (tmp_path / "artifact" / "report" / "frontier.png").read_bytes().startswith(b"\x89PNG")
     assert "Against the same model in fp32" in (tmp_path / "artifact" / "README.md").read_text()
@@ -111,15 +111,15 @@ def test_a_larger_change_is_accepted_by_name_only(tmp_path: Path, capsys: pytest
     """Where ``--max-change`` is below what int8 costs the table says why nothing is written; above it, all is well."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     asked = [str(checkpoint), "--output", str(tmp_path / "artifact"), "--only", "static", "--max-change"]
-    assert main([*asked, "0"]) == 1
+    assert 1 == main([*asked, "0"])
     printed = capsys.readouterr()
     assert "allowed 0.0" in printed.out
     assert "no candidate passes the gates" in printed.err.replace("\n", " ")
     assert not (tmp_path / "artifact").exists()
-    assert main([*asked, "0.5"]) == 0
+    assert 0 == main([*asked, "0.5"])
     report = json.loads((tmp_path / "artifact" / "report" / "report.json").read_text())
-    assert report["gates"]["largest_change"] == 0.5
-    assert [row["name"] for row in report["rows"] if row["verdict"] != "reference"] == ["static"]
+    assert 0.5 == report["gates"]["largest_change"]
+    assert ["static"] == [row["name"] for row in report["rows"] if row["verdict"] != "reference"]
 
 
 def test_weights_that_this_cpu_computes_wrong_are_not_measured_on_it(
@@ -139,7 +139,7 @@ def test_an_unusable_checkpoint_is_one_line_and_exit_code_1(
     """No traceback: the line names what is missing."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     (checkpoint / missing).unlink()
-    assert main([str(checkpoint), "--output", str(tmp_path / "artifact")]) == 1
+    assert 1 == main([str(checkpoint), "--output", str(tmp_path / "artifact")])
     captured = capsys.readouterr().err
     assert missing in captured.replace("\n", "")
     assert "Traceback" not in captured
@@ -151,5 +151,5 @@ def test_an_output_that_is_no_artifact_is_refused_before_any_work(
     """A directory of something else ends the export at once."""
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    assert main([str(tmp_path / "nowhere"), "--output", str(tmp_path / "thesis")]) == 1
+    assert 1 == main([str(tmp_path / "nowhere"), "--output", str(tmp_path / "thesis")])
     assert "not an artifact" in capsys.readouterr().err

@@ -56,10 +56,10 @@ def test_a_reworked_artifact_answers_as_before(old: Path, exported: Path, tmp_pa
     """Another graph and version, everything else as it was; the card says so; there is nothing left to do."""
     rows = tmp_path / "rows.jsonl"
     rows.write_text("\n".join(json.dumps({"text": f"a film {n}", "label": "negative"}) for n in range(5)))
-    assert rework.main([str(old), "--data", str(rows)]) == 0
+    assert 0 == rework.main([str(old), "--data", str(rows)])
     before, after = load_artifact(exported), load_artifact(old)
     assert _logits(after) == _logits(before)
-    assert [node.op_type for node in onnx.load(after.model_path).graph.node][-1] == "If"
+    assert "If" == [node.op_type for node in onnx.load(after.model_path).graph.node][-1]
     assert after.manifest.version == after.manifest.files[0].sha256[:12] != before.manifest.version
     changed = {"version", "files"}
     assert after.manifest.model_dump(exclude=changed) == before.manifest.model_dump(exclude=changed)
@@ -67,7 +67,7 @@ def test_a_reworked_artifact_answers_as_before(old: Path, exported: Path, tmp_pa
     compared = len(after.manifest.probes) + 5
     assert f"answers are those of version {before.manifest.version}, compared bit by bit on {compared} texts" in card
     assert f"served by Verdict. Version {after.manifest.version}." in card
-    assert rework.main([str(old)]) == 1
+    assert 1 == rework.main([str(old)])
 
 
 def test_an_answer_that_changes_is_refused(
@@ -75,7 +75,7 @@ def test_an_answer_that_changes_is_refused(
 ) -> None:
     """A rewrite that moves a logit leaves the artifact as it was, and the line says by how much."""
     monkeypatch.setattr(rework, "skip_padding", _shift_logits)
-    assert rework.main([str(old)]) == 1
+    assert 1 == rework.main([str(old)])
     assert "changed an answer by 1.0e-03" in capsys.readouterr().err.replace("\n", " ")
     assert load_artifact(old).manifest == load_artifact(exported).manifest
 
@@ -90,7 +90,7 @@ def _shift_logits(graph: Graph) -> bool:
 
 def test_what_is_no_artifact_is_one_line_and_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No traceback."""
-    assert rework.main([str(tmp_path)]) == 1
+    assert 1 == rework.main([str(tmp_path)])
     captured = capsys.readouterr().err
     assert "manifest.json" in captured.replace("\n", "")
     assert "Traceback" not in captured

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.development
 def pair(arguments: list[str], tmp_path: Path) -> tuple[Path, Path]:
     """Two runs on the same rows; the second goes on from the first."""
     first, second = tmp_path / "out", tmp_path / "second"
-    assert train(arguments) == 0
-    assert train([*arguments, "--base-model", str(first), "--output", str(second)]) == 0
+    assert 0 == train(arguments)
+    assert 0 == train([*arguments, "--base-model", str(first), "--output", str(second)])
     return first, second
 
 
@@ -30,11 +30,11 @@ def test_mean_of_two_runs_is_a_checkpoint(pair: tuple[Path, Path], tmp_path: Pat
     """Every weight is the mean of theirs; labels, held-out rows and the story of both come along."""
     first, second = pair
     output = tmp_path / "mean"
-    assert average([str(first), str(second), "--output", str(output)]) == 0
+    assert 0 == average([str(first), str(second), "--output", str(output)])
     weights, *theirs = (load_file(directory / "model.safetensors") for directory in (output, first, second))
     for name, found in weights.items():
-        assert found == pytest.approx((theirs[0][name] + theirs[1][name]) / 2, abs=1e-6)
-    assert load_checkpoint(output).labels == ["negative", "positive"]
+        assert pytest.approx((theirs[0][name] + theirs[1][name]) / 2, abs=1e-6) == found
+    assert ["negative", "positive"] == load_checkpoint(output).labels
     assert (output / "validation.parquet").read_bytes() == (first / "validation.parquet").read_bytes()
     recipe = json.loads((output / "recipe.json").read_text())
     assert recipe["command"].startswith("python -m training.average ")
@@ -49,7 +49,7 @@ def test_runs_that_do_not_fit_are_one_line(
     first, second = pair
     output = tmp_path / "mean"
     other = tmp_path / "other"
-    assert train([*arguments, "--seed", "8", "--output", str(other)]) == 0
+    assert 0 == train([*arguments, "--seed", "8", "--output", str(other)])
     head = tmp_path / "head"
     shutil.copytree(first, head)
     recipe = json.loads((head / "recipe.json").read_text())
@@ -60,10 +60,10 @@ def test_runs_that_do_not_fit_are_one_line(
         (head, "have different truncation and can not be averaged"),
         (tmp_path, "is not a finished checkpoint"),
     ):
-        assert average([str(first), str(unfit), "--output", str(output)]) == 1
+        assert 1 == average([str(first), str(unfit), "--output", str(output)])
         found = capsys.readouterr().err
         assert message in found
-        assert found.count("\n") == 1
-    assert average([str(first), str(second), "--output", str(second)]) == 1
+        assert 1 == found.count("\n")
+    assert 1 == average([str(first), str(second), "--output", str(second)])
     assert "exists and is not overwritten" in capsys.readouterr().err
     assert not output.exists()

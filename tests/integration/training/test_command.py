@@ -29,37 +29,37 @@ def test_checkpoint_holds_what_export_reads(
 ) -> None:
     """The finished directory has weights, tokenizer, recipe, metrics and held-out rows, and has learnt."""
     pandas = pytest.importorskip("pandas")
-    assert main(arguments) == 0
+    assert 0 == main(arguments)
     out = tmp_path / "out"
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in out.iterdir()}
     recipe, metrics = _json(out / "recipe.json"), _json(out / "metrics.json")
-    assert recipe["labels"] == ["negative", "positive"]
-    assert (recipe["max_length"], recipe["truncation"], recipe["head_tokens"]) == (64, "head_tail", 15)
-    assert recipe["base_model"] == "tiny-base"
+    assert ["negative", "positive"] == recipe["labels"]
+    assert (64, "head_tail", 15) == (recipe["max_length"], recipe["truncation"], recipe["head_tokens"])
+    assert "tiny-base" == recipe["base_model"]
     assert recipe["data"][0]["sha256"] == hashlib.sha256(rows.read_bytes()).hexdigest()
     assert recipe["command"].startswith("python -m training --base-model ")
     held_out = pandas.read_parquet(out / "validation.parquet")
-    assert list(held_out.columns) == ["text", "label", "source"]
+    assert ["text", "label", "source"] == list(held_out.columns)
     assert len(held_out) == metrics["evaluations"][0]["n"] == recipe["data"][0]["rows_validation"]
-    assert metrics["evaluations"][0]["dataset"] == "synthetic"
+    assert "synthetic" == metrics["evaluations"][0]["dataset"]
     assert metrics["evaluations"][0]["accuracy"] > 0.9
     assert "held-out accuracy" in capsys.readouterr().out
     tokenizer = _json(out / "tokenizer.json")
-    assert (tokenizer["truncation"], tokenizer["padding"]) == (None, None)
+    assert (None, None) == (tokenizer["truncation"], tokenizer["padding"])
 
 
 def test_evaluate_measures_what_training_wrote(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command measures the held-out rows of a checkpoint as training did; its last line is JSON."""
-    assert main(arguments) == 0
+    assert 0 == main(arguments)
     capsys.readouterr()
     out = tmp_path / "out"
-    assert evaluate([str(out), "--data", f"{out / 'validation.parquet'},name=again", "--precision", "bf16"]) == 0
+    assert 0 == evaluate([str(out), "--data", f"{out / 'validation.parquet'},name=again", "--precision", "bf16"])
     found = json.loads(capsys.readouterr().out.splitlines()[-1])["evaluations"][0]
     wanted = _json(out / "metrics.json")["evaluations"][0]
     assert (found["dataset"], found["n"]) == ("again", wanted["n"])
-    assert found["log_loss"] == pytest.approx(wanted["log_loss"], rel=0.02)
+    assert pytest.approx(wanted["log_loss"], rel=0.02) == found["log_loss"]
 
 
 def test_three_labels_and_two_sources(arguments: list[str], tmp_path: Path) -> None:
@@ -70,12 +70,12 @@ def test_three_labels_and_two_sources(arguments: list[str], tmp_path: Path) -> N
     sources = ["--data", f"{one},weight=2,held_out=12", "--data", f"{two},held_out=0.1"]
     position = arguments.index("--data")
     given = arguments[:position] + sources + arguments[position + 2 :]
-    assert main([*given, "--labels", "fine,so-so,bad"]) == 0
+    assert 0 == main([*given, "--labels", "fine,so-so,bad"])
     out = tmp_path / "out"
-    assert _json(out / "recipe.json")["labels"] == ["fine", "so-so", "bad"]
-    assert _json(out / "config.json")["id2label"] == {"0": "fine", "1": "so-so", "2": "bad"}
+    assert ["fine", "so-so", "bad"] == _json(out / "recipe.json")["labels"]
+    assert {"0": "fine", "1": "so-so", "2": "bad"} == _json(out / "config.json")["id2label"]
     assert len(_json(out / "metrics.json")["evaluations"]) >= 1
-    assert load_checkpoint(out).labels == ["fine", "so-so", "bad"]
+    assert ["fine", "so-so", "bad"] == load_checkpoint(out).labels
 
 
 def test_rare_label_is_found_with_balanced_weights(arguments: list[str], tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_rare_label_is_found_with_balanced_weights(arguments: list[str], tmp_pat
     rare = [row for row in rows if row.endswith("positive")][:20]
     path.write_text("\n".join([head, *(row for row in rows if row.endswith("negative")), *rare]) + "\n")
     arguments[arguments.index("--data") + 1] = f"{path},held_out=0.3"
-    assert main([*arguments, "--label-weights", "balanced"]) == 0
+    assert 0 == main([*arguments, "--label-weights", "balanced"])
     assert _json(tmp_path / "out" / "metrics.json")["evaluations"][0]["macro_f1"] > 0.9
 
 
@@ -96,16 +96,16 @@ def test_model_becomes_as_sure_as_its_labels(arguments: list[str], rows: Path, t
     head, *more = rows.read_text().splitlines()
     path.write_text("\n".join([f"{head},sure", *(f"{row},0.75" for row in more)]) + "\n")
     arguments[arguments.index("--data") + 1] = f"{path},confidence=sure,held_out=0.2"
-    assert main(arguments) == 0
+    assert 0 == main(arguments)
     held_out = _json(tmp_path / "out" / "metrics.json")["evaluations"][0]
     assert held_out["accuracy"] > 0.9
-    assert held_out["log_loss"] == pytest.approx(-math.log(0.75), abs=0.1)
-    assert _json(tmp_path / "out" / "recipe.json")["data"][0]["confidence"] == "sure"
+    assert pytest.approx(-math.log(0.75), abs=0.1) == held_out["log_loss"]
+    assert "sure" == _json(tmp_path / "out" / "recipe.json")["data"][0]["confidence"]
 
 
 def test_smoke_does_the_whole_road(arguments: list[str], tmp_path: Path) -> None:
     """--smoke takes at most 200 texts and still writes a whole checkpoint."""
-    assert main([*arguments, "--smoke"]) == 0
+    assert 0 == main([*arguments, "--smoke"])
     recipe = _json(tmp_path / "out" / "recipe.json")
     assert recipe["data"][0]["rows_train"] <= 100
     assert recipe["data"][0]["rows_validation"] <= 100
@@ -115,7 +115,7 @@ def test_same_seed_same_weights(arguments: list[str], tmp_path: Path) -> None:
     """Two runs of one command give the same weights, bit for bit; another seed gives others."""
     weights = []
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        assert main([*arguments, "--output", str(tmp_path / name), "--seed", seed]) == 0
+        assert 0 == main([*arguments, "--output", str(tmp_path / name), "--seed", seed])
         weights.append((tmp_path / name / "model.safetensors").read_bytes())
     assert weights[0] == weights[1] != weights[2]
 
@@ -125,7 +125,7 @@ def test_finished_checkpoint_is_not_overwritten(
 ) -> None:
     """An output that exists ends the command with one line and exit code 1."""
     (tmp_path / "out").mkdir()
-    assert main(arguments) == 1
+    assert 1 == main(arguments)
     assert "is not overwritten" in capsys.readouterr().err
 
 
@@ -151,11 +151,11 @@ def test_bad_data_is_one_line(
     if content is not None:
         path.write_text(content)
     arguments[arguments.index("--data") + 1] = f"{path},held_out=1"
-    assert main([*arguments, "--base-model", "there-is-none"]) == 1
+    assert 1 == main([*arguments, "--base-model", "there-is-none"])
     error = capsys.readouterr().err
     assert message in error
     assert error.startswith("error: ")
-    assert error.count("\n") == 1
+    assert 1 == error.count("\n")
     assert not (tmp_path / "out.partial").exists()
 
 
@@ -167,10 +167,10 @@ def test_wrong_setting_is_one_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str], options: list[str], message: str
 ) -> None:
     """A setting out of range is one line on standard error and exit code 1."""
-    assert main([*arguments, *options]) == 1
+    assert 1 == main([*arguments, *options])
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}")
-    assert error.count("\n") == 1
+    assert 1 == error.count("\n")
 
 
 def test_base_without_model_is_one_line(
@@ -178,7 +178,7 @@ def test_base_without_model_is_one_line(
 ) -> None:
     """A directory that holds no model is named."""
     (tmp_path / "empty").mkdir()
-    assert main([*arguments, "--base-model", str(tmp_path / "empty")]) == 1
+    assert 1 == main([*arguments, "--base-model", str(tmp_path / "empty")])
     assert "has no tokenizer that can be read" in capsys.readouterr().err
 
 
@@ -186,7 +186,7 @@ def test_unfinished_checkpoint_can_not_be_evaluated(
     tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Evaluating what is no checkpoint gives one line and exit code 1."""
-    assert evaluate([str(tmp_path), "--data", str(rows)]) == 1
+    assert 1 == evaluate([str(tmp_path), "--data", str(rows)])
     assert "is not a finished checkpoint" in capsys.readouterr().err
 
 
@@ -194,7 +194,7 @@ def test_predictions_come_in_the_order_of_the_texts(arguments: list[str], tmp_pa
     """Batches are made by length; the logits still belong to their texts."""
     from training.data import Example  # noqa: PLC0415 - next to its use
 
-    assert main(arguments) == 0
+    assert 0 == main(arguments)
     classifier = load_checkpoint(tmp_path / "out", precision="fp32")
     texts = ["good", "bad " * 30, "the great film", "awful " * 80, "not"]
     examples = [Example(text, 0, "a") for text in texts]
@@ -209,5 +209,5 @@ def test_help_needs_no_torch() -> None:
         "import sys, training.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
-    assert done.stdout.splitlines()[-1] == "False"
+    assert "False" == done.stdout.splitlines()[-1]
     assert "--peak-learning-rate" in done.stdout

@@ -25,9 +25,9 @@ def test_two_processes_on_the_cpu(arguments: list[str], tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert 0 == done.returncode, done.stderr
     recipe = json.loads((tmp_path / "out" / "recipe.json").read_text())
-    assert recipe["steps"] == 40  # 160 rows, 4 epochs, 2 processes of 8 texts a step
+    assert 40 == recipe["steps"]  # 160 rows, 4 epochs, 2 processes of 8 texts a step
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["evaluations"][0]["accuracy"] > 0.9
-    assert done.stdout.count("rows to learn from") == 1
+    assert 1 == done.stdout.count("rows to learn from")

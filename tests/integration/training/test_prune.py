@@ -51,17 +51,17 @@ def test_what_does_nothing_is_what_goes(architecture: Architecture, tmp_path: Pa
 def test_pruned_checkpoint_is_one_to_go_on_from(arguments: list[str], rows: Path, tmp_path: Path) -> None:
     """It loads with its own sizes, learns again, and its recipe tells where it comes from."""
     first, small, second = tmp_path / "out", tmp_path / "small", tmp_path / "second"
-    assert train(arguments) == 0
+    assert 0 == train(arguments)
     wanted = ["--heads", "1", "--channels", "20", "--threads", "1"]
-    assert prune_command([str(first), "--data", f"{rows},name=synthetic", *wanted, "--output", str(small)]) == 0
+    assert 0 == prune_command([str(first), "--data", f"{rows},name=synthetic", *wanted, "--output", str(small)])
     assert (small / "validation.parquet").read_bytes() == (first / "validation.parquet").read_bytes()
     recipe = json.loads((small / "recipe.json").read_text())
     assert "pruned to 1 attention head and 20 feed-forward channels per layer" in recipe["base_model"]
     assert recipe["base_recipe"] == json.loads((first / "recipe.json").read_text())
-    assert train([*arguments, "--base-model", str(small), "--output", str(second)]) == 0
+    assert 0 == train([*arguments, "--base-model", str(small), "--output", str(second)])
     model = load_checkpoint(second).model
-    assert model.bert.encoder.layer[1].attention.self.query.out_features == 8
-    assert model.config.intermediate_size == 20
+    assert 8 == model.bert.encoder.layer[1].attention.self.query.out_features
+    assert 20 == model.config.intermediate_size
     assert json.loads((second / "metrics.json").read_text())["evaluations"][0]["accuracy"] > 0.9
 
 
@@ -72,9 +72,9 @@ def test_checkpoints_that_were_pruned_apart_have_no_mean(
     whole = build_checkpoint(tmp_path / "whole")
     wanted = ["--data", f"{rows},name=synthetic", "--heads", "1", "--channels", "20", "--threads", "1"]
     for name in ("one", "other"):
-        assert prune_command([str(whole), *wanted, "--output", str(tmp_path / name)]) == 0
+        assert 0 == prune_command([str(whole), *wanted, "--output", str(tmp_path / name)])
     pair = [str(tmp_path / "one"), str(tmp_path / "other")]
-    assert average([*pair, "--output", str(tmp_path / "mean")]) == 1
+    assert 1 == average([*pair, "--output", str(tmp_path / "mean")])
     assert "have different heads and channels left and can not be averaged" in capsys.readouterr().err
 
 
@@ -90,15 +90,15 @@ def test_unfit_wishes_are_one_line(rows: Path, tmp_path: Path, capsys: pytest.Ca
         (tmp_path, 1, 20, "is not a finished checkpoint"),
     ):
         wanted = ["--heads", str(heads), "--channels", str(channels), "--output", str(small)]
-        assert prune_command([str(checkpoint), "--data", f"{rows},name=synthetic", *wanted]) == 1
+        assert 1 == prune_command([str(checkpoint), "--data", f"{rows},name=synthetic", *wanted])
         found = capsys.readouterr().err
         assert message in found
-        assert found.count("\n") == 1
+        assert 1 == found.count("\n")
     wanted = ["--heads", "1", "--channels", "20", "--output", str(small)]
-    assert prune_command([str(whole), "--data", f"{whole / 'validation.parquet'},name=own", *wanted]) == 1
+    assert 1 == prune_command([str(whole), "--data", f"{whole / 'validation.parquet'},name=own", *wanted])
     assert "all of --data are held out from the checkpoint" in capsys.readouterr().err
     wanted = ["--heads", "1", "--channels", "20", "--output", str(whole)]
-    assert prune_command([str(whole), "--data", f"{rows},name=synthetic", *wanted]) == 1
+    assert 1 == prune_command([str(whole), "--data", f"{rows},name=synthetic", *wanted])
     assert "exists and is not overwritten" in capsys.readouterr().err
     assert not small.exists()
 

@@ -36,24 +36,24 @@ def label(data: Path, checkpoint: Path, *more: str) -> int:
 def test_texts_get_the_label_of_which_the_mean_is_sure(data: Path, tmp_path: Path) -> None:
     """With labels by name, so that any checkpoint can learn from them; the unsure are left out."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
-    assert label(data, checkpoint, "--least", "0") == 0
+    assert 0 == label(data, checkpoint, "--least", "0")
     everything = pq.read_table(data / "out.parquet").to_pylist()
-    assert [row["text"] for row in everything] == ["lovely and moving", "dull and clumsy", "the scene"]
+    assert ["lovely and moving", "dull and clumsy", "the scene"] == [row["text"] for row in everything]
     assert {row["label"] for row in everything} <= {"negative", "positive"}
     middle = sorted(row["probability"] for row in everything)[1]
-    assert label(data, checkpoint, "--least", str(middle)) == 0
-    assert pq.read_table(data / "out.parquet").num_rows == 2
+    assert 0 == label(data, checkpoint, "--least", str(middle))
+    assert 2 == pq.read_table(data / "out.parquet").num_rows
 
 
 def test_unfit_input_is_one_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A missing checkpoint, a missing file, a file without texts: exit code 1 and the name."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
-    assert label(data, tmp_path / "none") == 1
-    assert label(data, checkpoint, "--texts", f"{data}/none.parquet") == 1
+    assert 1 == label(data, tmp_path / "none")
+    assert 1 == label(data, checkpoint, "--texts", f"{data}/none.parquet")
     pq.write_table(pa.table({"body": ["x"]}), data / "body.parquet")
-    assert label(data, checkpoint, "--texts", f"{data}/body.parquet") == 1
+    assert 1 == label(data, checkpoint, "--texts", f"{data}/body.parquet")
     pq.write_table(pa.table({"text": ["x", None]}), data / "null.parquet")
-    assert label(data, checkpoint, "--texts", f"{data}/null.parquet", "--sentences") == 1
+    assert 1 == label(data, checkpoint, "--texts", f"{data}/null.parquet", "--sentences")
     lines = capsys.readouterr().err.splitlines()
     names = ("none", "none.parquet", "body.parquet", "null.parquet, row 2: None is no text")
     assert all(name in line for name, line in zip(names, lines, strict=True))
@@ -67,9 +67,9 @@ def test_sentences_of_texts_by_checkpoints_alone(data: Path, tmp_path: Path) -> 
     known = "A lovely film, all told. Watch it."  # a text, of which one sentence is long enough
     pq.write_table(pa.table({"text": [known]}), data / "known.parquet")
     fixed = ["--texts", f"{data}/texts.parquet", "--least", "0", "--output", f"{data}/out.parquet"]
-    assert main([*checkpoints, *fixed, "--sentences", "--unlike", f"{data}/known.parquet"]) == 0
-    assert pq.read_table(data / "out.parquet")["text"].to_pylist() == ["It has a very clumsy ending, though?"]
-    assert sentences_of(review) == ["A lovely film, all told.", "It has a very clumsy ending, though?"]
+    assert 0 == main([*checkpoints, *fixed, "--sentences", "--unlike", f"{data}/known.parquet"])
+    assert ["It has a very clumsy ending, though?"] == pq.read_table(data / "out.parquet")["text"].to_pylist()
+    assert ["A lovely film, all told.", "It has a very clumsy ending, though?"] == sentences_of(review)
 
 
 def test_checkpoints_with_other_labels_are_refused(
@@ -77,7 +77,7 @@ def test_checkpoints_with_other_labels_are_refused(
 ) -> None:
     """Their mean would have no meaning; the line names both."""
     one, two = build_checkpoint(tmp_path / "one"), build_checkpoint(tmp_path / "two", labels=("bad", "good"))
-    assert main([str(one), str(two), "--texts", f"{data}/texts.parquet", "--output", f"{data}/out.parquet"]) == 1
+    assert 1 == main([str(one), str(two), "--texts", f"{data}/texts.parquet", "--output", f"{data}/out.parquet"])
     line = capsys.readouterr().err
     assert "two has the labels bad, good" in line
     assert "one has negative, positive" in line

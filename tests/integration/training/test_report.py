@@ -20,7 +20,7 @@ def test_training_writes_a_page_that_holds_everything(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Four pictures, the numbers, and one page that loads nothing; the command makes the same page anew."""
-    assert main([*arguments, "--peak-learning-rate", "1e-5"]) == 0
+    assert 0 == main([*arguments, "--peak-learning-rate", "1e-5"])
     directory = tmp_path / "out" / "report"
     names = {f"{name}.png" for name in PICTURES}
     assert {path.name for path in directory.iterdir()} == {"index.html", "report.json", *names}
@@ -31,12 +31,12 @@ def test_training_writes_a_page_that_holds_everything(
     errors = json.loads((directory / "report.json").read_text())["worst_errors"]
     assert errors[0]["text"][:40] in page
     (directory / "index.html").unlink()
-    assert report([str(tmp_path / "out")]) == 0
+    assert 0 == report([str(tmp_path / "out")])
     assert capsys.readouterr().out.splitlines()[-1] == str(directory / "index.html")
     assert (directory / "index.html").read_text() == page
 
 
 def test_report_of_no_checkpoint_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A directory that is no finished checkpoint ends the command with one line and exit code 1."""
-    assert report([str(tmp_path)]) == 1
+    assert 1 == report([str(tmp_path)])
     assert capsys.readouterr().err.startswith("error: ")

@@ -29,13 +29,13 @@ def test_resumed_run_ends_with_the_same_weights(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     """Killed in the first epoch, in the second or behind the last evaluation: the weights are bit-identical."""
-    assert main([*arguments, "--output", str(tmp_path / "unbroken")]) == 0
+    assert 0 == main([*arguments, "--output", str(tmp_path / "unbroken")])
     with monkeypatch.context() as patch:
         _kill_at(patch, step)
         with pytest.raises(_KilledError):
             main(arguments)
     assert not (tmp_path / "out").exists()
-    assert main(arguments) == 0
+    assert 0 == main(arguments)
     for name in ("model.safetensors", "validation.parquet", "tokenizer.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
     assert not (tmp_path / "out.partial").exists()
@@ -52,6 +52,6 @@ def test_another_command_does_not_go_on(
         _kill_at(patch, 6)
         with pytest.raises(_KilledError):
             main(arguments)
-    assert main([*arguments, "--seed", "99"]) == 1
+    assert 1 == main([*arguments, "--seed", "99"])
     assert "holds a run with other data or settings" in capsys.readouterr().err
     assert (tmp_path / "out.partial").exists()

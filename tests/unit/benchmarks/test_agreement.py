@@ -42,18 +42,18 @@ def test_runs_agree_within_what_is_allowed(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.json"), write(tmp_path / "b.json", int8=1.42, rate=500.0)
     section, agree = compare_runs(first, second, within=0.1)
     assert agree
-    assert section.notes[0] == "3 of 3 ratios agree within 10%."
+    assert "3 of 3 ratios agree within 10%." == section.notes[0]
     assert section.notes[1].startswith("Rates, which are not judged: at worst 25.0%")
-    assert section.table.rows[0] == ["engines, 16 tokens: over usual int8", "1.300", "1.420", "9.2%"]
+    assert ["engines, 16 tokens: over usual int8", "1.300", "1.420", "9.2%"] == section.table.rows[0]
 
 
 def test_one_ratio_too_far_apart_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The exit code says so, and the last line which one."""
     first, second = write(tmp_path / "a.json"), write(tmp_path / "b.json", server=0.88)
-    assert main(["agreement", str(first), str(second)]) == 1
+    assert 1 == main(["agreement", str(first), str(second)])
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (answer["agree"], answer["worst"]["what"]) == (False, "server over bare loop: 16 callers")
-    assert main(["agreement", str(first), str(second), "--within", "0.12"]) == 0
+    assert (False, "server over bare loop: 16 callers") == (answer["agree"], answer["worst"]["what"])
+    assert 0 == main(["agreement", str(first), str(second), "--within", "0.12"])
 
 
 def test_a_difference_is_compared_as_the_ratio_that_it_stands_for(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_other_machines_are_named(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.json"), write(tmp_path / "b.json")
     second.write_text(second.read_text().replace('"cpu": "a"', '"cpu": "b"'))
     section, _ = compare_runs(first, second, within=0.1)
-    assert section.notes[-1] == "The runs differ in machine cpu: a and b."
+    assert "The runs differ in machine cpu: a and b." == section.notes[-1]
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ async def test_an_answer_has_status_headers_and_body(fake_server: FakeServer) ->
     fake_server.respond = respond
     connection = await connect(fake_server.address)
     answer = await connection.exchange(predict("text"))
-    assert (answer.status, answer.headers, answer.body) == (429, {"retry-after": "3"}, b"abc")
+    assert (429, {"retry-after": "3"}, b"abc") == (answer.status, answer.headers, answer.body)
     connection.close()
 
 
@@ -31,8 +31,8 @@ async def test_a_connection_carries_one_request_after_the_other(fake_server: Fak
     connection = await connect(fake_server.address)
     await connection.exchange(predict("one"))
     await connection.exchange(predict_batch(["two", "three"]))
-    assert fake_server.bodies == [b'{"text": "one"}', b'{"texts": ["two", "three"]}']
-    assert (fake_server.connections, connection.reusable) == (1, True)
+    assert [b'{"text": "one"}', b'{"texts": ["two", "three"]}'] == fake_server.bodies
+    assert (1, True) == (fake_server.connections, connection.reusable)
     connection.close()
 
 

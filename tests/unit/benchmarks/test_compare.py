@@ -41,7 +41,7 @@ def test_a_slowed_server_is_the_same_server() -> None:
     """Only the command differs."""
     with launch_of(str(TINY), TINY) as launch:
         slow = slowed(launch, 1.15)
-    assert list(slow.command[1:]) == ["-m", "benchmarks.slowed", "1.15"]
+    assert ["-m", "benchmarks.slowed", "1.15"] == list(slow.command[1:])
     assert slow.environment.items() >= launch.environment.items()
 
 
@@ -64,19 +64,19 @@ def test_an_interval_goes_over_starts_not_over_turns() -> None:
     faster, slower = Interval(1.1, 1.09, 1.11), Interval(0.91, 0.90, 0.92)
     starts = [Duel("load", 100.0, 110.0, it, it) for it in (faster, slower) * 6]
     joined = join(starts, confidence=0.99)
-    assert (joined.ratio.low, joined.ratio.high) == pytest.approx((0.91, 1.1))
-    assert judge(joined, len(starts)) == "no difference shown"
+    assert pytest.approx((0.91, 1.1)) == (joined.ratio.low, joined.ratio.high)
+    assert "no difference shown" == judge(joined, len(starts))
 
 
 def test_starts_that_agree_carry_a_verdict() -> None:
     """One of twelve that was disturbed changes nothing."""
     ratios = [0.86, 0.85, 0.87, 0.86, 1.3, 0.85, 0.86, 0.84, 0.86, 0.85, 0.87, 0.86]
     starts = [Duel("load", 100.0, 100.0 * it, Interval(it, it, it), UNSURE) for it in ratios]
-    assert judge(join(starts, confidence=0.99), len(starts)) == "B is 14.0% slower"
+    assert "B is 14.0% slower" == judge(join(starts, confidence=0.99), len(starts))
 
 
 def test_few_rounds_carry_no_verdict() -> None:
     """Their interval is no wider than they happened to lie."""
     starts = [Duel("load", 100.0, 112.0, Interval(it, it, it), UNSURE) for it in (1.01, 1.1, 1.12, 1.13, 1.14)]
     assert join(starts, confidence=0.99).ratio.excludes(1.0)
-    assert judge(join(starts, confidence=0.99), len(starts)) == "too few rounds"
+    assert "too few rounds" == judge(join(starts, confidence=0.99), len(starts))

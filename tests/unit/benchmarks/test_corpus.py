@@ -14,7 +14,7 @@ def test_a_seed_always_gives_the_same_distinct_texts(name: str) -> None:
     corpus = compose(name, 50, seed=1)
     assert compose(name, 50, seed=1) == corpus
     assert compose(name, 50, seed=2) != corpus
-    assert len(set(corpus.texts)) == 50
+    assert 50 == len(set(corpus.texts))
 
 
 # Words per text: SST-2 development sentences 19.5, of which 17 at the time of writing in tokens of BERT's
@@ -35,8 +35,8 @@ def test_a_mix_holds_nine_sentences_to_one_review() -> None:
     """Both kinds keep their texts; only the order is drawn."""
     sentences, reviews = compose("sentences", 100), compose("reviews", 20)
     mixed = mix(sentences, reviews, 50, seed=3)
-    assert sum(text in reviews.texts for text in mixed.texts) == 5
-    assert sum(text in sentences.texts for text in mixed.texts) == 45
+    assert 5 == sum(text in reviews.texts for text in mixed.texts)
+    assert 45 == sum(text in sentences.texts for text in mixed.texts)
 
 
 def test_a_corpus_begins_anew_after_its_last_text() -> None:
@@ -49,15 +49,15 @@ def test_a_file_holds_a_text_per_line(tmp_path: Path) -> None:
     """Empty lines and repeated texts are left out."""
     path = tmp_path / "mine.txt"
     path.write_text("one\n\ntwo\none\n")
-    assert read_corpus(path).texts == ("one", "two")
-    assert read_corpus(path).name == "mine"
+    assert ("one", "two") == read_corpus(path).texts
+    assert "mine" == read_corpus(path).name
 
 
 def test_json_lines_hold_a_text_field(tmp_path: Path) -> None:
     """Other fields do not matter."""
     path = tmp_path / "mine.jsonl"
     path.write_text('{"text": "one", "label": 1}\n{"text": "two"}\n')
-    assert read_corpus(path).texts == ("one", "two")
+    assert ("one", "two") == read_corpus(path).texts
 
 
 @pytest.mark.parametrize(("name", "content"), [("empty.txt", "\n"), ("bad.jsonl", '{"words": 1}'), ("none.txt", None)])

@@ -71,7 +71,7 @@ def test_every_case_is_measured_from_the_beginning_to_the_end() -> None:
     rounds = [length for name, length in turns if name == ARTIFACT][len(lengths) :]
     quarters = [rounds[len(rounds) * part // 4 : len(rounds) * (part + 1) // 4] for part in range(4)]
     for length in lengths:
-        assert [part.count(length) / rounds.count(length) for part in quarters] == pytest.approx([0.25] * 4, abs=0.05)
+        assert pytest.approx([0.25] * 4, abs=0.05) == [part.count(length) / rounds.count(length) for part in quarters]
 
 
 def test_every_case_gets_the_same_time_and_so_short_ones_more_rounds() -> None:
@@ -83,21 +83,21 @@ def test_every_case_gets_the_same_time_and_so_short_ones_more_rounds() -> None:
         count * (3 * engines._TURN_S + max(engines._TURN_S, 0.001 * length))
         for count, length in zip(rounds, lengths, strict=True)
     ]
-    assert spent[:2] == pytest.approx([engines._CASE_S] * 2, rel=0.2)
+    assert pytest.approx([engines._CASE_S] * 2, rel=0.2) == spent[:2]
     assert (rounds[0] > 2 * rounds[1], rounds[2]) == (True, len(ENGINES))
 
 
 def test_a_quick_run_has_one_round_of_each_case() -> None:
     """It shows that everything works."""
     cases = [uniform_case(100, 1, vocabulary=100), mixed_case("mix", [[7] * 99] * 9, 8)]
-    assert {it.rounds for it in compare(cases, QUICK)} == {1}
+    assert {1} == {it.rounds for it in compare(cases, QUICK)}
 
 
 def test_a_ratio_is_that_of_the_artifact_over_the_engine() -> None:
     """Texts per second likewise come from what a turn took."""
     speeds = {it.engine: it for it in compare([CASE])}
-    assert speeds[TORCH].ratio.estimate == pytest.approx(6)
-    assert speeds[ARTIFACT].texts_per_s == pytest.approx(1000)
+    assert pytest.approx(6) == speeds[TORCH].ratio.estimate
+    assert pytest.approx(1000) == speeds[ARTIFACT].texts_per_s
 
 
 def test_the_ratio_of_a_mix_is_that_of_its_whole_time() -> None:
@@ -105,17 +105,17 @@ def test_the_ratio_of_a_mix_is_that_of_its_whole_time() -> None:
     lengths = [1, 1, 1, 1, 21]
     case = mixed_case("mix", [[7] * length for length in lengths], 1)
     speeds = {it.engine: it for it in compare([case])}
-    assert speeds[TORCH].ratio.estimate == pytest.approx(0.006 * len(lengths) / (0.001 * sum(lengths)))
-    assert speeds[ARTIFACT].texts_per_s == pytest.approx(len(lengths) / (0.001 * sum(lengths)))
+    assert pytest.approx(0.006 * len(lengths) / (0.001 * sum(lengths))) == speeds[TORCH].ratio.estimate
+    assert pytest.approx(len(lengths) / (0.001 * sum(lengths))) == speeds[ARTIFACT].texts_per_s
 
 
 def test_spoiled_turns_do_not_move_a_ratio() -> None:
     """Somebody else had the core's cache in one of four rounds."""
     speeds = {it.engine: it for it in compare([CASE], spoiled=4)}
-    assert speeds[TORCH].ratio.estimate == pytest.approx(6)
+    assert pytest.approx(6) == speeds[TORCH].ratio.estimate
 
 
 def test_runs_with_a_cold_cache_count_only_where_there_are_no_others() -> None:
     """Another engine had its turn before, and a process that serves has no such neighbour."""
-    assert typical([(0.0, 2.0), (0.002, 2.0), (0.04, 1.0), (0.041, 1.2), (0.042, 1.1)]) == pytest.approx(1.1)
-    assert typical([(0.0, 2.0)]) == pytest.approx(2.0)
+    assert pytest.approx(1.1) == typical([(0.0, 2.0), (0.002, 2.0), (0.04, 1.0), (0.041, 1.2), (0.042, 1.1)])
+    assert pytest.approx(2.0) == typical([(0.0, 2.0)])

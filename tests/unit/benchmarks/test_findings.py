@@ -34,5 +34,5 @@ def test_what_was_not_measured_is_not_called_held() -> None:
     """A figure of a load generator that could not keep up is neither kept nor broken, and the table says so."""
     findings = [Finding("goodput", 1.0, "x", "at least", 0.9, limited=True), Finding("errors", 0, "", "exactly", 0)]
     section = summarize("promises", "Promises", findings)
-    assert [row[-1] for row in section.table.rows] == ["not measured", "yes"]
-    assert [it["holds"] for it in section.figures] == [None, True]
+    assert ["not measured", "yes"] == [row[-1] for row in section.table.rows]
+    assert [None, True] == [it["holds"] for it in section.figures]

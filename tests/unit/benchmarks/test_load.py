@@ -31,15 +31,15 @@ def test_arrivals_are_poisson_and_the_same_for_a_seed() -> None:
     mean = sum(gaps) / len(gaps)
     deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
     assert arrivals == poisson_arrivals(50.0, 100.0, seed=1)
-    assert mean == pytest.approx(0.02, rel=0.05)
-    assert deviation == pytest.approx(mean, rel=0.1)
+    assert pytest.approx(0.02, rel=0.05) == mean
+    assert pytest.approx(mean, rel=0.1) == deviation
 
 
 async def test_a_closed_loop_sends_every_request_once(fake_server: FakeServer) -> None:
     """Callers share the requests and keep a connection each."""
     outcome = await Generator(fake_server.address).closed_loop(REQUESTS, callers=3)
     assert sorted(fake_server.bodies) == sorted(request.payload.rpartition(b"\r\n")[2] for request in REQUESTS)
-    assert (outcome.statuses(), fake_server.connections) == ({200: 10}, 3)
+    assert ({200: 10}, 3) == (outcome.statuses(), fake_server.connections)
 
 
 async def test_kept_connections_serve_the_next_load(fake_server: FakeServer) -> None:
@@ -47,11 +47,11 @@ async def test_kept_connections_serve_the_next_load(fake_server: FakeServer) -> 
     generator = Generator(fake_server.address, keep=True)
     for _ in range(3):
         await generator.closed_loop(REQUESTS, callers=2)
-    assert fake_server.connections == 2
+    assert 2 == fake_server.connections
     generator.close()
     await generator.closed_loop(REQUESTS, callers=2)
     generator.close()
-    assert fake_server.connections == 4
+    assert 4 == fake_server.connections
 
 
 async def test_an_open_loop_shows_a_server_that_stops(fake_server: FakeServer) -> None:
@@ -60,7 +60,7 @@ async def test_an_open_loop_shows_a_server_that_stops(fake_server: FakeServer) -
     arrivals = [0.01 * number for number in range(60)]
     outcome = await Generator(fake_server.address).open_loop(REQUESTS, arrivals)
     waited = sum(latency >= STALL_S / 2 for latency in outcome.latencies_s())
-    assert outcome.statuses() == {200: 60}
+    assert {200: 60} == outcome.statuses()
     assert waited >= 10
 
 
@@ -68,7 +68,7 @@ async def test_a_closed_loop_hides_a_server_that_stops(fake_server: FakeServer) 
     """Its one caller waits once: this is why open loops are measured as well."""
     fake_server.respond = _stall_once()
     outcome = await Generator(fake_server.address).closed_loop(REQUESTS * 6, callers=1)
-    assert sum(latency >= STALL_S / 2 for latency in outcome.latencies_s()) == 1
+    assert 1 == sum(latency >= STALL_S / 2 for latency in outcome.latencies_s())
 
 
 async def test_what_the_caller_does_with_an_answer_is_no_part_of_its_latency(
@@ -107,7 +107,7 @@ async def test_a_caller_that_polls_keeps_the_event_loop_awake_for_its_load_alone
     during = called.count("poll")
     for _ in range(3):
         await asyncio.sleep(0)
-    assert outcome.statuses() == {200: 30}
+    assert {200: 30} == outcome.statuses()
     assert polls == (during > 30)
     assert called.count("poll") == during
 
@@ -121,7 +121,7 @@ async def test_a_lost_connection_is_no_answer(fake_server: FakeServer) -> None:
     fake_server.respond = respond
     outcome = await Generator(fake_server.address).closed_loop(REQUESTS[:3], callers=1)
     assert [it.status for it in outcome.exchanges] == [200, NO_ANSWER, 200]
-    assert [it.as_expected for it in outcome.exchanges] == [True, False, True]
+    assert [True, False, True] == [it.as_expected for it in outcome.exchanges]
     assert not math.isnan(outcome.exchanges[1].sent_s)
 
 
@@ -194,7 +194,7 @@ async def test_an_abandoned_request_is_as_expected(fake_server: FakeServer) -> N
 async def test_a_status_that_is_not_expected_is_wrong(fake_server: FakeServer) -> None:
     """200 is no right answer to a request that must be refused."""
     outcome = await Generator(fake_server.address).closed_loop([replace(REQUESTS[0], expected=frozenset({422}))], 1)
-    assert [it.as_expected for it in outcome.exchanges] == [False]
+    assert [False] == [it.as_expected for it in outcome.exchanges]
 
 
 def _stall_once():  # noqa: ANN202 - the fake server's Respond

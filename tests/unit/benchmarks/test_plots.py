@@ -41,10 +41,10 @@ def test_no_word_lies_on_another(monkeypatch: pytest.MonkeyPatch) -> None:
     canvas.draw()
     words = [it for it in figure.findobj(Text) if it.get_text() and it.get_visible()]
     boxes = [(it.get_text(), it.get_window_extent(canvas.get_renderer())) for it in words]
-    assert [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)] == []
+    assert [] == [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)]
     at_bars = [it for axes in figure.axes for it in axes.texts]
     assert len(at_bars) == 2 * len(BASELINES)
-    assert [it for it in at_bars if it.get_window_extent(canvas.get_renderer()).x1 > figure.bbox.width] == []
+    assert [] == [it for it in at_bars if it.get_window_extent(canvas.get_renderer()).x1 > figure.bbox.width]
 
 
 def test_the_fastest_server_stands_on_top(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,4 +64,4 @@ def test_a_legend_names_the_lines_from_the_top_down(monkeypatch: pytest.MonkeyPa
     ]
     legend = drawn("closed_loops", figures, monkeypatch).axes[0].get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["fast", "middling", "slow"]
+    assert ["fast", "middling", "slow"] == [text.get_text() for text in legend.get_texts()]

@@ -47,7 +47,7 @@ def test_what_a_process_writes_can_be_read() -> None:
     """A server that does not start says why."""
     with Process([sys.executable, "-c", "raise SystemExit('no model')"], cores=place().server) as process:
         process.child.wait()
-        assert process.log().strip() == "no model"
+        assert "no model" == process.log().strip()
 
 
 def test_one_core_is_shared() -> None:

@@ -81,7 +81,7 @@ async def test_both_get_the_same_texts_and_each_is_first_equally_often(measured:
     await anyio.to_thread.run_sync(measured.compare, 4)
     sides = [side for index, (side, _) in enumerate(measured.log) if index == 0 or side != measured.log[index - 1][0]]
     texts = {side: sorted(text for it, text in measured.log if it == side) for side in ("server", "bare")}
-    assert sides == ["server", "bare", "server", "bare", "server"]
+    assert ["server", "bare", "server", "bare", "server"] == sides
     assert texts["server"] == texts["bare"]
     assert set(texts["bare"]) == set(CORPUS.take(40))
 
@@ -89,10 +89,10 @@ async def test_both_get_the_same_texts_and_each_is_first_equally_often(measured:
 async def test_texts_that_bring_the_caches_back_do_not_count(measured: Measured) -> None:
     """Rates and latencies are those of the texts of a round alone."""
     comparison = await anyio.to_thread.run_sync(measured.compare, 4)
-    assert comparison.rates().bare_texts_per_s == pytest.approx(100)
-    assert comparison.rates().quiet_share == pytest.approx(1)
-    assert comparison.rates().cpu_ratio == pytest.approx(40 * 0.01)
-    assert comparison.latencies().bare_median_s == pytest.approx(0.01)
+    assert pytest.approx(100) == comparison.rates().bare_texts_per_s
+    assert pytest.approx(1) == comparison.rates().quiet_share
+    assert pytest.approx(40 * 0.01) == comparison.rates().cpu_ratio
+    assert pytest.approx(0.01) == comparison.latencies().bare_median_s
 
 
 async def test_callers_of_a_round_are_connected_before_it_begins(measured: Measured, fake_server: FakeServer) -> None:

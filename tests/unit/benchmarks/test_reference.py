@@ -45,14 +45,14 @@ def test_the_main_readme_quotes_the_three_figures_that_matter() -> None:
     """Each stands there in the words in which it was measured."""
     readme = (ROOT / "README.md").read_text()
     bench = json.loads((REFERENCE / "bench.json").read_text())
-    assert [words for words in headlines(bench) if words not in readme] == []
+    assert [] == [words for words in headlines(bench) if words not in readme]
 
 
 @pytest.mark.parametrize("directory", OTHER_CPUS, ids=lambda directory: directory.name)
 def test_the_readme_of_benchmarks_quotes_the_runs_on_other_cpus(directory: Path) -> None:
     """Each figure stands there in the words in which it was measured."""
     bench = json.loads((directory / "bench.json").read_text())
-    assert [words for words in headlines(bench) if words not in README.read_text()] == []
+    assert [] == [words for words in headlines(bench) if words not in README.read_text()]
 
 
 def test_publishing_replaces_what_was_quoted_before(tmp_path: Path) -> None:
@@ -87,4 +87,4 @@ def test_headlines_come_from_the_closed_loops() -> None:
         {"shape": "reviews", "callers": 16, "texts_per_s": 40.6, "p50_s": 0.4},
     ]
     bench = {"sections": {"closed_loops": {"figures": figures}}}
-    assert headlines(bench) == ["300 sentences a second", "41 reviews a second", "3.9 ms"]
+    assert ["300 sentences a second", "41 reviews a second", "3.9 ms"] == headlines(bench)

@@ -33,7 +33,7 @@ def test_a_report_says_where_its_figures_come_from(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "bench.json").read_text()) == document
     assert {"measured_at", "command", "source_commit", "machine", "versions", "artifact"} <= document.keys()
     assert {"cpu", "flags", "cores", "server_cores", "quota_vcpus", "cgroup"} <= document["machine"].keys()
-    assert document["artifact"]["name"] == "tiny"
+    assert "tiny" == document["artifact"]["name"]
     assert document["sections"]["closed_loops"]["figures"] == SECTION.figures
 
 
@@ -62,7 +62,7 @@ def test_a_quota_stands_in_the_first_lines(tmp_path: Path, files: dict[str, str]
 def test_what_others_took_of_the_machine_is_told() -> None:
     """Of 20 CPU seconds that there were, 12 were busy and 9 of these our own."""
     before, after = machine.CpuSeconds(100.0, 50.0, 1.0), machine.CpuSeconds(120.0, 62.0, 10.0)
-    assert after.others_share(before) == pytest.approx(0.15)
+    assert pytest.approx(0.15) == after.others_share(before)
     context = machine.describe(TINY, Placement((0,), (1,)))
     assert "meanwhile" not in markdown({**context, "sections": {}})
     machine.conclude(context)

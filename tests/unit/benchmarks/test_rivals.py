@@ -12,4 +12,4 @@ pytestmark = pytest.mark.development
 def test_verdicts_own_rate_is_not_its_best_one() -> None:
     """It has a duel with each of the others, who have one each; the best of four would flatter it."""
     duels = [{"duels": {"sentences": {"second_per_s": rate}}} for rate in (400.0, 450.0, 380.0, 410.0)]
-    assert own_rate(duels, "sentences") == 405.0
+    assert 405.0 == own_rate(duels, "sentences")

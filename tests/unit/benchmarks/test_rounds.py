@@ -31,7 +31,7 @@ def test_measurements_of_the_same_length_alternate() -> None:
     """Nobody is measured twice before the others have been."""
     record = Record()
     names = record.spread(*(Rounds(record.measure(name, 1.0), seconds=3.0) for name in "abc"))
-    assert "".join(names) == "abcabcabc"
+    assert "abcabcabc" == "".join(names)
 
 
 def test_short_rounds_are_spread_between_long_ones() -> None:
@@ -40,7 +40,7 @@ def test_short_rounds_are_spread_between_long_ones() -> None:
     names = record.spread(
         Rounds(record.measure("a", 1.0), seconds=16.0), Rounds(record.measure("b", 4.0), seconds=16.0)
     )
-    assert "".join(names) == "abaaaaabaaaabaaaabaa"
+    assert "abaaaaabaaaabaaaabaa" == "".join(names)
 
 
 def test_what_is_done_once_is_done_in_the_middle() -> None:
@@ -51,14 +51,14 @@ def test_what_is_done_once_is_done_in_the_middle() -> None:
         Rounds(record.measure("c", 3.0), cycle=3),
         Rounds(record.measure("a", 1.0), seconds=10.0),
     )
-    assert "".join(names) == "aacaaaocaaacaa"
+    assert "aacaaaocaaacaa" == "".join(names)
 
 
 def test_a_cycle_is_always_finished() -> None:
     """Also where rounds take longer than planned, so that everybody is first equally often."""
     record = Record()
     names = record.spread(Rounds(record.measure("a", 1.0, 1.0, 1.0, 1.0, 9.0), cycle=4, seconds=8.0))
-    assert len(names) == 8
+    assert 8 == len(names)
 
 
 def test_there_is_at_least_one_cycle_and_no_more_than_come_close_to_the_time() -> None:
@@ -69,11 +69,11 @@ def test_there_is_at_least_one_cycle_and_no_more_than_come_close_to_the_time() -
         Rounds(record.measure("b", 1.5), cycle=4, seconds=8.0),
         Rounds(record.measure("c", 60.0), cycle=4, seconds=8.0),
     )
-    assert [names.count(name) for name in "abc"] == [8, 4, 4]
+    assert [8, 4, 4] == [names.count(name) for name in "abc"]
 
 
 def test_the_run_tells_how_far_it_is() -> None:
     """From 0 to 1, before every round."""
     record, told = Record(), list[float]()
     spread([Rounds(record.measure("a", 1.0), seconds=4.0)], clock=lambda: record.now_s, tell=told.append)
-    assert told == [0.0, 0.375, 0.625, 0.875]
+    assert [0.0, 0.375, 0.625, 0.875] == told

@@ -22,14 +22,14 @@ def test_nothing_has_no_quantile() -> None:
 def test_a_ratio_and_its_inverse_are_as_far_from_one() -> None:
     """Twice as fast and half as fast cancel out."""
     interval = ratio_interval([2.0, 1.0], [1.0, 2.0])
-    assert interval.estimate == pytest.approx(1.0)
+    assert pytest.approx(1.0) == interval.estimate
     assert not interval.excludes(1.0)
 
 
 def test_a_spoiled_round_does_not_move_a_ratio() -> None:
     """A neighbour had the core in two rounds of seven."""
     interval = ratio_interval([1.2, 1.2, 0.3, 1.2, 1.2, 9.0, 1.2], [1.0] * 7)
-    assert interval.estimate == pytest.approx(1.2)
+    assert pytest.approx(1.2) == interval.estimate
 
 
 def test_a_slowdown_of_fifteen_percent_is_found_in_noise() -> None:
@@ -50,21 +50,21 @@ def test_equals_are_rarely_found_different() -> None:
 def test_a_middle_ratio_is_that_of_the_rounds_in_which_nobody_was_disturbed_alone() -> None:
     """One of eight rounds was spoiled for the one, another for the other; in a third, both took three times as long."""
     interval = middle_ratio([2, 2, 9, 2, 6, 2, 2, 2], [1, 1, 1, 5, 3, 1, 1, 1])
-    assert interval.estimate == pytest.approx(2.0)
+    assert pytest.approx(2.0) == interval.estimate
     assert interval.low <= interval.estimate <= interval.high
 
 
 def test_a_middle_gap_is_that_of_the_rounds_in_which_nobody_was_disturbed_alone() -> None:
     """As the ratio, in seconds; it may be negative."""
     interval = middle_gap([2, 2, 9, 2, 2, 2, 2, 2], [3, 3, 3, 8, 3, 3, 3, 3])
-    assert interval.estimate == pytest.approx(-1.0)
+    assert pytest.approx(-1.0) == interval.estimate
     assert interval.low <= interval.estimate <= interval.high
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3])
 def test_few_rounds_have_a_middle_too(rounds: int) -> None:
     """A quick run has no quarter to leave out."""
-    assert middle_ratio([3.0] * rounds, [2.0] * rounds).estimate == pytest.approx(1.5)
+    assert pytest.approx(1.5) == middle_ratio([3.0] * rounds, [2.0] * rounds).estimate
 
 
 def test_more_confidence_takes_a_wider_interval() -> None:

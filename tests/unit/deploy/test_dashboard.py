@@ -73,5 +73,5 @@ def test_panels_neither_overlap_nor_share_an_id() -> None:
         for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
     ]
     assert len(cells) == len(set(cells))
-    assert max(x for x, _ in cells) == 23
+    assert 23 == max(x for x, _ in cells)
     assert len(DASHBOARD["panels"]) == len({panel["id"] for panel in DASHBOARD["panels"]})

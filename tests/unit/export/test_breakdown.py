@@ -26,7 +26,7 @@ def test_parts_add_up(texts: list[tuple[int, int, int, str]]) -> None:
     for parts in (found.by_tokens, found.by_kind):
         if parts:
             assert sum(part.n for part in parts) == len(texts)
-            assert sum(part.n * part.accuracy for part in parts) == pytest.approx(right)
+            assert pytest.approx(right) == sum(part.n * part.accuracy for part in parts)
     assert bool(found.by_kind) == (len(set(kinds)) > 1)
 
 
@@ -34,9 +34,9 @@ def test_lengths_belong_to_the_bucket_that_they_end() -> None:
     """16 tokens are up to 16, 17 are not; what is longer than all ends is one part."""
     tokens = np.array([16, 17, 128, 129, 256])
     found = Breakdown.of(np.zeros(5, int), np.array([0, 1, 0, 0, 1]), tokens, ["a"] * 5, 2)
-    assert [(part.name, part.n, part.accuracy) for part in found.by_tokens] == [
+    assert [
         ("up to 16 tokens", 1, 1.0),
         ("up to 32 tokens", 1, 0.0),
         ("up to 128 tokens", 1, 1.0),
         ("over 128 tokens", 2, 0.5),
-    ]
+    ] == [(part.name, part.n, part.accuracy) for part in found.by_tokens]

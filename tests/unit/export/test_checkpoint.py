@@ -63,9 +63,9 @@ _DAMAGE: list[tuple[Callable[[Path], object], str]] = [
 def test_a_checkpoint_of_this_project_is_understood(directory: Path) -> None:
     """Labels come from the configuration, how text is read from the recipe."""
     found = read_checkpoint(directory)
-    assert found.labels == ("bad", "good")
+    assert ("bad", "good") == found.labels
     assert (found.max_length, found.truncation, found.head_tokens) == (MAX_LENGTH, "head_tail", HEAD_TOKENS)
-    assert found.pad_token_id == 0
+    assert 0 == found.pad_token_id
 
 
 def test_a_foreign_checkpoint_gets_sane_defaults(directory: Path) -> None:
@@ -91,9 +91,9 @@ def test_every_run_that_made_it_is_known(directory: Path) -> None:
     second = {**recipe, "base_model": "mine", "command": "python -m training second", "base_recipe": first}
     (directory / "recipe.json").write_text(json.dumps(second))
     found = read_checkpoint(directory)
-    assert [(run.base_model, run.command) for run in found.runs] == [
+    assert [
         ("some/encoder", "python -m training first"),
         ("mine", "python -m training second"),
-    ]
-    assert found.runs[0].minutes == 2
-    assert found.base_model == "some/encoder"
+    ] == [(run.base_model, run.command) for run in found.runs]
+    assert 2 == found.runs[0].minutes
+    assert "some/encoder" == found.base_model

@@ -38,8 +38,8 @@ def test_an_artifact_is_written_and_the_server_accepts_it(tmp_path: Path) -> Non
     """Parents are made, and nothing else is left beside it."""
     target = tmp_path / "models" / "default"
     write_atomically(target, _write)
-    assert load_artifact(target).manifest.name == "tiny"
-    assert [path.name for path in target.parent.iterdir()] == ["default"]
+    assert "tiny" == load_artifact(target).manifest.name
+    assert ["default"] == [path.name for path in target.parent.iterdir()]
 
 
 def test_an_artifact_is_replaced(tmp_path: Path) -> None:
@@ -47,8 +47,8 @@ def test_an_artifact_is_replaced(tmp_path: Path) -> None:
     target = tmp_path / "default"
     write_atomically(target, _write)
     write_atomically(target, lambda staging: _write(staging, name="newer"))
-    assert load_artifact(target).manifest.name == "newer"
-    assert [path.name for path in tmp_path.iterdir()] == ["default"]
+    assert "newer" == load_artifact(target).manifest.name
+    assert ["default"] == [path.name for path in tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])
@@ -63,7 +63,7 @@ def test_what_is_not_an_artifact_is_never_overwritten(tmp_path: Path, kind: str)
     with pytest.raises(ExportError, match="thesis"):
         write_atomically(target, _write)
     kept = target / "chapter.txt" if kind == "directory" else target
-    assert kept.read_text() == "years of work"
+    assert "years of work" == kept.read_text()
 
 
 def test_a_failure_leaves_the_old_artifact(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_failure_leaves_the_old_artifact(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="disk full"):
         write_atomically(target, fail)
-    assert load_artifact(target).manifest.name == "tiny"
-    assert [path.name for path in tmp_path.iterdir()] == ["default"]
+    assert "tiny" == load_artifact(target).manifest.name
+    assert ["default"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_what_the_server_would_refuse_is_not_put_in_place(tmp_path: Path) -> None:
@@ -91,4 +91,4 @@ def test_what_the_server_would_refuse_is_not_put_in_place(tmp_path: Path) -> Non
 
     with pytest.raises(ExportError, match="damaged"):
         write_atomically(tmp_path / "default", damaged)
-    assert list(tmp_path.iterdir()) == []
+    assert [] == list(tmp_path.iterdir())

@@ -91,7 +91,7 @@ def test_a_product_reads_no_padding_unless_attention_does(tiny_graphs: dict[str,
     rows = [tuple(range(5, 25)), tuple(range(5, 10))]
     shapes = [values.shape for values in session.tensors(observed, pad(rows, tiny.pad_token_id))]
     first_layer = [shape[:-1] for shape in shapes[:6]]
-    assert sorted(first_layer) == [(2, 20), (2, 20), (2, 20), (25,), (25,), (25,)]
+    assert [(2, 20), (2, 20), (2, 20), (25,), (25,), (25,)] == sorted(first_layer)
 
 
 @pytest.mark.parametrize("name", ["static", "merged-qkv", "all-tokens", "fast-gelu", "bias-gelu", "static-raw"])
@@ -100,7 +100,7 @@ def test_variants_skip_padding(tiny_graphs: dict[str, TinyGraph], tmp_path: Path
     tiny = tiny_graphs["bert"]
     (variant,) = (variant for variant in CANDIDATES if variant.name == name)
     model = _quantized(tiny, tmp_path, variant)
-    assert [node.op_type for node in model.graph.node][-1] == "If"
+    assert "If" == [node.op_type for node in model.graph.node][-1]
     assert isinstance(variant.quantization, StaticInt8)
     computed = replace(variant, quantization=replace(variant.quantization, padding=True))
     sessions = [

@@ -80,14 +80,14 @@ def test_every_rewrite_leaves_logits_equal(
     batch = tiny.batch(np.random.default_rng(seed))
     expected = Session(tiny.path).logits(batch)
     assert np.abs(expected).max() > 0.01  # else equality would mean nothing
-    assert Session(path).logits(batch) == pytest.approx(expected, abs=_TOLERANCE, rel=_TOLERANCE)
+    assert pytest.approx(expected, abs=_TOLERANCE, rel=_TOLERANCE) == Session(path).logits(batch)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_rewrites_that_count_find_their_pattern(tiny_graphs: dict[str, TinyGraph], architecture: str) -> None:
     """Attention is opened and loses its mask, and the last layer is cut down, in all three families."""
     _, applied = _rewritten(tiny_graphs[architecture], open_attention, read_first_token, mask_keys, merge_projections)
-    assert applied == [True, True, True, True]
+    assert [True, True, True, True] == applied
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -149,8 +149,8 @@ def test_the_last_layer_computes_one_token(tiny_graphs: dict[str, TinyGraph], tm
 def test_token_types_are_no_input_any_more(tiny_graphs: dict[str, TinyGraph]) -> None:
     """The server feeds ids and mask, nothing else."""
     model, applied = _rewritten(tiny_graphs["bert"], fix_token_types)
-    assert applied == [True]
-    assert Graph(model).inputs == ["input_ids", "attention_mask"]  # type: ignore[arg-type]
+    assert [True] == applied
+    assert ["input_ids", "attention_mask"] == Graph(model).inputs  # type: ignore[arg-type]
 
 
 def test_positions_no_text_reaches_are_dropped(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_positions_no_text_reaches_are_dropped(tiny_graphs: dict[str, TinyGraph]
     model, _ = _rewritten(tiny, slice_positions, lambda graph: trim_positions(graph, 20))
     batch = {name: values[:, :20] for name, values in tiny.batch(np.random.default_rng(5)).items()}
     trimmed = _session(model, tmp_path / "trimmed.onnx")
-    assert trimmed.logits(batch) == pytest.approx(Session(tiny.path).logits(batch), abs=_TOLERANCE)
+    assert pytest.approx(Session(tiny.path).logits(batch), abs=_TOLERANCE) == trimmed.logits(batch)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -179,7 +179,7 @@ def test_taming_outliers_changes_nothing_in_float(
     graph.add_outputs(names)
     session = _session(graph.finish(), tmp_path / "tamed.onnx")
     batch = tiny.batch(draw)
-    assert session.logits(batch) == pytest.approx(Session(tiny.path).logits(batch), abs=1e-4)
+    assert pytest.approx(Session(tiny.path).logits(batch), abs=1e-4) == session.logits(batch)
     seen = {"input_ids": np.array(rows), "attention_mask": np.ones((8, 20), np.int64)}
     for name, values in zip(names, session.tensors(names, seen), strict=True):
         assert tamed[name].limits[0] - 1e-4 <= values.min()
@@ -195,7 +195,7 @@ def test_int8_embeddings_are_within_half_a_step(tiny_graphs: dict[str, TinyGraph
     rows = helper.make_tensor_value_info("rows", onnx.TensorProto.FLOAT, None)
     plain = helper.make_graph([node], "lookup", [ids], [rows], [onnx.numpy_helper.from_array(table, "table")])
     graph = Graph(helper.make_model(plain, opset_imports=[helper.make_opsetid("", 18)], ir_version=8))
-    assert quantize_embeddings(graph) == 1
+    assert 1 == quantize_embeddings(graph)
     session = _session(graph.finish(), tmp_path / "lookup.onnx")
     found = session.logits({"input_ids": np.arange(300)[None]})[0]
     assert (np.abs(found - table).max(axis=1) <= np.abs(table).max(axis=1) / 127 * 0.51).all()
@@ -248,4 +248,4 @@ def test_a_graph_that_is_not_understood_passes_unchanged(rewrite: Rewrite) -> No
     model = helper.make_model(helper.make_graph([node], "foreign", [x], [y]))
     graph = Graph(model)
     assert rewrite(graph) is False
-    assert [node.op_type for node in graph.nodes] == ["Relu"]
+    assert ["Relu"] == [node.op_type for node in graph.nodes]

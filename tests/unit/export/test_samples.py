@@ -27,7 +27,7 @@ def test_the_halves_share_no_row_and_both_hold_every_label(checkpoint: Checkpoin
     assert len(samples.calibration) == len(samples.measurement) == 32
     assert not {s.text for s in samples.calibration} & {s.text for s in samples.measurement}
     for part in (samples.calibration, samples.measurement):
-        assert set(Counter(s.label for s in part).values()) == {16}
+        assert {16} == set(Counter(s.label for s in part).values())
 
 
 def test_calibration_never_takes_more_than_half(checkpoint: Checkpoint) -> None:
@@ -54,7 +54,7 @@ def test_csv_and_json_lines_are_read(tmp_path: Path, name: str, content: str) ->
     """Text, label and the file's name as the source."""
     path = tmp_path / name
     path.write_text(content)
-    assert read_rows(path) == [("good", 1, "rows"), ("bad", 0, "rows")]
+    assert [("good", 1, "rows"), ("bad", 0, "rows")] == read_rows(path)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_too_few_rows_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> Non
 def test_pad_fills_on_the_right_and_masks_it() -> None:
     """Padding has its id and mask 0."""
     batch = pad([(5, 6, 7), (8,)], 9, to=4)
-    assert batch["input_ids"].tolist() == [[5, 6, 7, 9], [8, 9, 9, 9]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
+    assert [[5, 6, 7, 9], [8, 9, 9, 9]] == batch["input_ids"].tolist()
+    assert [[1, 1, 1, 0], [1, 0, 0, 0]] == batch["attention_mask"].tolist()
 
 
 def test_spread_keeps_the_shortest_and_the_longest(checkpoint: Checkpoint) -> None:

@@ -54,7 +54,7 @@ def test_this_cpu_answers_as_its_imitation(tiny_graphs: dict[str, TinyGraph], tm
     model, session = _graph(tiny, tmp_path, exact=exact)
     imitation = saturated_logits if this_cpu_saturates() else exact_logits
     expected = softmax(imitation(model, _batch(tiny)))
-    assert softmax(session.logits(_batch(tiny))) == pytest.approx(expected, abs=1e-5)
+    assert pytest.approx(expected, abs=1e-5) == softmax(session.logits(_batch(tiny)))
 
 
 def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def _candidate(name: str = "row", **figures: Any) -> Measured:
 
 def test_a_candidate_like_fp32_passes() -> None:
     """Nothing is held against a graph that changes nothing."""
-    assert failures(_row(), _FP32, Gates()) == ()
+    assert () == failures(_row(), _FP32, Gates())
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_each_gate_refuses_on_its_own_and_says_why(changes: dict[str, float], wo
 def test_averages_are_judged_on_all_texts_alone(changes: dict[str, float]) -> None:
     """On the part that every candidate is looked at, noise is as large as the limits and would throw out good ones."""
     row = _row(**changes)
-    assert failures(replace(row, proved=False), _FP32, Gates()) == ()
+    assert () == failures(replace(row, proved=False), _FP32, Gates())
     assert failures(row, _FP32, Gates())
 
 
@@ -93,40 +93,40 @@ def _order(*rows: Measured) -> list[str]:
 
 def test_the_fastest_is_proved_first_and_noise_is_no_reason() -> None:
     """Within a few percent the one closest to fp32 comes first; references and failures do not come at all."""
-    assert _order(
+    assert ["closer", "fastest", "slow"] == _order(
         _candidate("slow", mix_ms=20, mean_change=0.0),
         _candidate("fastest", mix_ms=10.0, mean_change=0.02),
         _candidate("closer", mix_ms=10.2, mean_change=0.01),
         _candidate("usual", mix_ms=5, reference=True),
         replace(_candidate("failed", mix_ms=4), failures=("it is wrong",)),
-    ) == ["closer", "fastest", "slow"]
+    )
 
 
 def test_among_the_fastest_one_that_is_slow_in_micro_batches_waits() -> None:
     """A busy server runs texts together: what a text alone can not tell apart, eight can."""
-    assert _order(
+    assert ["closer", "batches", "fastest", "slow"] == _order(
         _candidate("fastest", mix_ms=10.0, together_ms=1.30, mean_change=0.01),
         _candidate("batches", mix_ms=10.2, together_ms=1.05, mean_change=0.03),
         _candidate("closer", mix_ms=10.1, together_ms=1.0, mean_change=0.02),
         _candidate("slow", mix_ms=12.0, together_ms=0.9, mean_change=0.0),
-    ) == ["closer", "batches", "fastest", "slow"]
+    )
 
 
 def test_when_one_fails_those_left_are_compared_anew() -> None:
     """What is within the noise of the second fastest counts once the fastest is out, though it was not before."""
-    assert _order(
+    assert ["fastest", "third", "second"] == _order(
         _candidate("fastest", mix_ms=10.0),
         _candidate("second", mix_ms=10.4, together_ms=1.30),
         _candidate("third", mix_ms=10.5, together_ms=1.0),
-    ) == ["fastest", "third", "second"]
+    )
 
 
 def test_texts_that_are_all_long_have_no_micro_batches_to_go_by() -> None:
     """Then the noise of a timing is decided by closeness to fp32 alone."""
-    assert _order(
+    assert ["closer", "fastest"] == _order(
         _candidate("fastest", together_ms=None, mean_change=0.02),
         _candidate("closer", together_ms=None, mean_change=0.01),
-    ) == ["closer", "fastest"]
+    )
 
 
 def test_nothing_passes_is_no_choice() -> None:

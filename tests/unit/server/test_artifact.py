@@ -186,4 +186,4 @@ def test_the_tiny_artifact_is_what_its_builder_builds(tmp_path: Path) -> None:
     build(tmp_path)
     for path in sorted(tmp_path.iterdir()):
         assert path.read_bytes() == (TINY / path.name).read_bytes(), path.name
-    assert json.loads((TINY / "manifest.json").read_text())["labels"] == ["negative", "positive"]
+    assert ["negative", "positive"] == json.loads((TINY / "manifest.json").read_text())["labels"]

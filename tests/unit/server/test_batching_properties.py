@@ -102,7 +102,7 @@ def _check_budgets(engine: GatedEngine, limits: BatchLimits) -> None:
     assert len(set(names)) == len(names), "a row ran twice"
     for batch in engine.batches:
         assert len(batch.input_ids) <= limits.max_batch_items
-        assert batch.input_ids.size <= limits.max_batch_tokens or len(batch.input_ids) == 1
+        assert batch.input_ids.size <= limits.max_batch_tokens or 1 == len(batch.input_ids)
         assert batch.input_ids.shape[1] == batch.attention_mask.sum(axis=1).max()
 
 
@@ -128,7 +128,7 @@ def _check_fate(caller: Caller, rows: list[Row], result: Any, poisoned: set[int]
     elif isinstance(result, EngineFailedError):
         assert poisoned & {row[0] for row in rows}
     elif isinstance(result, TimedOutError):
-        assert caller.fate == "expires"
+        assert "expires" == caller.fate
     else:
         assert isinstance(result, asyncio.CancelledError), result
-        assert caller.fate == "cancels"
+        assert "cancels" == caller.fate

@@ -58,13 +58,13 @@ def test_the_best_batch_is_the_smallest_that_is_nearly_cheapest(points: list[tup
 def test_what_a_run_costs_beside_the_engine_asks_for_larger_batches() -> None:
     """An engine whose tokens cost the same in any batch is given no single ones: every run has its price."""
     points = [(size, size * 35e-6) for size in (8, 16, 32, 64, 128, 256, 512)]
-    assert CostCurve(points).best_tokens == 256
+    assert 256 == CostCurve(points).best_tokens
 
 
 def test_rows_of_short_models_leave_less_unfilled() -> None:
     """Half of a row of eight tokens is four."""
     points = [(8, 1.0), (16, 1.3), (32, 2.0), (64, 3.9), (128, 8.0)]
-    assert (CostCurve(points).best_tokens, CostCurve(points, row_tokens=8).best_tokens) == (32, 64)
+    assert (32, 64) == (CostCurve(points).best_tokens, CostCurve(points, row_tokens=8).best_tokens)
 
 
 @pytest.mark.parametrize(("seconds", "best"), [(1e9, 256), (30.0, 256), (29.9, 64), (7.9, 256), (0.1, 256)])
@@ -100,7 +100,7 @@ def test_a_moment_in_which_the_machine_is_slow_makes_no_size_look_dear(monkeypat
 
     monkeypatch.setattr(time, "thread_time", lambda: clock_s[0])
     curve = CostCurve.measure(Slowing(), pad_token_id=0, max_length=32)
-    assert [seconds for _, seconds in curve.points] == pytest.approx([(10 + size) / 1e3 for size, _ in curve.points])
+    assert pytest.approx([(10 + size) / 1e3 for size, _ in curve.points]) == [seconds for _, seconds in curve.points]
 
 
 def test_an_engine_that_fails_is_not_measured() -> None:

@@ -9,11 +9,11 @@ from training.data import Example
 def test_lengths_fall_into_buckets() -> None:
     """A text of exactly an edge belongs below it; empty buckets are left out."""
     buckets = by_length(np.array([True, False, True, True]), np.array([16, 17, 32, 1000]))
-    assert buckets == [
+    assert [
         {"tokens": "1-16", "accuracy": 1.0, "n": 1},
         {"tokens": "17-32", "accuracy": 0.5, "n": 2},
         {"tokens": "over 512", "accuracy": 1.0, "n": 1},
-    ]
+    ] == buckets
 
 
 def test_worst_errors_come_first() -> None:
@@ -21,7 +21,7 @@ def test_worst_errors_come_first() -> None:
     logits = np.array([[0, 1], [0, 5], [5, 0]], np.float32)
     examples = [Example("a little wrong", 0, "s"), Example("very wrong", 0, "s"), Example("right", 0, "s")]
     analysis = analyse(logits, examples, [5, 5, 5], ["no", "yes"])
-    assert [error["text"] for error in analysis["worst_errors"]] == ["very wrong", "a little wrong"]
-    assert analysis["worst_errors"][0]["label"] == "no"
-    assert analysis["worst_errors"][0]["predicted"] == "yes"
-    assert analysis["confusion"] == [[1, 2], [0, 0]]
+    assert ["very wrong", "a little wrong"] == [error["text"] for error in analysis["worst_errors"]]
+    assert "no" == analysis["worst_errors"][0]["label"]
+    assert "yes" == analysis["worst_errors"][0]["predicted"]
+    assert [[1, 2], [0, 0]] == analysis["confusion"]

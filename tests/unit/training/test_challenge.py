@@ -25,7 +25,7 @@ def test_pairs_hold_one_of_each_label(rows: list[dict[str, str]]) -> None:
     pairs = defaultdict(list)
     for row in rows:
         pairs[row["pair"]].append(row)
-    assert {tuple(sorted(row["label"] for row in pair)) for pair in pairs.values()} == {("negative", "positive")}
+    assert {("negative", "positive")} == {tuple(sorted(row["label"] for row in pair)) for pair in pairs.values()}
     assert all(len({row["kind"] for row in pair}) == 1 for pair in pairs.values())
 
 

@@ -33,7 +33,7 @@ def test_every_kind_has_both_labels_about_equally_often() -> None:
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for _, label, kind in itertools.islice(sentences(seed=1), 6000):
         counts[kind][label == "positive"] += 1
-    assert len(counts) == 10
+    assert 10 == len(counts)
     assert all(min(count) / sum(count) > 0.35 for count in counts.values()), counts
 
 
@@ -42,7 +42,7 @@ def test_sentences_are_whole_unique_and_the_same_for_a_seed(seed: int) -> None:
     """No slot stays open, none comes twice, all end as they begin: with a letter or a mark."""
     drawn = list(itertools.islice(sentences(seed), 50))
     texts = [text for text, _, _ in drawn]
-    assert len(set(texts)) == 50
+    assert 50 == len(set(texts))
     assert not any(set("{}") & set(text) for text in texts)
     assert all(text[0].isupper() and text == text.strip() for text in texts)
     assert drawn == list(itertools.islice(sentences(seed), 50))
@@ -65,17 +65,17 @@ def test_words_of_the_frame_decide(text: str, label: str | None) -> None:
 def test_nothing_is_learnt_of_the_challenge_set(tmp_path: Path) -> None:
     """With --unlike, no five words in a row of the challenge set occur."""
     output = tmp_path / "contrasts.tsv"
-    assert main(["--sentences", "3000", "--unlike", str(CHALLENGE), "--output", str(output)]) == 0
+    assert 0 == main(["--sentences", "3000", "--unlike", str(CHALLENGE), "--output", str(output)])
     with CHALLENGE.open(encoding="utf-8", newline="") as stream:
         kept = {shared for row in csv.DictReader(stream, delimiter="\t") for shared in passages(row["text"])}
     with output.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
-    assert len(rows) == 3000
+    assert 3000 == len(rows)
     assert not [row["text"] for row in rows if passages(row["text"]) & kept]
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1 and the path."""
     code = main(["--unlike", str(tmp_path / "none.tsv"), "--output", str(tmp_path / "out.tsv")])
-    assert code == 1
+    assert 1 == code
     assert "none.tsv" in capsys.readouterr().err

@@ -29,30 +29,30 @@ def _rows(count: int, labels: tuple[str, ...] = ("no", "yes"), start: int = 0) -
 def test_labels_keep_the_order_given(tmp_path: Path) -> None:
     """--labels decides which index a name has."""
     corpus = load_corpus([_source(tmp_path / "a.tsv", _rows(20))], ["yes", "no"], seed=1)
-    assert corpus.labels == ["yes", "no"]
+    assert ["yes", "no"] == corpus.labels
     assert {example.label for example in corpus.train if example.text == _text(0)} <= {1}
 
 
 def test_names_are_sorted_by_default(tmp_path: Path) -> None:
     """Without --labels the names that occur are sorted."""
     rows = _rows(60, ("neutral", "bad", "good"))
-    assert load_corpus([_source(tmp_path / "a.tsv", rows)], None, seed=1).labels == ["bad", "good", "neutral"]
+    assert ["bad", "good", "neutral"] == load_corpus([_source(tmp_path / "a.tsv", rows)], None, seed=1).labels
 
 
 def test_numbers_are_indices_of_given_names(tmp_path: Path) -> None:
     """A label that is a number is an index into the names, unless names are numbers themselves."""
     source = _source(tmp_path / "a.tsv", _rows(20, ("0", "1")))
     corpus = load_corpus([source], ["negative", "positive"], seed=1)
-    assert {example.label for example in corpus.train} == {0, 1}
+    assert {0, 1} == {example.label for example in corpus.train}
     stars = _source(tmp_path / "b.tsv", _rows(20, ("1", "2")))
-    assert load_corpus([stars], None, seed=1).labels == ["1", "2"]
+    assert ["1", "2"] == load_corpus([stars], None, seed=1).labels
 
 
 def test_split_is_stratified_and_fixed_by_seed(tmp_path: Path) -> None:
     """Held-out rows have the labels' shares, and the same seed holds out the same."""
     examples = [Example(_text(index), int(index % 4 == 0), "a") for index in range(200)]
     train, held_out = split(examples, 0.2, seed=3)
-    assert Counter(example.label for example in held_out) == {0: 30, 1: 10}
+    assert {0: 30, 1: 10} == Counter(example.label for example in held_out)
     assert sorted(example.text for example in train + held_out) == sorted(example.text for example in examples)
     assert split(examples, 40, seed=3) == (train, held_out)
     assert split(examples, 0.2, seed=4)[1] != held_out
@@ -64,9 +64,9 @@ def test_parts_of_other_rows_are_not_held_out(tmp_path: Path) -> None:
     phrases = [text.partition(" ")[2] for text in sentences]
     rows = [(text, "no" if index % 2 else "yes") for index, text in enumerate([*phrases, *sentences])]
     corpus = load_corpus([_source(tmp_path / "a.tsv", rows, held_out=10)], None, seed=1)
-    assert len(corpus.validation) == 10
+    assert 10 == len(corpus.validation)
     assert {example.text for example in corpus.validation} <= set(sentences)
-    assert corpus.nested == 10
+    assert 10 == corpus.nested
 
 
 def test_exact_duplicates_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_exact_duplicates_are_left_out_and_counted(tmp_path: Path) -> None:
     first = _source(tmp_path / "a.tsv", [*_rows(20), (_text(0), "no")])
     second = _source(tmp_path / "b.tsv", [*_rows(20, start=50), (_text(1), "no")])
     corpus = load_corpus([first, second], None, seed=1)
-    assert (corpus.duplicates, corpus.conflicts) == (2, 1)
-    assert corpus.rows == {"a": 21, "b": 21}
+    assert (2, 1) == (corpus.duplicates, corpus.conflicts)
+    assert {"a": 21, "b": 21} == corpus.rows
     texts = [example.text for example in corpus.train + corpus.validation]
     assert len(texts) == len(set(texts)) == 40
 
@@ -85,9 +85,9 @@ def test_validation_file_wins_over_training(tmp_path: Path) -> None:
     train = _source(tmp_path / "train.tsv", _rows(30), held_out=0)
     validation = _source(tmp_path / "validation.tsv", _rows(10))
     corpus = load_corpus([train], None, seed=1, validation=[validation])
-    assert len(corpus.validation) == 10
-    assert len(corpus.train) == 20
-    assert corpus.duplicates == 10
+    assert 10 == len(corpus.validation)
+    assert 20 == len(corpus.train)
+    assert 10 == corpus.duplicates
 
 
 def test_phrases_of_held_out_sentences_are_not_learnt(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_phrases_of_held_out_sentences_are_not_learnt(tmp_path: Path) -> None:
     train = _source(tmp_path / "train.tsv", [("two three four five", "no"), *_rows(20)], held_out=0)
     validation = _source(tmp_path / "validation.tsv", [(sentence, "no")])
     corpus = load_corpus([train], None, seed=1, validation=[validation])
-    assert corpus.nested == 1
+    assert 1 == corpus.nested
     assert "two three four five" not in {example.text for example in corpus.train}
 
 
@@ -155,7 +155,7 @@ def test_weights_repeat_and_thin_out() -> None:
     examples = [Example(_text(index), 0, "a") for index in range(10)]
     counts = Counter(example.text for example in weighted(examples, [Source("", "a", weight=1.5)], seed=1))
     assert sorted(counts.values()) == [1] * 5 + [2] * 5
-    assert len(weighted(examples, [Source("", "a", weight=0.5)], seed=1)) == 5
+    assert 5 == len(weighted(examples, [Source("", "a", weight=0.5)], seed=1))
 
 
 def test_examples_for_evaluation_keep_duplicates(tmp_path: Path) -> None:

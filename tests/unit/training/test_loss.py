@@ -16,8 +16,8 @@ def test_weights_are_one_on_average() -> None:
     """A label three times as rare weighs three times as much; over the rows the weights average to 1."""
     labels = [0, 0, 0, 1]
     weights = balanced_weights(labels, 2)
-    assert weights.tolist() == pytest.approx([2 / 3, 2])
-    assert weights[labels].mean().item() == pytest.approx(1)
+    assert pytest.approx([2 / 3, 2]) == weights.tolist()
+    assert pytest.approx(1) == weights[labels].mean().item()
 
 
 def test_equal_weights_are_plain_cross_entropy() -> None:
@@ -25,8 +25,8 @@ def test_equal_weights_are_plain_cross_entropy() -> None:
     logits, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 0])
     loss = Loss(torch.ones(2), 0.1)
     plain = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)
-    assert loss(SimpleNamespace(logits=logits), labels).item() == pytest.approx(plain.item())
-    assert loss(SimpleNamespace(logits=logits), labels, 4).item() == pytest.approx(plain.item() / 2)
+    assert pytest.approx(plain.item()) == loss(SimpleNamespace(logits=logits), labels).item()
+    assert pytest.approx(plain.item() / 2) == loss(SimpleNamespace(logits=logits), labels, 4).item()
 
 
 def test_soft_targets_leave_the_rest_to_the_other_labels() -> None:
@@ -40,7 +40,7 @@ def test_soft_targets_that_are_certain_cost_what_labels_cost() -> None:
     logits, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 0])
     outputs, soft = SimpleNamespace(logits=logits), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     loss = Loss(None, 0.1)
-    assert loss(outputs, soft).item() == pytest.approx(loss(outputs, labels).item())
-    assert loss(outputs, soft, soft.numel()).item() == pytest.approx(loss(outputs, labels, labels.numel()).item())
+    assert pytest.approx(loss(outputs, labels).item()) == loss(outputs, soft).item()
+    assert pytest.approx(loss(outputs, labels, labels.numel()).item()) == loss(outputs, soft, soft.numel()).item()
     unsure = torch.tensor([[0.5, 0.5], [0.5, 0.5]])
     assert loss(outputs, unsure).item() < loss(outputs, labels).item()

@@ -25,9 +25,9 @@ def test_any_family_gets_the_labels(tmp_path: Path, architecture: Architecture) 
     """Whatever the family and its old labels, the classifier has the new ones in order."""
     base = build_checkpoint(tmp_path / "base", architecture=architecture)
     model = load_classifier(str(base), ["a", "b", "c"], HyperParameters(max_length=32, dropout=0.3))
-    assert model.config.id2label == {0: "a", 1: "b", 2: "c"}
-    assert model.config.label2id == {"a": 0, "b": 1, "c": 2}
-    assert model(input_ids=torch.tensor([[5, 6]])).logits.shape == (1, 3)
+    assert {0: "a", 1: "b", 2: "c"} == model.config.id2label
+    assert {"a": 0, "b": 1, "c": 2} == model.config.label2id
+    assert (1, 3) == model(input_ids=torch.tensor([[5, 6]])).logits.shape
     assert 0.3 in (model.config.to_dict().get("dropout"), model.config.to_dict().get("hidden_dropout_prob"))
 
 
@@ -65,7 +65,7 @@ def test_layers_learn_slower_the_deeper_they_lie(tmp_path: Path) -> None:
     rates = {id(tensor): group["lr"] for group in groups for tensor in group["params"]}
     named = {name: rates[id(tensor)] for name, tensor in model.named_parameters()}
     assert named["classifier.weight"] == named["bert.pooler.dense.weight"] == 1.0
-    assert named["bert.encoder.layer.1.output.dense.weight"] == 0.5
-    assert named["bert.encoder.layer.0.output.dense.weight"] == 0.25
-    assert named["bert.embeddings.word_embeddings.weight"] == 0.125
+    assert 0.5 == named["bert.encoder.layer.1.output.dense.weight"]
+    assert 0.25 == named["bert.encoder.layer.0.output.dense.weight"]
+    assert 0.125 == named["bert.embeddings.word_embeddings.weight"]
     assert all((group["weight_decay"] == 0.1) == (tensor.ndim > 1) for group in groups for tensor in group["params"])

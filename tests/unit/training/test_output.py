@@ -13,7 +13,7 @@ def test_nothing_stands_at_the_output_before_the_end(tmp_path: Path) -> None:
     (output.partial / "config.json").write_text("{}")
     assert not (tmp_path / "out").exists()
     output.finish()
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["config.json"]
+    assert ["config.json"] == [path.name for path in (tmp_path / "out").iterdir()]
     assert not output.partial.exists()
 
 
@@ -29,7 +29,7 @@ def test_state_of_the_first_start_is_kept(tmp_path: Path) -> None:
     first = Output(tmp_path / "out", "print", {"source_commit": "a"})
     first.note_time()
     second = Output(tmp_path / "out", "print", {"source_commit": "b"})
-    assert second.state["source_commit"] == "a"
+    assert "a" == second.state["source_commit"]
     assert second.elapsed_s >= first.state["elapsed_s"]
 
 

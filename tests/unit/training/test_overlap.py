@@ -6,7 +6,7 @@ from training.overlap import fragments, nested
 def test_parts_and_wholes_are_found() -> None:
     """A row that is a part of a held-out text, or holds one, is found; case does not matter."""
     train = ["A b c d", "z a b c d e z", "b c d e f", "a b c d e"]
-    assert nested(train, ["a b c d e"]) == {0, 1, 3}
+    assert {0, 1, 3} == nested(train, ["a b c d e"])
 
 
 def test_short_texts_are_not_compared() -> None:
@@ -22,11 +22,11 @@ def test_words_must_stand_in_a_row() -> None:
 
 def test_marks_do_not_tell_texts_apart() -> None:
     """A phrase ends where its sentence has a full stop; it is a part of it all the same."""
-    assert nested(["is not bad at all", "it is bad, not at all"], ["It is not bad at all."]) == {0}
+    assert {0} == nested(["is not bad at all", "it is bad, not at all"], ["It is not bad at all."])
 
 
 def test_fragments_are_parts_of_other_texts() -> None:
     """The longest text of a nest is whole; of two that differ in marks alone it is the one with more of them."""
     texts = ["it is not bad at all", "It is not bad at all.", "is not bad at all", "a film of its own kind", "not bad"]
-    assert fragments(texts) == {0, 2}
-    assert fragments(["one two three four", "One two three four"]) == {0}
+    assert {0, 2} == fragments(texts)
+    assert {0} == fragments(["one two three four", "One two three four"])

@@ -27,7 +27,7 @@ def test_log_says_speed_and_time_left() -> None:
     shown.on_log(None, state, None, logs={"loss": 0.5})
     shown.on_log(None, state, None, logs={"eval_loss": 0.3, "eval_accuracy": 0.9, "eval_log_loss": 0.31})
     shown.on_train_end()
-    assert stream.getvalue().splitlines() == [
+    assert [
         "step 220/400, 2.00 steps/s, 2 min left",
         "step 220: held-out accuracy 90.00 %, log loss 0.3100",
-    ]
+    ] == stream.getvalue().splitlines()

@@ -29,7 +29,7 @@ def _write(path: Path, content: str) -> Source:
 def test_text_formats_are_read_alike(tmp_path: Path, name: str, content: str) -> None:
     """csv, tsv and jsonl give the same rows in order; a byte order mark and empty lines do no harm."""
     rows, names = read_source(_write(tmp_path / name, content))
-    assert [(row.text, row.label) for row in rows] == [("good, really", "yes"), ("bad", "no")]
+    assert [("good, really", "yes"), ("bad", "no")] == [(row.text, row.label) for row in rows]
     assert names is None
 
 
@@ -39,7 +39,7 @@ def test_parquet_is_read(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     parquet.write_table(pyarrow.table({"body": ["a", "b"], "y": [1, 0], "z": [0, 0]}), tmp_path / "t.parquet")
     rows, _ = read_source(parse_source(f"{tmp_path / 't.parquet'},text=body,label=y"))
-    assert [(row.text, row.label) for row in rows] == [("a", 1), ("b", 0)]
+    assert [("a", 1), ("b", 0)] == [(row.text, row.label) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_parquet_is_read(tmp_path: Path) -> None:
 def test_confidence_is_read_from_its_column(tmp_path: Path, name: str, content: str) -> None:
     """Rows carry what the named column holds; without one, every label is certain."""
     source = _write(tmp_path / name, content)
-    assert [row.confidence for row in read_source(source)[0]] == [1.0]
-    assert [float(row.confidence) for row in read_source(replace(source, confidence="p"))[0]] == [0.75]
+    assert [1.0] == [row.confidence for row in read_source(source)[0]]
+    assert [0.75] == [float(row.confidence) for row in read_source(replace(source, confidence="p"))[0]]
     with pytest.raises(DataError, match=r"has no column 'q'.* and confidence="):
         read_source(replace(source, confidence="q"))
 
@@ -64,7 +64,7 @@ def test_style_and_least_words_apply(tmp_path: Path) -> None:
         tmp_path / "t.jsonl", json.dumps({"text": "it 's fine", "label": 1}) + '\n{"text": "ok", "label": 0}'
     )
     chosen = parse_source(f"{source.location},style=treebank,min_words=2")
-    assert [row.text for row in read_source(chosen)[0]] == ["it's fine"]
+    assert ["it's fine"] == [row.text for row in read_source(chosen)[0]]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
         raise subprocess.CalledProcessError(128, "git")
 
     monkeypatch.setattr(subprocess, "run", fail)
-    assert record.source_commit() == "unknown"
+    assert "unknown" == record.source_commit()
 
 
 def test_hardware_names_cores_and_threads() -> None:

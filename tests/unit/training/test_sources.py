@@ -14,7 +14,7 @@ def test_location_alone_gets_defaults() -> None:
 
 def test_hub_name_is_kept() -> None:
     """A data set on the hub is called by its own name."""
-    assert parse_source("stanfordnlp/imdb,split=test").name == "stanfordnlp/imdb"
+    assert "stanfordnlp/imdb" == parse_source("stanfordnlp/imdb,split=test").name
 
 
 def test_options_override() -> None:
@@ -25,7 +25,7 @@ def test_options_override() -> None:
 
 def test_option_beats_default_of_the_caller() -> None:
     """What the caller assumes is overridden by what the specification says."""
-    assert parse_source("a.csv,held_out=5", held_out=0.0).held_out == 5
+    assert 5 == parse_source("a.csv,held_out=5", held_out=0.0).held_out
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_hash_is_of_the_file(tmp_path: Path) -> None:
     """The hash is the file's sha256; a data set on the hub has none here."""
     path = tmp_path / "a.csv"
     path.write_bytes(b"abc")
-    assert sha256_of(Source(str(path))) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" == sha256_of(Source(str(path)))
     assert sha256_of(Source("stanfordnlp/imdb")) is None

@@ -12,9 +12,9 @@ pytestmark = pytest.mark.development
 def test_padding_is_masked() -> None:
     """Rows are filled to the longest with the padding id, and the mask says where they end."""
     batch = PaddedBatch(9)([{"input_ids": [1, 2, 3], "labels": 0}, {"input_ids": [4], "labels": 1}])
-    assert batch["input_ids"].tolist() == [[1, 2, 3], [4, 9, 9]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert batch["labels"].tolist() == [0, 1]
+    assert [[1, 2, 3], [4, 9, 9]] == batch["input_ids"].tolist()
+    assert [[1, 1, 1], [1, 0, 0]] == batch["attention_mask"].tolist()
+    assert [0, 1] == batch["labels"].tolist()
     assert {tensor.dtype for tensor in batch.values()} == {torch.int64}
 
 
@@ -22,7 +22,7 @@ def test_every_row_is_seen_once_per_epoch() -> None:
     """An epoch is a permutation of the rows, whatever the batch size leaves over."""
     sampler = BucketSampler(list(range(1, 104)), batch_texts=8, seed=1)
     assert sorted(sampler) == list(range(103))
-    assert len(sampler) == 103
+    assert 103 == len(sampler)
 
 
 def test_batches_are_of_equal_length_but_not_in_waves() -> None:

@@ -51,14 +51,14 @@ def test_lower_loss_decides_between_equals(tmp_path: Path) -> None:
     """Two evaluations with the same accuracy are told apart by log loss, which falls with the step here."""
     callback = KeepBest(tmp_path / "best", "accuracy", patience=0)
     _run(callback, {10: 0.9, 20: 0.9}, "accuracy")
-    assert callback.best_step == 20
+    assert 20 == callback.best_step
 
 
 def test_weights_that_came_too_early_do_not_count(tmp_path: Path) -> None:
     """Weights from before the rounding began are not kept, however good, and use up no patience."""
     callback = KeepBest(tmp_path / "best", "macro_f1", patience=2, after=0.6)
     model, control = _run(callback, {20: 0.95, 40: 0.9, 60: 0.9, 80: 0.8, 100: 0.85})
-    assert (callback.best_step, model.saved, control.should_training_stop) == (100, 2, False)
+    assert (100, 2, False) == (callback.best_step, model.saved, control.should_training_stop)
 
 
 def test_stale_run_stops(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_resumed_run_decides_as_an_unbroken_one(tmp_path: Path) -> None:
     _run(KeepBest(tmp_path / "best", "macro_f1", 2), {1: 0.9, 2: 0.8})
     resumed = KeepBest(tmp_path / "best", "macro_f1", 2)
     model, control = _run(resumed, {2: 0.8})
-    assert (resumed.best_step, model.saved, control.should_training_stop) == (1, 0, False)
+    assert (1, 0, False) == (resumed.best_step, model.saved, control.should_training_stop)
 
 
 def test_half_written_checkpoint_is_dropped(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_half_written_checkpoint_is_dropped(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-120").mkdir()
     (tmp_path / "checkpoint-120" / "trainer_state.json").write_text('{"cut')
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-100")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-100", "checkpoint-90"]
+    assert ["checkpoint-100", "checkpoint-90"] == sorted(path.name for path in tmp_path.iterdir())
 
 
 def test_fresh_run_has_no_checkpoint(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ async def test_both_ways_drain_alike() -> None:
         return app
 
     status, headers = await check_alike(make, REQUESTS["a text"])
-    assert (status, headers["connection"], headers["retry-after"]) == (503, "close", "1")
+    assert (503, "close", "1") == (status, headers["connection"], headers["retry-after"])
 
 
 async def test_predictions_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
