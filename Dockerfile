@@ -28,9 +28,10 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash /app/venv/lib \
 # The code, and the proof that the slim environment can import it.
 FROM environment AS code
 WORKDIR /code/app
+COPY artifact artifact
 COPY server server
 COPY deploy/container/healthcheck.py ./
-RUN python -m compileall -q --invalidation-mode unchecked-hash -s /code server \
+RUN python -m compileall -q --invalidation-mode unchecked-hash -s /code artifact server \
     && /app/venv/bin/python -B -c 'import server.process' \
     && chmod -R a+rX,go-w /code \
     && find /code -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
@@ -40,7 +41,7 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash -s /code server \
 FROM code AS model
 ARG MODEL=models/default
 COPY ${MODEL} /model/app/models/default
-RUN /app/venv/bin/python -c 'import pathlib, server.artifact as a; a.load_artifact(pathlib.Path("/model/app/models/default"))' \
+RUN /app/venv/bin/python -c 'import pathlib, artifact.manifest as a; a.load_artifact(pathlib.Path("/model/app/models/default"))' \
     && chmod -R a+rX,go-w /model \
     && find /model -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
 

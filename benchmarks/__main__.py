@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from artifact.manifest import ArtifactError
 from benchmarks import commands
 from benchmarks.agreement import AgreementError
 from benchmarks.bare import BareLoopError
@@ -21,7 +22,6 @@ from benchmarks.promises.register import PROMISES, RATIOS
 from benchmarks.publish import PublishError
 from benchmarks.report import LATEST
 from benchmarks.servers import ServerError
-from server.artifact import ArtifactError
 
 _ERRORS: Final = (
     AgreementError,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from server.artifact import load_artifact
-from server.engine import Batch, OnnxEngine
-from server.tokenization import Tokenization
+from artifact.manifest import load_artifact
+from artifact.runtime import Batch, OnnxEngine
+from artifact.tokenization import Tokenization
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from artifact.manifest import read_manifest
 from benchmarks import machine, report, sections
 from benchmarks.effort import Effort
 from benchmarks.engines import start_engines
@@ -19,7 +20,6 @@ from benchmarks.reference import make_reference
 from benchmarks.rig import Rig
 from benchmarks.rounds import spread
 from benchmarks.section import Section
-from server.artifact import read_manifest
 
 
 def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path, console: Console) -> dict[str, Any]:

@@ -142,10 +142,15 @@ def _loads(rig: Rig, number: int) -> Sequence[Load]:
 
 
 def _extract(revision: str, directory: Path) -> None:
-    command = ["git", "archive", "--format=tar", revision, "server"]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - no shell
-    if answer.returncode:
-        reason = answer.stderr.decode(errors="replace").strip()
+    listed = _git("ls-tree", "--name-only", revision, "artifact", "server")  # older revisions have no artifact/
+    folders = listed.stdout.decode().split()
+    if "server" not in folders:
+        reason = listed.stderr.decode(errors="replace").strip()
         raise TargetError(f"{revision!r} is no artifact, no working tree and no revision with a server: {reason}")
-    with tarfile.open(fileobj=io.BytesIO(answer.stdout)) as archive:
+    packed = _git("archive", "--format=tar", revision, *folders).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(directory, filter="data")
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)  # noqa: S603, S607 - no shell

@@ -7,10 +7,10 @@ from typing import Final
 
 from tokenizers import Tokenizer
 
+from artifact.manifest import read_manifest
+from artifact.tokenization import Tokenization
 from benchmarks.effort import Effort
 from benchmarks.rig import Rig
-from server.artifact import read_manifest
-from server.tokenization import Tokenization
 
 _LENGTHS: Final = (16, 64, 128, 256)
 _MIX_TEXTS: Final = 256

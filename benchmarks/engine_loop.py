@@ -23,9 +23,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from artifact.manifest import Artifact, load_artifact
+from artifact.runtime import Batch, OnnxEngine
 from benchmarks.engines import ARTIFACT, ENGINES, FP32, TORCH
-from server.artifact import Artifact, load_artifact
-from server.engine import Batch, OnnxEngine
 
 Run = Callable[[Batch], object]
 

@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 
 import psutil
 
+from artifact.manifest import MODEL, read_manifest
 from benchmarks.process import ROOT, Placement
-from server.artifact import MODEL, read_manifest
 
 _CGROUP: Final = Path("/sys/fs/cgroup")
 _QUOTA_FILES: Final = ("cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from artifact.manifest import read_manifest
 from benchmarks.duel import Duel, Load, duel
 from benchmarks.effort import Effort
 from benchmarks.ratios import single
@@ -14,7 +15,6 @@ from benchmarks.reference import make_reference
 from benchmarks.rig import Rig
 from benchmarks.section import Section, Table
 from benchmarks.servers import Launch, Server
-from server.artifact import read_manifest
 
 _CALLERS: Final = 16
 

@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
-    from export import artifact, package, pipeline, report  # noqa: PLC0415 - torch takes seconds; --help should not
+    from export import package, pipeline, report  # noqa: PLC0415 - torch takes seconds; --help should not
+    from export.artifact import fill as fill_artifact  # noqa: PLC0415
     from export.progress import Progress  # noqa: PLC0415
 
     request = pipeline.Request(
@@ -44,7 +45,7 @@ def _export(options: argparse.Namespace) -> int:
         Console(width=None if sys.stdout.isatty() else 220).print(report.table(findings))
         if findings.chosen is None:
             return
-        fill = partial(artifact.fill, findings, durations_s=progress.durations_s)
+        fill = partial(fill_artifact, findings, durations_s=progress.durations_s)
         package.write_atomically(options.output, fill)
         chosen.append(findings.chosen.name)
 

@@ -5,15 +5,7 @@ from pathlib import Path
 
 import onnx
 
-from export import probes
-from export.card import render
-from export.measure import Quality
-from export.pipeline import Findings
-from export.report import write
-from export.select import Measured
-from export.session import Session
-from export.variants import StaticInt8, is_bounded
-from server.artifact import (
+from artifact.manifest import (
     CARD,
     MODEL,
     TOKENIZER,
@@ -22,6 +14,14 @@ from server.artifact import (
     Tensor,
     describe_file,
 )
+from export import probes
+from export.card import render
+from export.measure import Quality
+from export.pipeline import Findings
+from export.report import write
+from export.select import Measured
+from export.session import Session
+from export.variants import StaticInt8, is_bounded
 
 VERSION_CHARS = 12
 

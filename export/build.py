@@ -14,6 +14,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dyna
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
+from artifact.manifest import SessionOptions
 from export.activations import Observer, Range
 from export.compensate import Feedback
 from export.graph import Graph
@@ -25,7 +26,6 @@ from export.rewrites.gelu import approximate_gelu
 from export.rewrites.outliers import tame_outliers
 from export.rewrites.padding import skip_padding
 from export.variants import DynamicInt8, StaticInt8, Variant
-from server.artifact import SessionOptions
 
 REWRITE_TOLERANCE = 1e-5
 """Largest change of a probability that a rewrite may cause: the rounding of fp32 sums in another order."""

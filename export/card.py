@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from artifact.manifest import Manifest
 from export.checkpoint import Checkpoint, Run
-from server.artifact import Manifest
 
 _BEGIN = "<!-- evaluations -->"
 _END = "<!-- end of evaluations -->"

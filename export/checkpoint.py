@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
+from artifact.manifest import Truncation
+from artifact.tokenization import Tokenization
 from export.errors import ExportError
-from server.artifact import Truncation
-from server.tokenization import Tokenization
 
 _CLASSIFIER: Final = "ForSequenceClassification"
 _HEADS: Final = ("classifier.weight", "classifier.out_proj.weight", "score.weight")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from artifact.manifest import CARD, ArtifactError, Evaluation, Manifest, load_artifact
 from export.breakdown import Breakdown
 from export.card import render_evaluations
 from export.errors import ExportError
@@ -29,7 +30,6 @@ from export.probability import BINS, expected_calibration_error
 from export.progress import Progress
 from export.samples import read_rows
 from export.served import Answer, serve
-from server.artifact import CARD, ArtifactError, Evaluation, Manifest, load_artifact
 
 MEASURED_ON: Final = "this artifact, served over HTTP"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from server.artifact import SessionOptions
+from artifact.manifest import SessionOptions
 
 
 def peak_bytes(path: Path, options: SessionOptions, max_length: int) -> int:

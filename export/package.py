@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from artifact.manifest import MANIFEST, ArtifactError, Manifest, load_artifact
 from export.errors import ExportError
-from server.artifact import MANIFEST, ArtifactError, Manifest, load_artifact
 
 REPORT = "report"
 

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import onnx
 
+from artifact.manifest import SessionOptions
 from export import latency
 from export.activations import Observer
 from export.bench import Bench
@@ -30,7 +31,6 @@ from export.saturation import this_cpu_saturates
 from export.select import Gates, Measured
 from export.session import Session
 from export.variants import FP32, PYTORCH, REFERENCES, Target, Variant, candidates, is_bounded
-from server.artifact import SessionOptions
 
 _PARITY_TEXTS: Final = 48
 _CHECK_TEXTS: Final = 6

@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 import onnx
 
+from artifact.manifest import Probe
 from export.probability import softmax
 from export.samples import Sample, pad, spread
 from export.saturation import exact_logits, saturated_logits
 from export.session import Session
-from server.artifact import Probe
 
 TOLERANCE: Final = 0.03
 """Largest accepted difference of a probability; between rounding and saturation as measured in docs/export.md."""

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import onnx
 
+from artifact.manifest import MODEL, TOKENIZER, Manifest, Quantization, SessionOptions, describe_file, load_artifact
 from export.checkpoint import read_checkpoint
 from export.convert import convert
 from export.errors import ExportError
 from export.graph import Graph
 from export.package import write_atomically
 from export.rewrites.embeddings import fix_token_types
-from server.artifact import MODEL, TOKENIZER, Manifest, Quantization, SessionOptions, describe_file, load_artifact
 
 
 def write_reference(artifact: Path, checkpoint: Path, directory: Path) -> None:

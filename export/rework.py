@@ -19,6 +19,8 @@ import onnx
 from rich.console import Console
 from tokenizers import Tokenizer
 
+from artifact.manifest import CARD, MODEL, Artifact, ArtifactError, Manifest, describe_file, load_artifact
+from artifact.tokenization import Tokenization
 from export.artifact import VERSION_CHARS
 from export.build import UNCHANGED
 from export.card import note_rework
@@ -31,8 +33,6 @@ from export.rewrites.padding import skip_padding
 from export.samples import Ids, read_rows
 from export.select import Gates
 from export.session import Session
-from server.artifact import CARD, MODEL, Artifact, ArtifactError, Manifest, describe_file, load_artifact
-from server.tokenization import Tokenization
 
 _BATCHED_TEXTS: Final = 200
 _ROUNDS: Final = 20

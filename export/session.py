@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from server.artifact import SessionOptions
+from artifact.manifest import SessionOptions
 
 _LEVELS: Final = {
     "disabled": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,

@@ -6,13 +6,13 @@ A reference is measured in the same run but never chosen: it says what the choic
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from artifact.manifest import SessionOptions
 from export.activations import Method
 from export.optimize import REWRITES, Fusions
 from export.rewrites import Rewrite
 from export.rewrites.attention import merge_projections
 from export.rewrites.first_token import read_first_token
 from export.rewrites.mask import mask_keys
-from server.artifact import SessionOptions
 
 Target = Literal["portable", "x86-vnni", "x86-avx2", "arm64"]
 _FUSIONS: Final = Fusions()

@@ -9,27 +9,28 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from tokenizers import Tokenizer
 
-from server.api import admin, errors, openapi, operations, predict
-from server.api.body import Bodies
-from server.api.call import Services
-from server.api.middleware import RequestMiddleware
-from server.api.short_way import ShortWay
-from server.api.spans import request_spans
-from server.artifact import Artifact, ArtifactError, load_artifact
-from server.batching import Batcher
-from server.cache import LogitsCache
-from server.classifier import Classifier, TextClassifier
-from server.cost_curve import CostCurve
-from server.cpu import cpu_quota
-from server.engine import OnnxEngine
-from server.known_answers import check_known_answers
+from artifact.cpu import cpu_quota
+from artifact.manifest import Artifact, ArtifactError, load_artifact
+from artifact.runtime import OnnxEngine
+from artifact.tokenization import Tokenization
+from server.http import admin, errors, openapi, operations
+from server.http.body import Bodies
+from server.http.call import Services
+from server.http.fast_path import ShortWay
+from server.http.middleware import RequestMiddleware
+from server.http.protocols import native as predict
+from server.http.spans import request_spans
+from server.inference.batching import Batcher
+from server.inference.cache import LogitsCache
+from server.inference.classifier import Classifier, TextClassifier
+from server.inference.cost_curve import CostCurve
+from server.inference.known_answers import check_known_answers
+from server.inference.queue import BatchLimits
+from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle
-from server.metrics import Metrics
-from server.queue import BatchLimits
-from server.reload import ReloadableClassifier
+from server.observe.metrics import Metrics
+from server.observe.tracing import Tracing
 from server.settings import Settings, SettingsError
-from server.tokenization import Tokenization
-from server.tracing import Tracing
 
 _INLINE_S: Final = 0.035
 """Where there is one core, the event loop's thread does what takes no longer: a micro-batch of sentences, or a review.

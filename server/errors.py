@@ -1,6 +1,6 @@
 """Domain errors: what can go wrong with a request, in words for people and a kind for programs.
 
-They know no HTTP. ``server.api.errors`` holds the one table that gives each a status.
+They know no HTTP. ``server.http.errors`` holds the one table that gives each a status.
 """
 
 from typing import ClassVar

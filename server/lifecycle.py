@@ -3,7 +3,7 @@
 import asyncio
 
 from server.in_flight import InFlight
-from server.metrics import Metrics
+from server.observe.metrics import Metrics
 
 
 class Lifecycle:

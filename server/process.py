@@ -18,15 +18,15 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
+from artifact.manifest import ArtifactError
 from server.app import create_app
-from server.artifact import ArtifactError
-from server.classifier import Classifier
-from server.connection import BoundedProtocol
 from server.errors import ReloadFailedError
-from server.heap import WORKER_BYTES, Heap
+from server.http.connection import BoundedProtocol
+from server.inference.classifier import Classifier
+from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle
-from server.log import configure_logging
-from server.reload import ReloadableClassifier
+from server.memory import WORKER_BYTES, Heap
+from server.observe.log import configure_logging
 from server.settings import SettingsError, describe_settings, read_settings, unknown_variables
 
 _logger = logging.getLogger("server")

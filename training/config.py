@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from server.artifact import Truncation
+from artifact.manifest import Truncation
 
 
 def _knob(default: Any, help_text: str, *choices: str) -> Any:  # noqa: ANN401 - as dataclasses.field

@@ -19,8 +19,8 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from server.artifact import Truncation
-from server.tokenization import Tokenization
+from artifact.manifest import Truncation
+from artifact.tokenization import Tokenization
 from training.data import Example, read_examples, spread
 from training.figures import figures
 from training.model import ModelError, load_tokenizer

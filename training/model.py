@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 import transformers
 
-from server.tokenization import Tokenization
+from artifact.tokenization import Tokenization
 from training.config import HyperParameters
 
 _LAYER: Final = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")

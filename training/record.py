@@ -27,7 +27,7 @@ RECIPE_VERSION: Final = 1
 RECIPE: Final = "recipe.json"
 METRICS: Final = "metrics.json"
 VALIDATION: Final = "validation.parquet"
-_CODE: Final = (".", "../server/artifact.py", "../server/tokenization.py")
+_CODE: Final = (".", "../artifact")
 """What a run's result depends on, seen from this folder."""
 
 

@@ -1,6 +1,6 @@
 """Examples -> batches of token ids of about equal length.
 
-Texts are cut by ``server.tokenization``: what a model is trained on is what it will be served. Owns padding and
+Texts are cut by ``artifact.tokenization``: what a model is trained on is what it will be served. Owns padding and
 the order of batches; knows neither files nor the model.
 """
 
@@ -12,8 +12,8 @@ import datasets
 import torch
 from torch.utils.data import Sampler
 
-from server.artifact import Truncation
-from server.tokenization import Tokenization
+from artifact.manifest import Truncation
+from artifact.tokenization import Tokenization
 from training.data import Example
 
 _POOL_BATCHES: Final = 50  # wide enough for batches of equal length, narrow enough for them to differ by epoch

@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
+from artifact.manifest import read_manifest
 from benchmarks.baselines.app import Predict
-from server.artifact import read_manifest
 
 
 def load(artifact: Path) -> Predict:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from server.artifact import MANIFEST, describe_file
+from artifact.manifest import MANIFEST, describe_file
 from tests.support.tiny import TINY
 
 

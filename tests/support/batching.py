@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from server.batching import Batcher, Outcome
-from server.cache import LogitsCache
-from server.cost_curve import CostCurve
-from server.engine import Engine
-from server.metrics import Metrics
-from server.queue import BatchLimits, Row
+from artifact.runtime import Engine
+from server.inference.batching import Batcher, Outcome
+from server.inference.cache import LogitsCache
+from server.inference.cost_curve import CostCurve
+from server.inference.queue import BatchLimits, Row
+from server.observe.metrics import Metrics
 from tests.support.engines import GatedEngine
 from tests.support.figures import read_figures
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from server.artifact import Truncation
-from server.classifier import Classification, ModelInfo, Prediction
+from artifact.manifest import Truncation
+from server.inference.classifier import Classification, ModelInfo, Prediction
 
 
 class FakeClassifier:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from server.engine import Batch, Engine
+from artifact.runtime import Batch, Engine
 
 PATIENCE_S = 60.0
 """After this a test that waits for an event has failed; nothing waits this long when all is well."""

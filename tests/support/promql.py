@@ -6,7 +6,7 @@ from typing import Any
 import promql_parser
 from prometheus_client.metrics import MetricWrapperBase
 
-from server.metrics import Metrics
+from server.observe.metrics import Metrics
 
 FROM_THE_SCRAPE = {"job", "instance"}
 """Labels that Prometheus adds to every series."""

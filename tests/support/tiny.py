@@ -8,7 +8,7 @@ import string
 from pathlib import Path
 from typing import Final
 
-from server.artifact import (
+from artifact.manifest import (
     CARD,
     MANIFEST,
     MODEL,

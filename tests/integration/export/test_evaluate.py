@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("torch")
 from rich.console import Console
 
+from artifact.manifest import load_artifact
 from export import artifact, package, pipeline
 from export.evaluate import main
 from export.progress import Progress
 from export.variants import CANDIDATES
-from server.artifact import load_artifact
 from tests.support.checkpoints import build_checkpoint, synthetic_rows
 
 pytestmark = pytest.mark.development

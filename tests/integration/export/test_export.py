@@ -13,6 +13,7 @@ import onnx
 from onnx import numpy_helper
 from rich.console import Console
 
+from artifact.manifest import load_artifact
 from export import artifact, package, pipeline
 from export.__main__ import main
 from export.pipeline import Findings, Request
@@ -23,7 +24,6 @@ from export.saturation import this_cpu_saturates
 from export.select import Gates
 from export.session import Session
 from export.variants import CANDIDATES
-from server.artifact import load_artifact
 from tests.support.checkpoints import build_checkpoint
 
 pytestmark = pytest.mark.development

@@ -12,6 +12,7 @@ pytest.importorskip("optimum.onnxruntime")
 import onnx
 from rich.console import Console
 
+from artifact.manifest import Artifact, load_artifact
 from export import artifact, package, pipeline, rework
 from export.graph import Graph
 from export.pipeline import Findings, Request
@@ -19,7 +20,6 @@ from export.progress import Progress
 from export.samples import pad
 from export.session import Session
 from export.variants import CANDIDATES
-from server.artifact import Artifact, load_artifact
 from tests.support.checkpoints import build_checkpoint
 
 pytestmark = pytest.mark.development

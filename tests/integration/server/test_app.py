@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.api.dependencies import get_classifier
+from artifact.manifest import ArtifactError
 from server.app import create_app
-from server.artifact import ArtifactError
+from server.http.dependencies import get_classifier
 from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
 from tests.support.classifiers import FakeClassifier
 from tests.support.figures import read_figures

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from server import connection
 from server.app import create_app
+from server.http import connection
 from tests.support.classifiers import FakeClassifier
 from tests.support.serving import listening, make_settings
 

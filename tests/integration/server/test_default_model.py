@@ -2,8 +2,8 @@
 
 import pytest
 
+from artifact.manifest import load_artifact
 from server.app import create_app
-from server.artifact import load_artifact
 from tests.support.process import ROOT
 from tests.support.serving import make_settings, serving
 

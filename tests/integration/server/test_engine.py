@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.artifact import Artifact, ArtifactError, load_artifact
-from server.engine import Batch, OnnxEngine
+from artifact.manifest import Artifact, ArtifactError, load_artifact
+from artifact.runtime import Batch, OnnxEngine
 from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
 from tests.support.tiny import TINY, WORDS, scores
 

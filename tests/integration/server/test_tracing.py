@@ -11,8 +11,8 @@ from opentelemetry import trace
 
 from server.app import create_app
 from server.errors import OverloadedError
+from server.observe.tracing import Tracing, annotate, trace_id
 from server.settings import SettingsError, describe_settings, read_settings
-from server.tracing import Tracing, annotate, trace_id
 from tests.support.classifiers import FakeClassifier
 from tests.support.collector import ReceivedSpan, collecting
 from tests.support.serving import make_settings, serving
@@ -172,7 +172,7 @@ def test_the_endpoint_is_described_by_its_own_name() -> None:
 async def test_a_collector_that_never_answers_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer is the same, and the end comes while the last spans are still being sent."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-    monkeypatch.setattr("server.tracing._FLUSH_S", 0.01)
+    monkeypatch.setattr("server.observe.tracing._FLUSH_S", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = make_settings(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}")
         async with serving(create_app(settings, FakeClassifier())) as client:

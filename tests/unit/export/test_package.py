@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from artifact.manifest import Manifest, Probe, Quantization, Tensor, describe_file, load_artifact
 from export.errors import ExportError
 from export.package import write_atomically
-from server.artifact import Manifest, Probe, Quantization, Tensor, describe_file, load_artifact
 
 pytestmark = pytest.mark.development
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from server.lifecycle import Lifecycle
-from server.metrics import Metrics
+from server.observe.metrics import Metrics
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,9 @@ import httpx
 import pytest
 import uvicorn
 
-from server.heap import Heap
 from server.lifecycle import Lifecycle
-from server.metrics import Metrics
+from server.memory import Heap
+from server.observe.metrics import Metrics
 from server.process import DrainingServer, main
 from tests.support.classifiers import FakeClassifier
 from tests.support.engines import PATIENCE_S

@@ -1,0 +1,114 @@
+"""Tokenization: text -> rows of token ids that the model can read.
+
+What a model is trained on, proved on and served on must be cut by one piece of code, so training and export
+import this module too. It knows neither batches nor the runtime: padding is the batch's business.
+
+Long texts are read in one of three ways (``Truncation`` in the artifact module): ``head`` keeps the first
+tokens; ``head_tail`` keeps ``head_tokens`` from the start and the rest from the end (Sun et al. 2019, "How to
+Fine-Tune BERT for Text Classification?", found head and tail best on IMDB); ``window`` reads everything, in
+windows that overlap by a quarter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from artifact.manifest import Truncation
+
+_PROBE = "a"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedText:
+    """One text as the model will read it.
+
+    Attributes:
+        windows: rows of token ids, special tokens included; one row unless the text is read by windows.
+        weights: content tokens in each window, to average the windows' logits by.
+        tokens: tokens read, special tokens of one row included.
+        truncated: whether any token of the text was left out.
+    """
+
+    windows: tuple[tuple[int, ...], ...]
+    weights: tuple[int, ...]
+    tokens: int
+    truncated: bool
+
+
+class Tokenization:
+    """Turn texts into token ids of at most ``max_length``; safe to call from several threads.
+
+    Args:
+        tokenizer: what maps text to ids; its own truncation and padding are switched off here, once.
+        max_length: tokens per row at most, special tokens included.
+        head_tokens: content tokens that ``head_tail`` keeps from the start.
+
+    Raises:
+        ValueError: if ``max_length`` leaves no room for content or ``head_tokens`` does not fit into it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, max_length: int, head_tokens: int) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self._prefix, self._suffix = _special_tokens(tokenizer)
+        self._room = max_length - len(self._prefix) - len(self._suffix)
+        if self._room < 1:
+            raise ValueError(f"max_length {max_length} leaves no room beside the special tokens")
+        if head_tokens > self._room:
+            raise ValueError(f"head_tokens {head_tokens} is more than the {self._room} tokens of content")
+        self._head_tokens = head_tokens
+
+    def encode(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
+        """Tokenize texts in order.
+
+        Args:
+            texts: valid Unicode, no lone surrogates.
+            truncation: how texts longer than ``max_length`` are read.
+        """
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)  # fast: without offsets
+        return [self._cut(encoding.ids, truncation) for encoding in encodings]
+
+    def fewest_tokens(self, text: str) -> int:
+        """Return how many tokens of a text are read at least, special tokens included, without tokenizing it.
+
+        An estimate, at a fiftieth of the cost: every word has a token, unless a tokenizer drops its characters.
+        """
+        words = len(text.split(None, self._room))  # and the rest
+        return min(words, self._room) + len(self._prefix) + len(self._suffix)
+
+    def _cut(self, ids: list[int], truncation: Truncation) -> TokenizedText:
+        special = len(self._prefix) + len(self._suffix)
+        if len(ids) <= self._room:
+            return TokenizedText((self._row(ids),), (max(len(ids), 1),), len(ids) + special, truncated=False)
+        if truncation == "window":
+            starts = self._window_starts(len(ids))
+            windows = tuple(self._row(ids[start : start + self._room]) for start in starts)
+            return TokenizedText(windows, (self._room,) * len(windows), len(ids) + special, truncated=False)
+        head = self._room if truncation == "head" else self._head_tokens
+        kept = ids[:head] + ids[len(ids) - (self._room - head) :]
+        return TokenizedText((self._row(kept),), (self._room,), self._room + special, truncated=True)
+
+    def _window_starts(self, length: int) -> list[int]:
+        """Where windows begin: a stride of three quarters, the last one moved back to end with the text."""
+        stride = max(1, self._room * 3 // 4)
+        last = length - self._room
+        return [*range(0, last, stride), last]
+
+    def _row(self, ids: list[int]) -> tuple[int, ...]:
+        return (*self._prefix, *ids, *self._suffix)
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the ids that the tokenizer's own template puts before and after a text."""
+    content = tokenizer.encode(_PROBE, add_special_tokens=False).ids
+    framed = tokenizer.encode(_PROBE, add_special_tokens=True).ids
+    for start in range(len(framed) - len(content) + 1):
+        end = start + len(content)
+        if content and framed[start:end] == content:
+            return framed[:start], framed[end:]
+    raise ValueError(
+        f"the tokenizer reads {_PROBE!r} as {content} and frames it as {framed}; use one that has a token for it and "
+        "puts special tokens before and after a text's own, nothing else"
+    )

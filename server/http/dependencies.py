@@ -1,0 +1,66 @@
+"""Dependencies: what routes ask for. ``get_classifier`` is the one to override to serve another model.
+
+All are coroutines: FastAPI would run plain functions on a thread, which costs more than they do.
+"""
+
+import hmac
+from collections.abc import Sequence
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.types import Scope
+
+from server.errors import UnauthorizedError
+from server.http.headers import header
+from server.inference.classifier import Classifier
+from server.lifecycle import Lifecycle
+from server.observe.metrics import Metrics
+from server.settings import Settings
+
+
+async def get_classifier(request: Request) -> Classifier:
+    """Return the classifier that the application was created with."""
+    return cast(Classifier, request.app.state.classifier)
+
+
+async def get_settings(request: Request) -> Settings:
+    """Return the application's settings."""
+    return cast(Settings, request.app.state.settings)
+
+
+async def get_metrics(request: Request) -> Metrics:
+    """Return the application's metrics."""
+    return cast(Metrics, request.app.state.metrics)
+
+
+async def get_lifecycle(request: Request) -> Lifecycle:
+    """Return the application's lifecycle."""
+    return cast(Lifecycle, request.app.state.lifecycle)
+
+
+async def require_api_key(request: Request) -> None:
+    """Let the request pass if it may; see ``check_api_key``."""
+    check_api_key(request.scope, request.app.state.settings.api_keys)
+
+
+def check_api_key(scope: Scope, keys: Sequence[str]) -> None:
+    """Let a request pass if no key is set or it brings one of them, compared in constant time.
+
+    Raises:
+        UnauthorizedError: if keys are set and the request brings none of them.
+    """
+    if not keys:
+        return
+    scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
+    sent = (token if scheme.lower() == "bearer" else header(scope, b"x-api-key") or "").strip()
+    sent_bytes = sent.encode("latin-1")  # as they came: a key may be any UTF-8
+    matches = [hmac.compare_digest(sent_bytes, key.encode()) for key in keys]
+    if not any(matches):
+        raise UnauthorizedError("an API key is required; send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'")
+
+
+ClassifierDependency = Annotated[Classifier, Depends(get_classifier)]
+SettingsDependency = Annotated[Settings, Depends(get_settings)]
+MetricsDependency = Annotated[Metrics, Depends(get_metrics)]
+LifecycleDependency = Annotated[Lifecycle, Depends(get_lifecycle)]

@@ -1,0 +1,66 @@
+"""Inference for every protocol: the request's limits, the classifier, the counting. Protocols add only shapes."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from artifact.manifest import Truncation
+from server.errors import TooLargeError, VerdictError
+from server.http.call import Call
+from server.http.caller import TIMEOUT_HEADER, patience_s
+from server.inference.classifier import Classification, Classifier
+from server.settings import Settings
+
+
+async def infer(
+    call: Call, classifier: Classifier, texts: Sequence[str], truncation: Truncation | None
+) -> Classification:
+    """Classify a call's texts within the limits that the operator and the caller set.
+
+    Returns:
+        One prediction per text, in order.
+
+    Raises:
+        VerdictError: if the texts are over a limit or can not be classified; none of them is then.
+    """
+    settings, metrics = call.services.settings, call.services.metrics
+    try:
+        _check_size(texts, settings)
+        timeout_s = patience_s(call.header(TIMEOUT_HEADER), settings.request_timeout_s)
+        with call.while_connected():
+            classification = await classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
+    except VerdictError as error:
+        metrics.texts.labels(error.kind).inc(len(texts))
+        raise
+    metrics.ledger.note(metrics.count_predicted, len(texts))
+    call.tell(partial(_figures, classification))
+    return classification
+
+
+def _check_size(texts: Sequence[str], settings: Settings) -> None:
+    limit = settings.max_items_per_request
+    if len(texts) > limit:
+        raise TooLargeError(f"the request has {len(texts)} texts, at most {limit} are taken; send them in parts")
+    limit = settings.max_text_chars
+    for index, text in enumerate(texts):
+        if len(text) > limit:
+            raise TooLargeError(f"text {index} has {len(text)} characters, at most {limit} are taken; shorten it")
+
+
+def server_timing(classification: Classification) -> bytes:
+    """Return the value of the Server-Timing header: milliseconds with microsecond digits."""
+    return b"tokenize;dur=%.3f, queue;dur=%.3f, inference;dur=%.3f" % (
+        classification.tokenize_s * 1000,
+        classification.queue_s * 1000,
+        classification.inference_s * 1000,
+    )
+
+
+def _figures(classification: Classification) -> dict[str, float]:
+    """Return what log and trace tell of a request: sizes and times, never a text."""
+    return {
+        "texts": len(classification.predictions),
+        "tokens": sum(prediction.tokens for prediction in classification.predictions),
+        "tokenize_ms": round(classification.tokenize_s * 1000, 3),
+        "queue_ms": round(classification.queue_s * 1000, 3),
+        "inference_ms": round(classification.inference_s * 1000, 3),
+    }

@@ -1,0 +1,90 @@
+"""JSON bodies: bytes -> a validated request, or a domain error that says what is wrong."""
+
+import json
+from typing import Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from server.errors import InvalidRequestError, MalformedBodyError, UnsupportedMediaTypeError
+from server.http.call import Call
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_DESCRIBED_ERRORS: Final = 100
+
+
+class JsonBody(Generic[Model]):
+    """JSON bodies, read into a pydantic model.
+
+    Args:
+        model: the shape that the body must have.
+    """
+
+    def __init__(self, model: type[Model]) -> None:
+        self._model = model
+
+    async def read(self, call: Call) -> Model:
+        """Return the validated body of a call.
+
+        Raises:
+            UnsupportedMediaTypeError: if another media type than JSON is announced.
+            VerdictError: as ``Bodies.read``.
+            MalformedBodyError: if it is not JSON.
+            InvalidRequestError: if its shape, a type or a value is wrong.
+        """
+        _check_media_type(call.header(b"content-type"))
+        return self._parse(await call.body())
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the ``requestBody`` for the OpenAPI document."""
+        content = {"application/json": {"schema": self._model.model_json_schema()}}
+        return {"requestBody": {"required": True, "content": content}}
+
+    def _parse(self, body: bytes) -> Model:
+        try:
+            return self._model.model_validate_json(body)
+        except ValidationError as error:
+            first = _first(error)
+            if first["type"] != "json_invalid":
+                raise InvalidRequestError(_describe(first)) from None
+        # Python's parser lets lone surrogates through: such a body is JSON, but the text in it is not Unicode.
+        try:
+            self._model.model_validate(json.loads(body.decode()))  # of bytes it would guess the encoding
+        except ValidationError as error:
+            raise InvalidRequestError(_describe(_first(error))) from None
+        except (ValueError, RecursionError):
+            pass
+        raise MalformedBodyError(f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
+
+
+def _first(error: ValidationError) -> ErrorDetails:
+    """Return the first of the errors, unless describing them all would hold up everyone else.
+
+    Raises:
+        InvalidRequestError: if there are too many, as in a body of 100,000 unknown fields.
+    """
+    if error.error_count() > _DESCRIBED_ERRORS:
+        raise InvalidRequestError(f"the body has {error.error_count()} errors; the API's document has its shape")
+    return error.errors(include_url=False, include_context=False)[0]
+
+
+def _describe(error: ErrorDetails) -> str:
+    """Return a validation error in words: where it is, what is wrong and what was sent."""
+    where = ".".join(str(part)[:40] for part in error["loc"]) or "body"
+    message = error["msg"].removeprefix("Value error, ")
+    sent = error["input"]
+    shown = (
+        f", not {sent!r:.40}"
+        if error["type"] != "value_error" and isinstance(sent, str | int | float | bool | None)
+        else ""
+    )
+    return f"{where}: {message}{shown}"
+
+
+def _check_media_type(content_type: str | None) -> None:
+    media_type = (content_type or "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMediaTypeError(
+            f"the body is announced as {media_type!r:.60}; send JSON with content-type: application/json"
+        )

@@ -1,0 +1,123 @@
+"""Routes for operators: health, what is running, metrics. Health needs no key."""
+
+import platform
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import onnxruntime
+import orjson
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from artifact.cpu import cpu_model, cpu_quota, int8_features
+from server.errors import DrainingError, NotReadyError, UnauthorizedError
+from server.http.dependencies import (
+    ClassifierDependency,
+    LifecycleDependency,
+    MetricsDependency,
+    SettingsDependency,
+    require_api_key,
+)
+from server.http.openapi import responses
+from server.inference.classifier import ModelInfo
+from server.settings import Settings
+
+router = APIRouter(tags=["operations"])
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The process serves."""
+
+    status: Literal["live"] = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """New requests are taken."""
+
+    status: Literal["ready"] = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request and the queue may hold, as in the settings of the same names."""
+
+    max_batch_items: int
+    max_queue_tokens: int
+    max_items_per_request: int
+    max_text_chars: int
+    max_body_bytes: int
+    request_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The processor, the part of it that the container may use, and its int8 instructions."""
+
+    model: str
+    vcpus: float
+    int8: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What is served, within which limits, by which runtime and on which CPU."""
+
+    model: ModelInfo
+    limits: Limits
+    runtime: dict[str, Any]
+    cpu: Cpu
+
+
+@router.get("/health/live", responses=responses())
+async def live() -> Live:
+    """Answer while the process serves its event loop."""
+    return Live()
+
+
+@router.get("/health/ready", responses=responses(NotReadyError, DrainingError))
+async def ready(lifecycle: LifecycleDependency) -> Ready:
+    """Answer 200 while new requests are taken."""
+    if lifecycle.draining:
+        raise DrainingError("the server is shutting down; send requests to another one")
+    if not lifecycle.ready:
+        raise NotReadyError("the model is not loaded yet; retry in a second")
+    return Ready()
+
+
+@router.get(
+    "/info",
+    dependencies=[Depends(require_api_key)],
+    response_model=Info,
+    responses=responses(UnauthorizedError, DrainingError),
+)
+async def info(classifier: ClassifierDependency, settings: SettingsDependency) -> Response:
+    """Tell what is served, within which limits, by which runtime and on which CPU."""
+    document = Info(
+        model=classifier.info,
+        limits=Limits(**{limit.name: getattr(settings, limit.name) for limit in fields(Limits)}),
+        runtime=_runtime(settings) | dict(classifier.runtime),
+        cpu=Cpu(cpu_model(), cpu_quota(), int8_features()),
+    )
+    return Response(orjson.dumps(document), media_type="application/json")
+
+
+@router.get(
+    "/metrics",
+    dependencies=[Depends(require_api_key)],
+    response_class=Response,
+    responses=responses(UnauthorizedError) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(figures: MetricsDependency) -> Response:
+    """Return the metrics in Prometheus' text format."""
+    return Response(figures.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _runtime(settings: Settings) -> dict[str, object]:
+    return {
+        "onnxruntime": onnxruntime.__version__,
+        "python": platform.python_version(),
+        "inference_workers": settings.inference_workers,
+        "intra_op_threads": settings.intra_op_threads,
+    }

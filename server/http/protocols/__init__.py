@@ -1,0 +1,1 @@
+"""Protocols: one module per wire format."""

@@ -1,0 +1,101 @@
+"""The native protocol: ``POST /predict`` and ``POST /predict/batch``."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server import errors
+from server.http.call import Call
+from server.http.caller import PARAMETERS
+from server.http.dependencies import ClassifierDependency, require_api_key
+from server.http.infer import infer, server_timing
+from server.http.json_body import JsonBody
+from server.http.openapi import responses
+from server.http.schemas import PredictBatchRequest, PredictRequest
+from server.inference.classifier import Classifier, Prediction
+
+router = APIRouter(dependencies=[Depends(require_api_key)], tags=["predict"])
+
+_one = JsonBody(PredictRequest)
+_many = JsonBody(PredictBatchRequest)
+_RESPONSES: Final = responses(
+    errors.InvalidRequestError,
+    errors.MalformedBodyError,
+    errors.UnsupportedMediaTypeError,
+    errors.TooLargeError,
+    errors.SlowBodyError,
+    errors.UnauthorizedError,
+    errors.OverloadedError,
+    errors.DrainingError,
+    errors.TimedOutError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """The predictions of a batch, in the order of its texts."""
+
+    predictions: list[Prediction]
+
+
+class JsonAnswer(Response):
+    """A JSON answer. Writes its headers as they are sent: by way of Starlette that takes twenty calls.
+
+    Args:
+        body: all of it.
+        timing: the value of its Server-Timing header.
+    """
+
+    def __init__(self, body: bytes, timing: bytes) -> None:
+        self.status_code = 200
+        self.body = body
+        self.background = None
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+            (b"server-timing", timing),
+        ]
+
+
+@router.post(
+    "/predict",
+    response_model=Prediction,
+    responses=_RESPONSES,
+    openapi_extra=_one.openapi() | {"parameters": PARAMETERS},
+)
+async def predict(request: Request, classifier: ClassifierDependency) -> Response:
+    """Classify one text."""
+    return await predict_text(Call.of(request), classifier)
+
+
+@router.post(
+    "/predict/batch",
+    response_model=BatchAnswer,
+    responses=_RESPONSES,
+    openapi_extra=_many.openapi() | {"parameters": PARAMETERS},
+)
+async def predict_batch(request: Request, classifier: ClassifierDependency) -> Response:
+    """Classify several texts, all or none."""
+    return await predict_texts(Call.of(request), classifier)
+
+
+async def predict_text(call: Call, classifier: Classifier) -> Response:
+    """Answer a call of ``POST /predict``."""
+    body = await _one.read(call)
+    classification = await infer(call, classifier, [body.text], body.truncation)
+    return JsonAnswer(orjson.dumps(classification.predictions[0]), server_timing(classification))
+
+
+async def predict_texts(call: Call, classifier: Classifier) -> Response:
+    """Answer a call of ``POST /predict/batch``."""
+    body = await _many.read(call)
+    classification = await infer(call, classifier, body.texts, body.truncation)
+    return JsonAnswer(orjson.dumps(BatchAnswer(classification.predictions)), server_timing(classification))
+
+
+ENDPOINTS: Final = {"/predict": predict_text, "/predict/batch": predict_texts}
+"""What answers calls of the routes above."""

@@ -1,0 +1,1 @@
+"""Inference: texts in, predictions out, in micro-batches. Knows no HTTP."""

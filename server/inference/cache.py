@@ -1,0 +1,48 @@
+"""The cache: logits of rows that were computed before, the least recently used forgotten first.
+
+Exact, because a row's logits do not depend on its batch.
+"""
+
+from collections import OrderedDict
+
+import numpy as np
+
+from server.inference.queue import Logits, Row
+
+
+class LogitsCache:
+    """At most ``capacity`` rows; none at all with 0.
+
+    A row takes four bytes per token and about 300 beside them.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entries: OrderedDict[bytes, Logits] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        """Return whether anything is kept."""
+        return self._capacity > 0
+
+    def __len__(self) -> int:
+        """Return the rows kept."""
+        return len(self._entries)
+
+    def get(self, row: Row) -> Logits | None:
+        """Return the row's logits, if they are kept."""
+        key = _key(row)
+        logits = self._entries.get(key)
+        if logits is not None:
+            self._entries.move_to_end(key)
+        return logits
+
+    def put(self, row: Row, logits: Logits) -> None:
+        """Keep the row's logits."""
+        if self:
+            self._entries[_key(row)] = logits
+            if len(self._entries) > self._capacity:
+                self._entries.popitem(last=False)
+
+
+def _key(row: Row) -> bytes:
+    return np.array(row, dtype=np.int32).tobytes()

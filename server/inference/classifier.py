@@ -1,0 +1,252 @@
+"""The use case: texts in, predictions out. No HTTP in it.
+
+``Classifier`` is what the API needs and nothing more: whoever wants another model implements it and hands it to
+``create_app``. ``TextClassifier`` is the one that serves an artifact.
+"""
+
+import asyncio
+import itertools
+import math
+import operator
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from artifact.manifest import Manifest, Truncation
+from artifact.tokenization import Tokenization, TokenizedText
+from server.errors import OverloadedError, TimedOutError
+from server.inference.batching import Batcher
+from server.inference.queue import Logits
+from server.observe.metrics import Metrics
+
+_INLINE_CHARS: Final = 2000
+"""Texts up to this many characters are tokenized where they are, in about 0.8 ms; a thread costs 0.1 ms."""
+_MAX_WAITING_CHARS: Final = 1_000_000
+"""A third of a second of tokenizing on one core; a single request may hold more, if nothing else waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one text.
+
+    Attributes:
+        sentiment: index of the most probable label.
+        label: its name.
+        probabilities: calibrated, in label order, rounded to six digits.
+        tokens: tokens read, special tokens included.
+        truncated: whether a part of the text was not read.
+    """
+
+    sentiment: int
+    label: str
+    probabilities: list[float]
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A request's predictions in the order of its texts, and the seconds they took."""
+
+    predictions: list[Prediction]
+    tokenize_s: float = 0.0
+    queue_s: float = 0.0
+    inference_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What ``/info`` tells about a model."""
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    max_length: int
+    truncation: Truncation
+    quantization: str
+    evaluations: tuple[dict[str, object], ...] = ()
+
+
+class Classifier(Protocol):
+    """Any model that the API can serve."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is being served."""
+        ...
+
+    @property
+    def runtime(self) -> Mapping[str, object]:
+        """How it runs on this machine, for ``/info``."""
+        ...
+
+    async def start(self) -> None:
+        """Take up work on the running event loop."""
+        ...
+
+    async def close(self) -> None:
+        """End all work."""
+        ...
+
+    async def classify(
+        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+    ) -> Classification:
+        """Return one prediction per text, in order, or raise a ``VerdictError`` for all of them."""
+        ...
+
+
+class TextClassifier:
+    """An artifact's tokenizer and graph behind a batcher.
+
+    Args:
+        manifest: labels, temperature and the default truncation.
+        tokenization: text to rows of token ids.
+        batcher: rows to logits; started and closed with this classifier.
+        metrics: where texts and predictions are counted.
+        runtime: what ``/info`` tells about how it runs.
+        spare_chars: so many characters in a turn of the event loop are tokenized on its thread although they would be
+            worth one of their own; 0 where that has a core to run on.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenization: Tokenization,
+        batcher: Batcher,
+        metrics: Metrics,
+        *,
+        runtime: Mapping[str, object],
+        spare_chars: int = 0,
+    ) -> None:
+        self.runtime = runtime
+        self._spare_chars = self._spare_left = spare_chars
+        self._manifest = manifest
+        self._tokenization = tokenization
+        self._batcher = batcher
+        self._metrics = metrics
+        self._predicted = [metrics.predictions.labels(label) for label in manifest.labels]
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tokenization")
+        self._waiting_chars = 0
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is being served, from the manifest."""
+        manifest = self._manifest
+        return ModelInfo(
+            name=manifest.name,
+            version=manifest.version,
+            labels=manifest.labels,
+            max_length=manifest.max_length,
+            truncation=manifest.truncation,
+            quantization=manifest.quantization.scheme,
+            evaluations=tuple(evaluation.model_dump() for evaluation in manifest.evaluations),
+        )
+
+    async def start(self) -> None:
+        """Start the batcher's workers."""
+        await self._batcher.start()
+
+    async def close(self) -> None:
+        """End the batcher and the tokenization thread."""
+        await self._batcher.close()
+        await asyncio.to_thread(self._thread.shutdown)
+
+    async def classify(
+        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+    ) -> Classification:
+        """Tokenize, queue and run the texts; return calibrated predictions in their order.
+
+        Raises:
+            OverloadedError: if too much text waits for tokenization.
+            VerdictError: as ``Batcher.submit``.
+        """
+        self._batcher.check_door(len(texts), sum(map(self._tokenization.fewest_tokens, texts)))
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        started = time.perf_counter()
+        tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)
+        tokenize_s = time.perf_counter() - started
+        self._metrics.ledger.note(self._metrics.count_tokenizations, tokenize_s)
+        rows = [window for text in tokenized for window in text.windows]
+        outcome = await self._batcher.submit(rows, deadline)
+        predictions = self._predict(tokenized, outcome.logits)
+        self._metrics.ledger.note(self._count, predictions)
+        return Classification(predictions, tokenize_s, outcome.queue_s, outcome.inference_s)
+
+    async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
+        """Tokenize a little where it is, and more on a thread, before which a bounded amount of text may wait."""
+        chars = sum(map(len, texts))
+        if chars <= _INLINE_CHARS or self._spares(chars):
+            return self._tokenization.encode(texts, truncation)
+        if self._waiting_chars + chars > _MAX_WAITING_CHARS and self._waiting_chars:
+            self._metrics.shed.labels("overloaded").inc()
+            raise OverloadedError(
+                f"{self._waiting_chars} characters wait to be read, at most {_MAX_WAITING_CHARS} may; retry soon",
+                retry_after_s=1.0,
+            )
+        self._waiting_chars += chars
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await loop.run_in_executor(self._thread, self._tokenization.encode, texts, truncation)
+        except TimeoutError:
+            self._metrics.shed.labels("timed_out").inc()
+            raise TimedOutError("the deadline passed before the texts were read; send fewer or wait longer") from None
+        finally:
+            self._waiting_chars -= chars
+
+    def _spares(self, chars: int) -> bool:
+        if chars > self._spare_left:
+            return False
+        if self._spare_left == self._spare_chars:
+            asyncio.get_running_loop().call_soon(self._spare_again)
+        self._spare_left -= chars
+        return True
+
+    def _spare_again(self) -> None:
+        self._spare_left = self._spare_chars
+
+    def _predict(self, texts: list[TokenizedText], logits: list[Logits]) -> list[Prediction]:
+        labels = self._manifest.labels
+        predictions = []
+        for text, row in zip(texts, _text_logits(texts, logits), strict=True):
+            probabilities = calibrated_softmax(row, self._manifest.temperature)
+            best = probabilities.index(max(probabilities))
+            predictions.append(
+                Prediction(best, labels[best], [round(p, 6) for p in probabilities], text.tokens, text.truncated)
+            )
+        return predictions
+
+    def _count(self, predicted: Sequence[Sequence[Prediction]]) -> None:
+        """Count the predictions of several requests."""
+        predictions = list(itertools.chain.from_iterable(predicted))
+        for sentiment, count in Counter(prediction.sentiment for prediction in predictions).items():
+            self._predicted[sentiment].inc(count)
+        self._metrics.truncated.inc(sum(prediction.truncated for prediction in predictions))
+
+
+def _text_logits(texts: list[TokenizedText], logits: list[Logits]) -> list[Logits]:
+    """Average each text's windows by their weights: logits of each window -> logits of each text."""
+    if len(texts) == len(logits):  # no text has more than one window
+        return logits
+    of_windows = iter(logits)
+    return [_mean(list(itertools.islice(of_windows, len(text.windows))), text.weights) for text in texts]
+
+
+def _mean(windows: list[Logits], weights: Sequence[int]) -> Logits:
+    total = sum(weights)
+    return [sum(map(operator.mul, of_label, weights)) / total for of_label in zip(*windows, strict=True)]
+
+
+def calibrated_softmax(logits: Sequence[float], temperature: float) -> list[float]:
+    """Return one text's probabilities: softmax of its logits divided by the temperature.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks". Without numpy, whose calls cost ten times as
+    much as this for the few labels of a text.
+    """
+    largest = max(logits)
+    powers = [math.exp((logit - largest) / temperature) for logit in logits]
+    total = sum(powers)
+    return [power / total for power in powers]

@@ -1,0 +1,35 @@
+"""Known answers: texts whose probabilities export wrote down, computed again on this very CPU.
+
+A CPU path that computes int8 wrong (without VNNI, 16-bit partial sums can saturate) gives wrong answers at full
+speed. A server that would do that must never become ready.
+"""
+
+import numpy as np
+
+from artifact.manifest import ArtifactError, Manifest
+from artifact.runtime import Batch, Engine
+from artifact.tokenization import Tokenization
+from server.inference.classifier import calibrated_softmax
+
+
+def check_known_answers(manifest: Manifest, tokenization: Tokenization, engine: Engine) -> None:
+    """Classify every probe of the manifest, alone, and compare.
+
+    Raises:
+        ArtifactError: if a probability is further from its known value than the manifest's tolerance.
+    """
+    for probe in manifest.probes:
+        (text,) = tokenization.encode([probe.text], "head" if manifest.truncation == "window" else manifest.truncation)
+        logits = engine.run(Batch.of(text.windows, manifest.pad_token_id))
+        if logits.shape != (1, len(manifest.labels)):
+            raise ArtifactError(
+                f"the model answers {probe.text[:40]!r} with logits of the shape {logits.shape}, its manifest has "
+                f"{len(manifest.labels)} labels; export it again"
+            )
+        probabilities = calibrated_softmax(logits[0].tolist(), manifest.temperature)
+        error = float(np.abs(np.subtract(probabilities, probe.probabilities)).max())  # NaN where a logit is infinite
+        if not error <= manifest.probe_tolerance:  # written so that NaN fails
+            raise ArtifactError(
+                f"this CPU computes the known answer for {probe.text[:40]!r} wrong by {error:.3f}, the tolerance is "
+                f"{manifest.probe_tolerance}; serve an artifact exported for this CPU (python -m export --target)"
+            )

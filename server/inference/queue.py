@@ -1,0 +1,229 @@
+"""The queue: rows that wait, sorted by length, and the choice of those that run together.
+
+Admissions take turns in naming the first row of a micro-batch, so a large one is interleaved with small ones and
+neither long nor short rows starve. Rows next to it in length join while the cost curve says that one run is cheaper
+than two, unless they came so much later that those in between would pay for it. Equal rows are one row to the engine.
+The queue knows neither the event loop's tasks nor the engine.
+"""
+
+import asyncio
+import itertools
+import math
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Final
+
+from server.inference.cost_curve import BESIDE_A_RUN_S, CostCurve
+
+_MAX_LEAD: Final = 256
+"""Rows that a later one may overtake because it fits an earlier one; more neighbours would hardly be nearer."""
+
+Row = tuple[int, ...]
+"""Token ids of one text or window, special tokens included."""
+
+Logits = Sequence[float]
+"""What the model says of one row, a number per label; so few that numpy's calls cost more than they save."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What one micro-batch and the queue may hold.
+
+    Attributes:
+        max_batch_items: different rows in a micro-batch.
+        max_batch_tokens: padded tokens in a micro-batch of several rows.
+        max_queue_tokens: tokens that wait.
+        max_row_tokens: of the longest row that may come; a queue with less room than that is full for everybody, or
+            else what is left of it would go to the short rows alone.
+    """
+
+    max_batch_items: int
+    max_batch_tokens: int
+    max_queue_tokens: int
+    max_row_tokens: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class Admission:
+    """The rows that were admitted together, and what has become of them.
+
+    Attributes:
+        answer: done when every row has its logits or the first has failed.
+        logits: of each row; empty until they have been computed.
+        admitted_at: ``time.perf_counter()`` at admission.
+        waiting: the rows that do not run yet, in their order; the values mean nothing.
+        runs: seconds of each micro-batch that rows were in.
+    """
+
+    answer: asyncio.Future[None]
+    logits: list[Logits]
+    admitted_at: float
+    waiting: dict["Item", None] = field(default_factory=dict)
+    runs: list[float] = field(default_factory=list)
+    _missing: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Miss every row."""
+        self._missing = len(self.logits)
+
+    def settle(self, index: int, logits: Logits) -> None:
+        """Note a row's logits; the last one completes the answer."""
+        self.logits[index] = logits
+        self._missing -= 1
+        if not self._missing and not self.answer.done():
+            self.answer.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """End the answer with an error, unless it has ended already."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Item:
+    """A row of an admission.
+
+    Args:
+        row: its token ids.
+        index: its place in the admission.
+        admission: to whom its logits are owed.
+        order: counts rows in the order in which they came.
+    """
+
+    __slots__ = ("admission", "index", "key", "order", "row")
+
+    def __init__(self, row: Row, index: int, admission: Admission, order: int) -> None:
+        self.row = row
+        self.index = index
+        self.admission = admission
+        self.order = order
+        self.key = (len(row), order)
+        """By length, then by age."""
+
+
+_key = attrgetter("key")
+
+
+class Queue:
+    """Waiting rows, by length and by turn.
+
+    Args:
+        limits: bounds of a micro-batch.
+        cost: what a run of so many padded tokens costs here.
+    """
+
+    def __init__(self, limits: BatchLimits, cost: CostCurve) -> None:
+        self._limits = limits
+        self._cost = cost
+        self._turns: deque[Admission] = deque()
+        self._equals: dict[Row, list[Item]] = {}
+        self._by_length: list[Item] = []  # the oldest of each list of equals
+        self._waiting = 0
+        self.tokens = 0
+
+    def __len__(self) -> int:
+        """Return the rows that wait."""
+        return self._waiting
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether an admission waits with several rows, so that one of fewer does not wait for the whole queue."""
+        return self._waiting > len(self._turns)
+
+    def add(self, item: Item) -> None:
+        """Append a row; its admission takes its turn behind those that wait already."""
+        if not item.admission.waiting:
+            self._turns.append(item.admission)
+        item.admission.waiting[item] = None
+        equals = self._equals.setdefault(item.row, [])
+        if not equals:
+            insort(self._by_length, item, key=_key)
+        equals.append(item)
+        self._waiting += 1
+        self.tokens += len(item.row)
+
+    def remove(self, item: Item) -> None:
+        """Take a waiting row out."""
+        equals = self._equals[item.row]
+        oldest = equals[0]
+        equals.remove(item)
+        if not equals:
+            del self._equals[item.row]
+        if oldest is item:
+            del self._by_length[self._place(item.key)]
+            if equals:
+                insort(self._by_length, equals[0], key=_key)
+        self._leave(item)
+
+    def take(self) -> list[list[Item]]:
+        """Take the next micro-batch out: for each of its rows all items that are equal; there must be one."""
+        admission = self._turns[0]
+        self._turns.rotate(-1)
+        first = self._equals[next(iter(admission.waiting)).row][0]
+        chosen = self._with_neighbours(first) if len(self._by_length) > 1 else [first]
+        for item in chosen:
+            del self._by_length[self._place(item.key)]
+        groups = [self._equals.pop(item.row) for item in chosen]
+        for item in itertools.chain.from_iterable(groups):
+            self._leave(item)
+        return groups
+
+    def _leave(self, item: Item) -> None:
+        del item.admission.waiting[item]
+        if not item.admission.waiting:
+            self._turns.remove(item.admission)
+        self._waiting -= 1
+        self.tokens -= len(item.row)
+
+    def _with_neighbours(self, first: Item) -> list[Item]:
+        """Return the rows that run together with ``first``, nearest in length first, and the oldest of a length."""
+        chosen, longest = [first], len(first.row)
+        longer, shorter = self._longer(first), self._shorter(first)
+        up, down = next(longer, None), next(shorter, None)
+        while True:
+            gain_up, gain_down = (self._gain(len(chosen), longest, item) for item in (up, down))
+            if up and gain_up >= max(gain_down, 0.0):
+                chosen.append(up)
+                longest, up = len(up.row), next(longer, None)
+            elif down and gain_down >= 0:
+                chosen.append(down)
+                down = next(shorter, None)
+            else:
+                return chosen
+
+    def _longer(self, first: Item) -> Iterator[Item]:
+        """Yield the rows of the same length and above, the nearest first."""
+        index = self._place((len(first.row), 0))
+        while index < len(self._by_length):
+            item = self._by_length[index]
+            if item.order > first.order + _MAX_LEAD:
+                index = self._place((len(item.row) + 1, 0))
+                continue
+            if item is not first:
+                yield item
+            index += 1
+
+    def _shorter(self, first: Item) -> Iterator[Item]:
+        """Yield the shorter rows, the nearest first."""
+        end = self._place((len(first.row), 0))
+        while end:
+            length = len(self._by_length[end - 1].row)
+            start = self._place((length, 0))
+            yield from self._by_length[start : self._place((length, first.order + _MAX_LEAD + 1), end)]
+            end = start
+
+    def _place(self, key: tuple[int, int], end: int | None = None) -> int:
+        return bisect_left(self._by_length, key, hi=end, key=_key)
+
+    def _gain(self, rows: int, longest: int, item: Item | None) -> float:
+        """Return the seconds saved if an item joins so many rows; negative where it should not."""
+        if item is None or rows == self._limits.max_batch_items:
+            return -math.inf
+        length = len(item.row)
+        joint_tokens = max(longest, length) * (rows + 1)
+        if joint_tokens > self._limits.max_batch_tokens:
+            return -math.inf
+        apart = self._cost.seconds(longest * rows) + self._cost.seconds(length)
+        return apart + BESIDE_A_RUN_S - self._cost.seconds(joint_tokens)

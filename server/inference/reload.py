@@ -1,0 +1,84 @@
+"""Reload: another version of the artifact takes over between two requests, or the old one stays.
+
+The new one is checked, loaded, warmed up and asked its known answers beside the old one, so for a moment both are in
+memory. Requests that began with the old one end with it; then it is closed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from artifact.manifest import ArtifactError, Truncation
+from server.errors import ReloadFailedError
+from server.in_flight import InFlight
+from server.inference.classifier import Classification, Classifier, ModelInfo
+from server.observe.metrics import Metrics
+from server.settings import SettingsError
+
+_logger = logging.getLogger(__name__)
+
+
+class ReloadableClassifier:
+    """A classifier that stands for the latest one loaded.
+
+    Args:
+        load: loads one; called here once, and on a thread for every reload.
+        metrics: where the model that is served is named.
+
+    Raises:
+        ArtifactError: if the first one can not be loaded.
+    """
+
+    def __init__(self, load: Callable[[], Classifier], metrics: Metrics) -> None:
+        self._load = load
+        self._metrics = metrics
+        self._current = load()
+        self._in_flight = InFlight()
+        self._reloading = asyncio.Lock()
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is being served now."""
+        return self._current.info
+
+    @property
+    def runtime(self) -> Mapping[str, object]:
+        """How it runs."""
+        return self._current.runtime
+
+    async def start(self) -> None:
+        """Start the first one."""
+        await self._current.start()
+
+    async def close(self) -> None:
+        """Close the one being served."""
+        await self._current.close()
+
+    async def classify(
+        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+    ) -> Classification:
+        """Classify with the one that is being served as the request begins."""
+        with self._in_flight:
+            return await self._current.classify(texts, truncation=truncation, timeout_s=timeout_s)
+
+    async def reload(self) -> None:
+        """Load anew, swap, and close the previous one once its last request is answered.
+
+        Raises:
+            ReloadFailedError: if the new one can not be loaded, in which case the previous one goes on, or if
+                another reload is under way.
+        """
+        if self._reloading.locked():
+            raise ReloadFailedError("another reload is under way; wait for it")
+        async with self._reloading:
+            try:
+                replacement = await asyncio.to_thread(self._load)
+            except (ArtifactError, SettingsError) as error:
+                raise ReloadFailedError(f"{self.info.name} {self.info.version} stays: {error}") from error
+            await replacement.start()
+            previous, self._current = self._current, replacement
+            in_flight, self._in_flight = self._in_flight, InFlight()
+            self._metrics.show_model(self.info.name, self.info.version, self.info.quantization)
+            _logger.info("%s %s took over from %s", self.info.name, self.info.version, previous.info.version)
+            await in_flight.none()
+            await previous.close()

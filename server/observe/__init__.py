@@ -1,0 +1,1 @@
+"""Observe: what the server tells of itself: metrics, logs and traces."""

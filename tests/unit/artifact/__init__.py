@@ -1,0 +1,1 @@
+"""Unit tests of the shared contract, mirroring its modules."""

@@ -1,0 +1,189 @@
+"""The artifact: nothing in it is used before all of it is what was exported."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artifact.manifest import MODEL, TOKENIZER, ArtifactError, describe_file, load_artifact, read_manifest
+from tests.support.artifacts import copy_tiny, edit_manifest
+from tests.support.tiny import HEAD_TOKENS, MAX_LENGTH, TINY
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+def check_refused(directory: Path, words: str) -> None:
+    """Check that the artifact is refused in one line that says the words."""
+    with pytest.raises(ArtifactError) as caught:
+        load_artifact(directory)
+    message = str(caught.value)
+    assert words in message
+    assert "\n" not in message
+
+
+def test_a_whole_artifact_is_loaded() -> None:
+    """Manifest and files of the artifact in the repository are accepted."""
+    artifact = load_artifact(TINY)
+    assert (TINY / MODEL, TINY / TOKENIZER) == (artifact.model_path, artifact.tokenizer_path)
+    manifest = artifact.manifest
+    assert ("tiny", ("negative", "positive")) == (manifest.name, manifest.labels)
+    assert (MAX_LENGTH, HEAD_TOKENS) == (manifest.max_length, manifest.head_tokens)
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    """A manifest survives being written as JSON and read again."""
+    manifest = read_manifest(TINY)
+    assert manifest == type(manifest).model_validate_json(manifest.model_dump_json())
+
+
+def test_an_artifact_that_is_not_there(tmp_path: Path) -> None:
+    """A folder without a manifest, and one that does not exist, are named with what to do."""
+    check_refused(tmp_path, f"no artifact in {tmp_path}: manifest.json is missing")
+    check_refused(tmp_path / "nowhere", "manifest.json is missing")
+
+
+def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    """The path of a file is no artifact."""
+    (tmp_path / "file").write_text("")
+    check_refused(tmp_path / "file", "can not be read")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "README.md"])
+def test_a_missing_file(tmp_path: Path, name: str) -> None:
+    """Each listed file must be there, also those that the server itself never reads."""
+    (copy_tiny(tmp_path) / name).unlink()
+    check_refused(tmp_path, f"{tmp_path / name} can not be read: No such file or directory")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "README.md"])
+def test_a_flipped_bit(tmp_path: Path, name: str) -> None:
+    """One bit of any file is enough."""
+    path = copy_tiny(tmp_path) / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    check_refused(tmp_path, f"{path} is damaged")
+
+
+def test_a_file_cut_short(tmp_path: Path) -> None:
+    """The message of a damaged file has both sizes."""
+    path = copy_tiny(tmp_path) / MODEL
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:-10])
+    check_refused(tmp_path, f"{size - 10} bytes, the manifest says")
+
+
+def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
+    """What can not be read as a file is refused as such."""
+    (copy_tiny(tmp_path) / MODEL).unlink()
+    (tmp_path / MODEL).mkdir()
+    check_refused(tmp_path, "can not be read: Is a directory")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b'{"schema_version": 1', id="cut off"),
+        pytest.param(b"\xff\xfe\x00", id="no text"),
+        pytest.param(b"[" * 100_000, id="nested too deep"),
+    ],
+)
+def test_a_manifest_that_is_not_json(tmp_path: Path, content: bytes) -> None:
+    """A manifest that can not be parsed is named as the file that is wrong."""
+    (copy_tiny(tmp_path) / "manifest.json").write_bytes(content)
+    check_refused(tmp_path, "manifest.json can not be read")
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+def test_an_unknown_schema_version(tmp_path: Path, version: object) -> None:
+    """Another version is refused before any field is read, with both numbers."""
+    edit_manifest(copy_tiny(tmp_path), lambda manifest: manifest.update(schema_version=version, name=5))
+    check_refused(tmp_path, f"has schema version {version!r}, this server reads 1")
+
+
+@pytest.mark.parametrize("document", ["[]", "null", "5", '"schema_version"', "{}"])
+def test_a_manifest_without_a_schema_version(tmp_path: Path, document: str) -> None:
+    """JSON that is no manifest at all has no version that could be read."""
+    (copy_tiny(tmp_path) / "manifest.json").write_text(document)
+    check_refused(tmp_path, "has schema version None, this server reads 1")
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        pytest.param(lambda m: m.pop("labels"), "labels: Field required", id="no labels"),
+        pytest.param(lambda m: m.update(labels=["one"]), "labels: ", id="one label"),
+        pytest.param(lambda m: m.update(labels=["a", "a"]), "are not unique", id="equal labels"),
+        pytest.param(lambda m: m.update(max_length=2), "max_length: ", id="no room for content"),
+        pytest.param(lambda m: m.update(max_length="16 tokens"), "max_length: ", id="words for a number"),
+        pytest.param(lambda m: m.update(truncation="tail"), "truncation: ", id="unknown truncation"),
+        pytest.param(lambda m: m.update(head_tokens=-1), "head_tokens: ", id="negative head"),
+        pytest.param(lambda m: m.update(temperature=0), "temperature: ", id="no temperature"),
+        pytest.param(lambda m: m.update(outputs=[]), "outputs: ", id="no output"),
+        pytest.param(lambda m: m.update(inputs=[]), "inputs: ", id="no input"),
+        pytest.param(lambda m: m.update(probes=[]), "probes: ", id="no known answer"),
+        pytest.param(lambda m: m.update(probe_tolerance=0), "probe_tolerance: ", id="no tolerance"),
+        pytest.param(lambda m: m.update(labels=["a", "b", "c"]), "one probability per label", id="a label too many"),
+        pytest.param(lambda m: m["probes"][0].update(reference=[1.0]), "one probability per label", id="short probe"),
+        pytest.param(lambda m: m.update(colour="red"), "colour: Extra inputs", id="unknown field"),
+        pytest.param(lambda m: m["session"].update(providers=["CUDA"]), "session.providers: ", id="unknown option"),
+        pytest.param(lambda m: m["files"].pop(0), "files does not list ['model.onnx']", id="no model listed"),
+        pytest.param(lambda m: m["files"].pop(1), "files does not list ['tokenizer.json']", id="no tokenizer listed"),
+        pytest.param(lambda m: m["files"][0].update(sha256="0" * 63), "files.0.sha256: ", id="short hash"),
+        pytest.param(lambda m: m["files"][0].update(sha256="G" * 64), "files.0.sha256: ", id="no hash"),
+        pytest.param(lambda m: m["files"][0].update(size_bytes=-1), "files.0.size_bytes: ", id="negative size"),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path: Path, edit: Edit, words: str) -> None:
+    """The message names the field and what is wrong with it."""
+    edit_manifest(copy_tiny(tmp_path), edit)
+    check_refused(tmp_path, words)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret",
+        "/etc/passwd",
+        "sub/model.onnx",
+        "..",
+        ".",
+        "",
+        ".hidden",
+        "a\\b",
+        "a\n",
+        "model.onnx\n",
+        "a\0b",
+        "~",
+    ],
+)
+def test_a_file_outside_the_folder_is_never_opened(tmp_path: Path, path: str) -> None:
+    """Files are plain names: nothing that could lead out of the artifact is accepted."""
+
+    def add(manifest: dict[str, Any]) -> None:
+        manifest["files"].append({"path": path, "size_bytes": 0, "sha256": "0" * 64})
+
+    edit_manifest(copy_tiny(tmp_path), add)
+    check_refused(tmp_path, "files.3.path: ")
+
+
+def test_a_file_is_described_by_name_size_and_hash(tmp_path: Path) -> None:
+    """What export writes down and the server checks is computed by one function."""
+    (tmp_path / "a.bin").write_bytes(b"abc")
+    described = describe_file(tmp_path / "a.bin")
+    assert ("a.bin", 3) == (described.path, described.size_bytes)
+    assert "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" == described.sha256
+
+
+@pytest.mark.development
+def test_the_tiny_artifact_is_what_its_builder_builds(tmp_path: Path) -> None:
+    """The artifact in the repository equals the one that its code writes today, byte for byte."""
+    from tests.support.tiny import build  # noqa: PLC0415 - needs onnx
+
+    build(tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        assert path.read_bytes() == (TINY / path.name).read_bytes(), path.name
+    assert ["negative", "positive"] == json.loads((TINY / "manifest.json").read_text())["labels"]

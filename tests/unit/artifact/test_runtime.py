@@ -1,0 +1,22 @@
+"""The batch: rows padded to the longest of them."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifact.runtime import Batch
+
+ROWS = st.lists(st.lists(st.integers(0, 2**40), min_size=1, max_size=12), min_size=1, max_size=8)
+
+
+@given(rows=ROWS, pad_token_id=st.integers(0, 9))
+def test_rows_are_padded_to_the_longest(rows: list[list[int]], pad_token_id: int) -> None:
+    """Each row stands at the start of its line, padding behind it, and the mask tells which is which."""
+    batch = Batch.of(rows, pad_token_id)
+    longest = max(len(row) for row in rows)
+    assert (len(rows), longest) == batch.input_ids.shape == batch.attention_mask.shape
+    assert np.int64 == batch.input_ids.dtype == batch.attention_mask.dtype
+    for row, ids, mask in zip(rows, batch.input_ids.tolist(), batch.attention_mask.tolist(), strict=True):
+        padding = longest - len(row)
+        assert row + [pad_token_id] * padding == ids
+        assert [1] * len(row) + [0] * padding == mask

@@ -1,0 +1,86 @@
+"""The OpenAPI document: everything that an answer can be is in it."""
+
+import re
+import sys
+from typing import Any, get_args
+
+import pytest
+
+from server.app import create_app
+from server.http.errors import _ROUTING_KINDS, STATUS
+from server.http.schemas import ErrorKind
+from tests.support.classifiers import FakeClassifier
+from tests.support.serving import make_settings
+
+REFUSALS = {"400", "401", "408", "413", "415", "422", "429", "500", "503", "504"}
+
+
+def operations(**changes: Any) -> dict[str, Any]:
+    """Return the document's operations by method and path."""
+    document = create_app(make_settings(**changes), FakeClassifier()).openapi()
+    return {f"{method} {path}": each for path, methods in document["paths"].items() for method, each in methods.items()}
+
+
+@pytest.mark.parametrize(
+    ("operation", "statuses"),
+    [
+        ("post /predict", {"200", *REFUSALS}),
+        ("post /predict/batch", {"200", *REFUSALS}),
+        ("get /health/live", {"200", "500"}),
+        ("get /health/ready", {"200", "500", "503"}),
+        ("get /info", {"200", "401", "500", "503"}),
+        ("get /metrics", {"200", "401", "500"}),
+        ("post /admin/reload", {"200", "401", "409", "500", "503"}),
+    ],
+)
+def test_every_status_is_documented(operation: str, statuses: set[str]) -> None:
+    """Each route lists what it answers and nothing else; errors all have the error body."""
+    responses = operations()[operation]["responses"]
+    assert statuses == set(responses)
+    schemas = [responses[status]["content"]["application/json"]["schema"] for status in statuses - {"200"}]
+    assert [{"$ref": "#/components/schemas/ErrorBody"}] * len(schemas) == schemas
+
+
+def test_every_kind_of_error_is_documented() -> None:
+    """A client generated from the document knows every kind that it can receive."""
+    received = {error.kind for error, status in STATUS.items() if status != 499} | set(_ROUTING_KINDS.values())
+    assert received == set(get_args(ErrorKind))
+
+
+def test_every_answer_has_a_request_id() -> None:
+    """The header that joins both sides' logs stands with every response."""
+    responses = [response for each in operations().values() for response in each["responses"].values()]
+    assert [] == [response for response in responses if "x-request-id" not in response["headers"]]
+
+
+def test_overload_is_documented_with_its_header() -> None:
+    """A caller that is refused reads when to come back."""
+    for status in ("429", "503"):
+        assert "retry-after" in operations()["post /predict"]["responses"][status]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "locked"),
+    [
+        (None, {"post /admin/reload"}),
+        ("a,b", {"post /admin/reload", "post /predict", "post /predict/batch", "get /info", "get /metrics"}),
+    ],
+)
+def test_a_key_is_asked_for_where_one_is_needed(keys: str | None, locked: set[str]) -> None:
+    """The document is this server's: without keys only what changes the server needs one, health never does."""
+    assert locked == {name for name, each in operations(api_key=keys).items() if "security" in each}
+
+
+def test_a_text_of_white_space_is_outside_the_schema() -> None:
+    """The schema refuses what the server refuses and nothing else, in words that every dialect reads alike."""
+    content = operations()["post /predict"]["requestBody"]["content"]
+    pattern = content["application/json"]["schema"]["properties"]["text"]["pattern"]
+    assert "\\s" not in pattern.lower()
+    for character in map(chr, range(sys.maxunicode + 1)):
+        assert bool(character.strip()) == bool(re.search(pattern, character)), hex(ord(character))
+
+
+def test_the_callers_patience_is_a_parameter() -> None:
+    """The one header that changes an answer is documented."""
+    (parameter,) = operations()["post /predict"]["parameters"]
+    assert ("x-request-timeout-ms", False) == (parameter["name"], parameter["required"])

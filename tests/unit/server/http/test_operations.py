@@ -1,0 +1,113 @@
+"""Operations: health, what is served, metrics, the OpenAPI document."""
+
+import httpx
+import pytest
+
+from server.app import create_app
+from server.observe.metrics import Metrics
+from tests.support.classifiers import FakeClassifier
+from tests.support.figures import read_figures
+from tests.support.serving import check_error, make_settings, serving
+
+pytestmark = pytest.mark.anyio
+
+PROMISED = {
+    "requests": {"route", "status"},
+    "request_duration_seconds": {"route"},
+    "texts": {"outcome"},
+    "shed": {"reason"},
+    "queue_depth_texts": set(),
+    "queue_tokens": set(),
+    "in_flight_texts": set(),
+    "queue_wait_seconds": set(),
+    "tokenize_seconds": set(),
+    "inference_seconds": set(),
+    "batch_texts": set(),
+    "batch_padded_tokens": set(),
+    "truncated_texts": set(),
+    "predictions": {"label"},
+    "ready": set(),
+    "model_info": {"name", "version", "quantization"},
+}
+
+
+async def test_readiness_follows_the_life_of_the_process() -> None:
+    """Not ready before the model has started, ready then, draining at the end; the gauge says the same."""
+    app = create_app(make_settings(), FakeClassifier())
+    lifecycle, metrics = app.state.lifecycle, app.state.metrics
+    async with serving(app) as client:
+        assert {"status": "ready"} == (await client.get("/health/ready")).json()
+        assert {"status": "live"} == (await client.get("/health/live")).json()
+        assert 1 == read_figures(metrics.render())["verdict_ready"]
+        await lifecycle.drain(0)
+        check_error(await client.get("/health/ready"), 503, "draining")
+        assert 0 == read_figures(metrics.render())["verdict_ready"]
+    assert ["start", "close"] == app.state.classifier.events
+
+
+async def test_before_the_model_has_started_the_server_is_not_ready() -> None:
+    """A request that comes too early for readiness is told to come again."""
+    app = create_app(make_settings(), FakeClassifier())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://verdict.test") as client:
+        check_error(await client.get("/health/ready"), 503, "not_ready")
+        assert 200 == (await client.get("/health/live")).status_code
+
+
+async def test_info_tells_model_limits_runtime_and_cpu() -> None:
+    """What is served, within which limits, by what and where; no key and no path is among it."""
+    settings = make_settings(api_key="hidden-key", max_text_chars=1234, inference_workers=3)
+    async with serving(create_app(settings, FakeClassifier())) as client:
+        answer = await client.get("/info", headers={"x-api-key": "hidden-key"})
+    document = answer.json()
+    assert {"model", "limits", "runtime", "cpu"} == set(document)
+    assert ("fake", "7", ["negative", "positive"], 64, "none", "head") == tuple(
+        document["model"][name] for name in ("name", "version", "labels", "max_length", "quantization", "truncation")
+    )
+    assert 1234 == document["limits"]["max_text_chars"]
+    assert (3, 128) == (document["runtime"]["inference_workers"], document["runtime"]["max_batch_tokens"])
+    assert {"model", "vcpus", "int8"} == set(document["cpu"])
+    assert "hidden-key" not in answer.text
+
+
+def test_metric_names_and_labels_are_the_promised_ones() -> None:
+    """Dashboards depend on every name and label: all that are promised exist, under the prefix."""
+    families = {family.name: family for family in Metrics()._registry.collect()}
+    declared = {name: set(metric._labelnames) for name, metric in _declared(Metrics()).items()}
+    assert {f"verdict_{name}" for name in PROMISED} <= set(families)
+    assert PROMISED == {name: declared[f"verdict_{name}"] for name in PROMISED}
+
+
+async def test_metrics_are_in_prometheus_text_format() -> None:
+    """The page parses, names the model and counts what was asked."""
+    async with serving(create_app(make_settings(), FakeClassifier())) as client:
+        await client.post("/predict", json={"text": "good"})
+        answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    figures = read_figures(answer.content)
+    assert 1 == figures["verdict_model_info{name=fake,quantization=none,version=7}"]
+    assert 1 == figures["verdict_requests_total{route=/predict,status=200}"]
+    assert not [name for name in figures if name.endswith("_created")]
+
+
+async def test_the_openapi_document_names_bodies_answers_and_errors() -> None:
+    """Both routes show the schema of their body, their answer and every status an error can have."""
+    async with serving(create_app(make_settings(), FakeClassifier())) as client:
+        document = (await client.get("/openapi.json")).json()
+    assert {"Prediction", "BatchAnswer", "ErrorBody"} <= set(document["components"]["schemas"])
+    for path, body, answer in (
+        ("/predict", "PredictRequest", "Prediction"),
+        ("/predict/batch", "PredictBatchRequest", "BatchAnswer"),
+    ):
+        operation = document["paths"][path]["post"]
+        assert body == operation["requestBody"]["content"]["application/json"]["schema"]["title"]
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        assert f"#/components/schemas/{answer}" == schema["$ref"]
+        for status in ("400", "401", "413", "415", "422", "429", "500", "503", "504"):
+            schema = operation["responses"][status]["content"]["application/json"]["schema"]
+            assert "#/components/schemas/ErrorBody" == schema["$ref"]
+        assert "499" not in operation["responses"]
+
+
+def _declared(metrics: Metrics) -> dict[str, object]:
+    found = [value for value in vars(metrics).values() if hasattr(value, "_labelnames")]
+    return {metric.describe()[0].name: metric for metric in found}

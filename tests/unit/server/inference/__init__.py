@@ -1,0 +1,1 @@
+"""Unit tests of server/inference, mirroring its modules."""

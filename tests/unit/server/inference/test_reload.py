@@ -1,0 +1,116 @@
+"""Reload: the next version takes over between two requests, or the old one stays."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from artifact.manifest import ArtifactError
+from server.errors import ReloadFailedError
+from server.inference.classifier import Classification
+from server.inference.reload import ReloadableClassifier
+from server.observe.metrics import Metrics
+from tests.support.classifiers import FakeClassifier
+
+pytestmark = pytest.mark.anyio
+
+
+class Held(FakeClassifier):
+    """A classifier whose answers wait until they are released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def classify(self, *args: Any, **kwargs: Any) -> Classification:
+        """Wait, then answer, if still open."""
+        self.began.set()
+        await self.release.wait()
+        assert "close" not in self.events
+        return await super().classify(*args, **kwargs)
+
+
+class Announced(FakeClassifier):
+    """A classifier that tells when it has started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = asyncio.Event()
+
+    async def start(self) -> None:
+        """Tell."""
+        await super().start()
+        self.started.set()
+
+
+async def ask(classifier: ReloadableClassifier) -> Classification:
+    """Ask for one text."""
+    return await classifier.classify(["good"], truncation=None, timeout_s=60)
+
+
+async def test_requests_end_with_the_version_they_began_with() -> None:
+    """The old version answers what it has begun and closes then; new requests ask the new one at once."""
+    old, new = Held(), Announced()
+    versions: list[FakeClassifier] = [old, new]
+    classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics())
+    await classifier.start()
+    begun = asyncio.create_task(ask(classifier))
+    await old.began.wait()
+    reload = asyncio.create_task(classifier.reload())
+    await new.started.wait()
+    await ask(classifier)
+    assert (1, ["start"]) == (len(new.calls), new.events)
+    assert (False, ["start"]) == (reload.done(), old.events)
+    old.release.set()
+    assert 1 == len((await begun).predictions)
+    await reload
+    assert ["start", "close"] == old.events
+    await classifier.close()
+    assert ["start", "close"] == new.events
+
+
+async def test_an_artifact_that_can_not_be_loaded_changes_nothing() -> None:
+    """The old version goes on, and the message says which one and why."""
+    versions: list[Any] = [FakeClassifier(), ArtifactError("model.onnx is damaged")]
+
+    def load() -> FakeClassifier:
+        version = versions.pop(0)
+        if isinstance(version, ArtifactError):
+            raise version
+        return version
+
+    classifier = ReloadableClassifier(load, Metrics())
+    await classifier.start()
+    with pytest.raises(ReloadFailedError, match=r"fake 7 stays: model\.onnx is damaged"):
+        await classifier.reload()
+    assert 1 == len((await ask(classifier)).predictions)
+    await classifier.close()
+
+
+async def test_one_reload_at_a_time() -> None:
+    """Asked for twice at the same time, one is done and the other refused: no version is left open."""
+    versions = [FakeClassifier() for _ in range(2)]
+    loaded = list(versions)
+    classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics())
+    await classifier.start()
+    outcomes = await asyncio.gather(classifier.reload(), classifier.reload(), return_exceptions=True)
+    assert [type(None), ReloadFailedError] == [type(outcome) for outcome in outcomes]
+    await classifier.close()
+    assert [["start", "close"]] * 2 == [version.events for version in loaded]
+
+
+async def test_a_first_artifact_that_can_not_be_loaded_is_an_error_at_once() -> None:
+    """There is no server without a model."""
+
+    def load() -> FakeClassifier:
+        raise ArtifactError("missing")
+
+    with pytest.raises(ArtifactError, match="missing"):
+        ReloadableClassifier(load, Metrics())
+
+
+async def test_it_tells_of_the_version_that_it_serves() -> None:
+    """Name, version and runtime are those of the one that answers."""
+    classifier = ReloadableClassifier(FakeClassifier, Metrics())
+    assert (FakeClassifier.info, FakeClassifier.runtime) == (classifier.info, classifier.runtime)

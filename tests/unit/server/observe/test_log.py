@@ -1,0 +1,109 @@
+"""Logs: one line per request or event, whatever is in it."""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+
+from server.observe.log import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    """Put back the handlers and levels that the test changes."""
+    names = (None, "uvicorn.error", "asyncio")
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers = list(logging.getLogger().handlers)
+    yield
+    logging.getLogger().handlers = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def test_text_lines_carry_their_fields_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for people: time, level, message, and the fields in one place."""
+    configure_logging("info", "text")
+    logging.getLogger("server").info("listening on %s", "x")
+    logging.getLogger("server.access").info("answered", extra={"lines": [{"status": 200}]})
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(" INFO listening on x")
+    assert second.endswith(' INFO answered {"status":200}')
+
+
+def test_json_lines_are_documents(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for machines: one JSON document, fields beside the message, a line feed escaped."""
+    configure_logging("debug", "json")
+    logging.getLogger("server.access").debug("two\nlines", extra={"lines": [{"status": 200}]})
+    (line,) = capsys.readouterr().err.splitlines()
+    document = json.loads(line)
+    assert ("debug", "server.access", "two\nlines", 200) == tuple(
+        document[name] for name in ("level", "logger", "message", "status")
+    )
+    assert "T" in document["time"]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_record_of_several_requests_has_a_line_for_each(
+    log_format: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is a whole line, as if it stood alone."""
+    lines = [{"status": 200}, {"status": 503}]
+    configure_logging("info", log_format)
+    access = logging.getLogger("server.access")
+    access.info("answered", extra={"lines": lines})
+    for line in lines:
+        access.info("answered", extra={"lines": [line]})
+    written = [_without_time(line) for line in capsys.readouterr().err.splitlines()]
+    assert 4 == len(written)
+    assert written[:2] == written[2:]
+    assert "503" in written[1]
+
+
+def _without_time(line: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\d[ T][\d:,+-]+", "", line)
+
+
+def test_json_lines_hold_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception is part of its record, not forty lines behind it."""
+    configure_logging("info", "json")
+    try:
+        int("inside")
+    except ValueError:
+        logging.getLogger("server").error("failed", exc_info=sys.exc_info())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ValueError: invalid literal" in json.loads(line)["exception"]
+
+
+def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """The level counts for every logger, and uvicorn's own life-cycle lines are never repeated."""
+    configure_logging("warning", "text")
+    logging.getLogger("server").info("quiet")
+    configure_logging("debug", "text")
+    logging.getLogger("uvicorn.error").info("quiet")
+    assert "" == capsys.readouterr().err
+
+
+FORGED = "a\n2026-01-01 00:00:00,000 ERROR forged\r\x1b[2K\x9b"
+
+
+def test_no_value_forges_a_text_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Line feeds in a message or an exception begin no record, and no control character reaches a terminal."""
+    configure_logging("info", "text")
+    logging.getLogger("server").error("failed on %s", FORGED, exc_info=ValueError(FORGED))
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.endswith(" ERROR failed on a")
+    assert 3 == len(others)
+    assert [] == [line for line in others if not line.startswith("    ")]
+    assert set() == {character for line in others for character in line} & {"\r", "\x1b", "\x9b"}
+
+
+def test_no_exception_breaks_a_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception with a line feed or half a character is one line that parses."""
+    configure_logging("info", "json")
+    logging.getLogger("server").error("failed", exc_info=ValueError(f"{FORGED} \ud800"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["exception"].endswith(r" \ud800")
