@@ -13,7 +13,7 @@ from typing import get_args
 from rich.console import Console
 
 from export.errors import ExportError
-from export.select import Gates
+from export.measure.select import Gates
 from export.variants import CANDIDATES, Target, candidates
 
 
@@ -26,9 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
-    from export import package, pipeline, report  # noqa: PLC0415 - torch takes seconds; --help should not
-    from export.artifact import fill as fill_artifact  # noqa: PLC0415
+    from export import pipeline  # noqa: PLC0415 - torch takes seconds; --help should not
     from export.progress import Progress  # noqa: PLC0415
+    from export.write import package, report  # noqa: PLC0415 - torch takes seconds; --help should not
+    from export.write.artifact import fill as fill_artifact  # noqa: PLC0415
 
     request = pipeline.Request(
         options.checkpoint,

@@ -15,15 +15,15 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from artifact.manifest import SessionOptions
-from export.activations import Observer, Range
-from export.compensate import Feedback
-from export.graph import Graph
-from export.optimize import Fusions, fuse
-from export.quantize import quantize_embeddings, quantize_products
+from export.graph.fuse import Fusions, fuse
+from export.graph.graph import Graph
+from export.quantize.activations import Observer, Range
+from export.quantize.outliers import tame_outliers
+from export.quantize.products import quantize_embeddings, quantize_products
+from export.quantize.weights import Feedback
 from export.rewrites import Check, Outcome, Rewrite, apply
 from export.rewrites.embeddings import trim_positions
 from export.rewrites.gelu import approximate_gelu
-from export.rewrites.outliers import tame_outliers
 from export.rewrites.padding import skip_padding
 from export.variants import DynamicInt8, StaticInt8, Variant
 

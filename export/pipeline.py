@@ -15,22 +15,22 @@ import numpy as np
 import onnx
 
 from artifact.manifest import SessionOptions
-from export import latency
-from export.activations import Observer
-from export.bench import Bench
 from export.build import Builder, Built
 from export.checkpoint import Checkpoint, read_checkpoint
-from export.convert import check_parity, convert
 from export.errors import ExportError
-from export.package import check_replaceable
-from export.probability import softmax
+from export.graph.convert import check_parity, convert
+from export.measure import latency
+from export.measure.bench import Bench
+from export.measure.probability import softmax
+from export.measure.select import Gates, Measured
+from export.measure.session import Session
 from export.progress import Progress
+from export.quantize.activations import Observer
+from export.quantize.saturation import this_cpu_saturates
 from export.rewrites import Check
 from export.samples import Sample, Samples, load_samples, pad, spread
-from export.saturation import this_cpu_saturates
-from export.select import Gates, Measured
-from export.session import Session
 from export.variants import FP32, PYTORCH, REFERENCES, Target, Variant, candidates, is_bounded
+from export.write.package import check_replaceable
 
 _PARITY_TEXTS: Final = 48
 _CHECK_TEXTS: Final = 6

@@ -21,18 +21,18 @@ from tokenizers import Tokenizer
 
 from artifact.manifest import CARD, MODEL, Artifact, ArtifactError, Manifest, describe_file, load_artifact
 from artifact.tokenization import Tokenization
-from export.artifact import VERSION_CHARS
 from export.build import UNCHANGED
-from export.card import note_rework
 from export.errors import ExportError
-from export.measure import BATCH, batch_variance, logits_alone
-from export.package import write_atomically
+from export.measure.quality import BATCH, batch_variance, logits_alone
+from export.measure.select import Gates
+from export.measure.session import Session
 from export.progress import Progress
 from export.rewrites import apply
 from export.rewrites.padding import skip_padding
 from export.samples import Ids, read_rows
-from export.select import Gates
-from export.session import Session
+from export.write.artifact import VERSION_CHARS
+from export.write.card import note_rework
+from export.write.package import write_atomically
 
 _BATCHED_TEXTS: Final = 200
 _ROUNDS: Final = 20

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from artifact.manifest import SessionOptions
-from export.activations import Method
-from export.optimize import REWRITES, Fusions
+from export.graph.fuse import REWRITES, Fusions
+from export.quantize.activations import Method
 from export.rewrites import Rewrite
 from export.rewrites.attention import merge_projections
 from export.rewrites.first_token import read_first_token

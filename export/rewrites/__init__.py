@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from export.graph import Graph
+from export.graph.graph import Graph
 
 Rewrite = Callable[[Graph], bool]
 Check = Callable[[onnx.ModelProto], float]

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.graph import MICROSOFT, Graph
+from export.graph.graph import MICROSOFT, Graph
 
 _LOWEST = float(np.finfo(np.float32).min)
 _PARTS = ("query", "key", "value")

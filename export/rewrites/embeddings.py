@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from export.graph import Graph
+from export.graph.graph import Graph
 
 _TYPES = "token_type_ids"
 

@@ -1,6 +1,6 @@
 """GELU: its tanh approximation, which is faster and changes answers a little."""
 
-from export.graph import MICROSOFT, Graph
+from export.graph.graph import MICROSOFT, Graph
 
 
 def approximate_gelu(graph: Graph) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.graph import MICROSOFT, Graph
+from export.graph.graph import MICROSOFT, Graph
 
 PENALTY: Final = "mask_keys/penalty"
 """What is added to keys: zero but for padding."""

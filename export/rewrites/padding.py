@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 import onnx
 
-from export.graph import Graph
+from export.graph.graph import Graph
 from export.rewrites.first_token import TOKENWISE, selected_token
 from export.rewrites.mask import CHANNELS, PENALTY, SINGLE_ROW, padded
 

@@ -11,10 +11,11 @@ pytest.importorskip("torch")
 from rich.console import Console
 
 from artifact.manifest import load_artifact
-from export import artifact, package, pipeline
-from export.evaluate import main
+from export import pipeline
+from export.evaluate.__main__ import main
 from export.progress import Progress
 from export.variants import CANDIDATES
+from export.write import artifact, package
 from tests.support.checkpoints import build_checkpoint, synthetic_rows
 
 pytestmark = pytest.mark.development

@@ -14,16 +14,17 @@ from onnx import numpy_helper
 from rich.console import Console
 
 from artifact.manifest import load_artifact
-from export import artifact, package, pipeline
+from export import pipeline
 from export.__main__ import main
+from export.measure.probability import softmax
+from export.measure.select import Gates
+from export.measure.session import Session
 from export.pipeline import Findings, Request
-from export.probability import softmax
 from export.progress import Progress
+from export.quantize.saturation import this_cpu_saturates
 from export.samples import pad
-from export.saturation import this_cpu_saturates
-from export.select import Gates
-from export.session import Session
 from export.variants import CANDIDATES
+from export.write import artifact, package
 from tests.support.checkpoints import build_checkpoint
 
 pytestmark = pytest.mark.development

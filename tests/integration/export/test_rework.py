@@ -13,13 +13,14 @@ import onnx
 from rich.console import Console
 
 from artifact.manifest import Artifact, load_artifact
-from export import artifact, package, pipeline, rework
-from export.graph import Graph
+from export import pipeline, rework
+from export.graph.graph import Graph
+from export.measure.session import Session
 from export.pipeline import Findings, Request
 from export.progress import Progress
 from export.samples import pad
-from export.session import Session
 from export.variants import CANDIDATES
+from export.write import artifact, package
 from tests.support.checkpoints import build_checkpoint
 
 pytestmark = pytest.mark.development

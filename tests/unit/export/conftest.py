@@ -34,7 +34,7 @@ def tiny_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyGraph
     for module in ("torch", "onnx", "optimum.onnxruntime"):
         pytest.importorskip(module)
     from export.checkpoint import read_checkpoint  # noqa: PLC0415 - as above
-    from export.convert import convert  # noqa: PLC0415
+    from export.graph.convert import convert  # noqa: PLC0415
     from tests.support.checkpoints import build_checkpoint  # noqa: PLC0415
 
     graphs = {}

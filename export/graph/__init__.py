@@ -1,0 +1,1 @@
+"""Graph: an editable ONNX model, the conversion from PyTorch, and onnxruntime's fusions."""

@@ -1,0 +1,86 @@
+"""Convert: checkpoint -> fp32 ONNX through optimum, proved equal to PyTorch on real texts.
+
+Torch is used here and nowhere after: from here on, the fp32 graph is the reference.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from optimum.exporters.onnx import onnx_export_from_model
+from transformers import PreTrainedModel
+
+from export.checkpoint import Checkpoint
+from export.errors import ExportError
+from export.measure.probability import softmax
+from export.measure.session import Session
+from export.samples import Sample, pad
+
+PARITY_TOLERANCE: Final = 1e-4
+"""Largest accepted difference of a probability between PyTorch and fp32 ONNX (issue: real texts, padded or not)."""
+_OPSET: Final = 18
+_BATCH: Final = 8
+
+
+def convert(model: PreTrainedModel, directory: Path) -> Path:
+    """Write the fp32 graph and return its path.
+
+    Raises:
+        ExportError: if optimum does not know the architecture or the trace fails.
+    """
+    try:
+        with warnings.catch_warnings():  # the tracer warns about every constant shape; parity is checked below
+            warnings.simplefilter("ignore")
+            onnx_export_from_model(model, directory, opset=_OPSET, task="text-classification", do_validation=False)
+    except (ValueError, RuntimeError, NotImplementedError, KeyError) as error:
+        raise ExportError(f"optimum can not convert this model: {str(error).splitlines()[0]}") from error
+    return directory / "model.onnx"
+
+
+def check_parity(model: PreTrainedModel, session: Session, checkpoint: Checkpoint, samples: Sequence[Sample]) -> float:
+    """Compare PyTorch and ONNX on texts alone, and padded in batches; return the largest difference.
+
+    Raises:
+        ExportError: naming the text, if a probability differs by more than ``PARITY_TOLERANCE``.
+    """
+    largest = 0.0
+    by_length = sorted(samples, key=lambda sample: len(sample.ids))
+    mixed = [list(by_length[start :: max(1, len(by_length) // _BATCH)]) for start in range(2)]
+    for group in [[sample] for sample in by_length] + mixed:
+        batch = pad([sample.ids for sample in group], checkpoint.pad_token_id)
+        with one_thread():
+            expected = softmax(torch_logits(model, batch))
+        differences = np.abs(softmax(session.logits(batch)) - expected).max(axis=1)
+        worst = int(differences.argmax())
+        largest = max(largest, float(differences[worst]))
+        if not differences[worst] <= PARITY_TOLERANCE:  # written so that NaN fails
+            raise ExportError(
+                f"fp32 ONNX differs from PyTorch by {differences[worst]:.2e} (at most {PARITY_TOLERANCE:.0e}), "
+                f"{'padded' if len(group) > 1 else 'alone'}, on {group[worst].text[:60]!r}"
+            )
+    return largest
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one core: to time it, and because on a busy machine its threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def torch_logits(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+    """Return PyTorch's logits, (batch, labels) float32."""
+    with torch.inference_mode():
+        logits: NDArray[np.float32] = (
+            model(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits.float().numpy()
+        )
+    return logits

@@ -1,0 +1,1 @@
+"""Measure: latency, quality and memory of built graphs, and the choice among them."""

@@ -1,0 +1,117 @@
+"""Bench: measures built graphs on one checkpoint's held-out texts: all of them briefly, the choice in full."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from export.build import Built
+from export.checkpoint import Checkpoint
+from export.graph.convert import one_thread, torch_logits
+from export.measure import latency
+from export.measure.memory import peak_bytes
+from export.measure.quality import BATCH, batch_variance, logits_alone, quality
+from export.measure.select import Gates, Measured, best, failures
+from export.measure.session import Session
+from export.progress import Progress
+from export.samples import Samples
+from export.variants import FP32, PYTORCH
+
+_SCREEN_TEXTS: Final = 400
+_SCREEN_INVARIANCE: Final = (40, 4)
+"""Texts and rounds while every variant is looked at; the choice is proved on ``_PROOF_INVARIANCE``."""
+_PROOF_INVARIANCE: Final = (200, 20)
+
+
+class Bench:
+    """Measures built graphs on the measurement texts of one checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, samples: Samples, gates: Gates, progress: Progress) -> None:
+        self._checkpoint = checkpoint
+        self._pad = checkpoint.pad_token_id
+        self._rows = [sample.ids for sample in samples.measurement]
+        self._labels = np.array([sample.label for sample in samples.measurement], np.int64)
+        self._gates = gates
+        self._progress = progress
+        self._reference = np.empty((0, len(checkpoint.labels)), np.float32)
+
+    def latencies(self, built: Sequence[Built], model: PreTrainedModel) -> dict[str, latency.Latency]:
+        """Time every variant, and PyTorch, in turns."""
+        runs: dict[str, latency.Run] = {
+            row.variant.name: Session(row.path, row.variant.session).logits for row in built
+        }
+        runs[PYTORCH] = partial(torch_logits, model)
+        max_length = self._checkpoint.max_length
+        with one_thread(), self._progress.step("latency, in turns", latency.steps(self._rows, max_length)) as tick:
+            return latency.measure(runs, self._rows, max_length=max_length, pad_token_id=self._pad, tick=tick)
+
+    def screen(self, built: Sequence[Built], times: dict[str, latency.Latency]) -> list[Measured]:
+        """Measure every variant on a part of the texts; fp32 on all of them, because it is the reference."""
+        part = min(_SCREEN_TEXTS, len(self._rows))
+        steps = len(self._rows) + (len(built) - 1) * part
+        with self._progress.step("quality of every variant", steps) as tick:
+            self._reference = self._logits(
+                next(row for row in built if row.variant.name == FP32), len(self._rows), tick
+            )
+            return [self._measure(row, times[row.variant.name], part, tick) for row in built]
+
+    def prove(self, rows: Sequence[Measured]) -> tuple[list[Measured], Measured | None]:
+        """Prove candidates on all texts, the best of those left each time, until one passes; return all rows and it."""
+        listed = {row.name: row for row in rows}
+        while (row := best(listed.values())) is not None:
+            proved = listed[row.name] = self._prove(replace(row, proved=True))
+            if not proved.failures:
+                return list(listed.values()), proved
+        return list(listed.values()), None
+
+    def _prove(self, row: Measured) -> Measured:
+        """Judge a candidate on all texts, and those that pass in batches too."""
+        with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
+            logits = self._logits(row.built, len(self._rows), tick)
+        judged = self._judge(replace(row, quality=quality(logits, self._reference, self._labels)))
+        if judged.failures:
+            return judged
+        count, rounds = _PROOF_INVARIANCE
+        batches = rounds * math.ceil(min(count, len(self._rows)) / BATCH)
+        with self._progress.step(f"{row.name} in batches", batches) as tick:
+            judged = replace(judged, batch_variance=self._variance(row.built, _PROOF_INVARIANCE, tick))
+        return self._judge(judged)
+
+    def _measure(self, built: Built, times: latency.Latency, texts: int, tick: Callable[[], None]) -> Measured:
+        logits = self._reference[:texts] if built.variant.name == FP32 else self._logits(built, texts, tick)
+        row = Measured(
+            built=built,
+            latency=times,
+            quality=quality(logits, self._reference[:texts], self._labels[:texts]),
+            batch_variance=self._variance(built, _SCREEN_INVARIANCE, lambda: None),
+            size_bytes=built.path.stat().st_size,
+            peak_bytes=peak_bytes(built.path, built.variant.session, self._checkpoint.max_length),
+        )
+        return self._judge(row)
+
+    def _judge(self, row: Measured) -> Measured:
+        """Say which gates a row fails, on as many texts as its quality is of."""
+        labels, fp32 = self._labels[: row.quality.n], self._reference[: row.quality.n]
+        reference = quality(fp32, fp32, labels)
+        row = replace(row, accuracy_gain=row.quality.accuracy - reference.accuracy)
+        return replace(row, failures=failures(row, reference, self._gates))
+
+    def _variance(self, built: Built, invariance: tuple[int, int], tick: Callable[[], None]) -> float:
+        count, rounds = invariance
+        return batch_variance(
+            Session(built.path, built.variant.session),
+            self._rows[:count],
+            self._pad,
+            rounds=rounds,
+            max_length=self._checkpoint.max_length,
+            tick=tick,
+        )
+
+    def _logits(self, built: Built, texts: int, tick: Callable[[], None]) -> NDArray[np.float32]:
+        session = Session(built.path, built.variant.session)
+        return logits_alone(session, self._rows[:texts], self._pad, tick)

@@ -1,0 +1,110 @@
+"""Measure: how right one graph is, on held-out texts that nothing was calibrated on."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.measure.probability import accuracy, expected_calibration_error, fit_temperature, softmax
+from export.measure.session import Session
+from export.samples import Ids, pad
+
+BATCH: Final = 8
+"""Texts of one batch when batch variance is measured."""
+_SEED: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How right a graph is, against labels and against the fp32 graph.
+
+    Attributes:
+        n: texts.
+        accuracy: share of right labels.
+        calibration_error: expected calibration error after temperature scaling.
+        temperature: that calibrates the logits best.
+        largest_change: of a probability against fp32, both uncalibrated.
+        mean_change: mean over texts of the largest change of a probability against fp32.
+        flipped: share of texts whose label is not that of fp32.
+    """
+
+    n: int
+    accuracy: float
+    calibration_error: float
+    temperature: float
+    largest_change: float
+    mean_change: float
+    flipped: float
+
+
+def logits_alone(
+    session: Session, rows: Sequence[Ids], pad_token_id: int, tick: Callable[[], None] = lambda: None
+) -> NDArray[np.float32]:
+    """Return the logits of every text run alone, (texts, labels) float32, on all cores."""
+    results = []
+    with ThreadPoolExecutor(cores()) as pool:
+        for logits in pool.map(lambda row: session.logits(pad([row], pad_token_id)), rows):
+            results.append(logits)
+            tick()
+    return np.concatenate(results)
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64]) -> Quality:
+    """Compare logits with labels and with fp32, (texts, labels) float32 both."""
+    changes = np.abs(softmax(logits) - softmax(reference)).max(axis=1)
+    temperature = fit_temperature(logits, labels)
+    return Quality(
+        n=len(labels),
+        accuracy=accuracy(logits, labels),
+        calibration_error=expected_calibration_error(softmax(logits, temperature), labels),
+        temperature=temperature,
+        largest_change=float(changes.max()),
+        mean_change=float(changes.mean()),
+        flipped=float((logits.argmax(axis=1) != reference.argmax(axis=1)).mean()),
+    )
+
+
+def batch_variance(
+    session: Session,
+    rows: Sequence[Ids],
+    pad_token_id: int,
+    *,
+    rounds: int,
+    max_length: int,
+    tick: Callable[[], None] = lambda: None,
+) -> float:
+    """Return the largest change of a probability between a text alone and in a batch.
+
+    Every round deals all texts anew into batches of ``BATCH``, of whatever lengths, so that each text meets
+    ``rounds`` batches; every second round pads further than the longest text needs.
+    """
+    alone = softmax(logits_alone(session, rows, pad_token_id))
+    draw = np.random.default_rng(_SEED)
+    batches = []
+    for turn in range(rounds):
+        order = draw.permutation(len(rows))
+        for start in range(0, len(rows), BATCH):
+            members = order[start : start + BATCH]
+            longest = max(len(rows[index]) for index in members)
+            batches.append((members, min(max_length, longest + int(draw.integers(1, 9)) * (turn % 2))))
+
+    def change(batch: tuple[NDArray[np.int64], int]) -> float:
+        members, width = batch
+        together = softmax(session.logits(pad([rows[index] for index in members], pad_token_id, to=width)))
+        return float(np.abs(together - alone[members]).max())
+
+    largest = 0.0
+    with ThreadPoolExecutor(cores()) as pool:
+        for found in pool.map(change, batches):
+            largest = max(largest, found)
+            tick()
+    return largest

@@ -1,0 +1,118 @@
+"""Select: the gates that every candidate must pass, and the fastest one that does."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from export.build import Built
+from export.measure.latency import Latency
+from export.measure.quality import Quality
+
+_SAME_SPEED: Final = 1.03
+"""Ratio of two latencies that one run can not tell apart; repeated runs of one graph differ by this much."""
+_SAME_TOGETHER: Final = 1.10
+"""The same of a micro-batch: graphs of the same operators differ by 6 %, one without a way past padding by 25."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What a candidate may cost at most, against fp32 on the same texts.
+
+    Attributes:
+        accuracy_points: percentage points of accuracy.
+        flipped: share of labels that change.
+        largest_change: of a probability.
+        batch_variance: largest change of a probability between alone and in a batch.
+        calibration_points: percentage points of expected calibration error.
+        size_bytes: of the graph.
+    """
+
+    accuracy_points: float = 0.3
+    flipped: float = 0.008
+    largest_change: float = 0.10
+    batch_variance: float = 1e-6
+    calibration_points: float = 0.5
+    size_bytes: int = 24_200_000
+    """25 MB for the artifact, less a tokenizer, a card and a report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything known about one variant; ``failures`` says why it is out.
+
+    Attributes:
+        accuracy_gain: over fp32 on the same texts; variants are measured on more texts once they are proved.
+    """
+
+    built: Built
+    latency: Latency
+    quality: Quality
+    batch_variance: float
+    size_bytes: int
+    peak_bytes: int
+    accuracy_gain: float = 0.0
+    proved: bool = False
+    failures: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return self.built.variant.name
+
+
+def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str, ...]:
+    """Say which gates a candidate fails, in words with both numbers; empty where it passes.
+
+    Averages are judged once all texts are known: a flipped label is a quarter of a percent of the four hundred that
+    every candidate is looked at. What more texts can only make worse, and the size, are judged on those already.
+    """
+    found, proved = measured.quality, measured.proved
+    lost = (reference.accuracy - found.accuracy) * 100
+    worse = (found.calibration_error - reference.calibration_error) * 100
+    checks = (
+        (
+            lost <= gates.accuracy_points or not proved,
+            f"accuracy {lost:.2f} points under fp32, allowed {gates.accuracy_points}",
+        ),
+        (
+            found.flipped <= gates.flipped or not proved,
+            f"{found.flipped:.2%} of labels flipped, allowed {gates.flipped:.1%}",
+        ),
+        (
+            found.largest_change <= gates.largest_change,
+            f"a probability changed by {found.largest_change:.3f}, allowed {gates.largest_change}",
+        ),
+        (
+            measured.batch_variance <= gates.batch_variance,
+            f"a score changes by {measured.batch_variance:.1e} with its batch, allowed {gates.batch_variance:.0e}",
+        ),
+        (
+            worse <= gates.calibration_points or not proved,
+            f"calibration {worse:.2f} points worse, allowed {gates.calibration_points}",
+        ),
+        (
+            measured.size_bytes <= gates.size_bytes,
+            f"{measured.size_bytes / 1e6:.1f} MB, allowed {gates.size_bytes / 1e6:.1f}",
+        ),
+    )
+    return tuple(words for passed, words in checks if not passed)
+
+
+def best(rows: Iterable[Measured]) -> Measured | None:
+    """Return the candidate that is to be proved next, if one passes so far.
+
+    The fastest; among those within the noise of a timing, one that is not slow in micro-batches, and of these the one
+    that is closest to fp32.
+    """
+    passing = by_speed(row for row in rows if not (row.failures or row.proved or row.built.variant.reference))
+    if not passing:
+        return None
+    near = [row for row in passing if row.latency.mix_ms <= passing[0].latency.mix_ms * _SAME_SPEED]
+    together = {row.name: row.latency.together_ms or 0.0 for row in near}
+    limit = min(together.values()) * _SAME_TOGETHER
+    return min(near, key=lambda row: (together[row.name] > limit, row.quality.mean_change))
+
+
+def by_speed(rows: Iterable[Measured]) -> list[Measured]:
+    """Sort by latency on the real mix, fastest first."""
+    return sorted(rows, key=lambda row: row.latency.mix_ms)

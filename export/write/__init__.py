@@ -1,0 +1,1 @@
+"""Write: the artifact directory, its known answers, model card and report."""

@@ -1,0 +1,117 @@
+"""Artifact: fills a directory with the chosen graph and all that the server needs, and describes it."""
+
+import shutil
+from pathlib import Path
+
+import onnx
+
+from artifact.manifest import (
+    CARD,
+    MODEL,
+    TOKENIZER,
+    Manifest,
+    Quantization,
+    Tensor,
+    describe_file,
+)
+from export.measure.quality import Quality
+from export.measure.select import Measured
+from export.measure.session import Session
+from export.pipeline import Findings
+from export.variants import StaticInt8, is_bounded
+from export.write import probes
+from export.write.card import render
+from export.write.report import write
+
+VERSION_CHARS = 12
+
+
+def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> Manifest:
+    """Write every file of the artifact but its manifest, and return that.
+
+    Args:
+        findings: with a choice.
+        directory: exists and is empty.
+        durations_s: of the steps, for the report.
+    """
+    chosen, checkpoint = findings.chosen, findings.checkpoint
+    if chosen is None:
+        raise ValueError("nothing was chosen. This is a bug.")
+    shutil.copyfile(chosen.built.path, directory / MODEL)
+    shutil.copyfile(checkpoint.directory / TOKENIZER, directory / TOKENIZER)
+    write(findings, directory / "report", durations_s)
+    manifest = _manifest(findings, chosen, directory)
+    (directory / CARD).write_text(render(manifest, checkpoint, _figures(chosen.quality)), encoding="utf-8")
+    return manifest
+
+
+def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest:
+    checkpoint = findings.checkpoint
+    model = onnx.load(chosen.built.path, load_external_data=False)
+    files = tuple(describe_file(directory / name) for name in (MODEL, TOKENIZER))
+    session = Session(chosen.built.path, chosen.built.variant.session)
+    samples = probes.choose(
+        findings.samples.measurement,
+        session,
+        len(checkpoint.labels),
+        checkpoint.pad_token_id,
+        probes.saturation_shift(model, checkpoint.pad_token_id) if _can_saturate(findings, chosen) else None,
+    )
+    return Manifest(
+        name=checkpoint.name,
+        version=files[0].sha256[:VERSION_CHARS],
+        labels=checkpoint.labels,
+        max_length=checkpoint.max_length,
+        truncation=checkpoint.truncation,
+        head_tokens=checkpoint.head_tokens,
+        pad_token_id=checkpoint.pad_token_id,
+        temperature=chosen.quality.temperature,
+        inputs=tuple(Tensor(name=v.name, dtype="int64", axes=("batch", "tokens")) for v in model.graph.input),
+        outputs=(Tensor(name=model.graph.output[0].name, dtype="float32", axes=("batch", "labels")),),
+        opset=next(entry.version for entry in model.opset_import if not entry.domain),
+        quantization=_quantization(chosen),
+        session=chosen.built.variant.session,
+        files=files,
+        probes=probes.build(
+            samples,
+            session,
+            Session(findings.fp32),
+            checkpoint.pad_token_id,
+            chosen.quality.temperature,
+        ),
+        probe_tolerance=probes.TOLERANCE,
+        source_commit=checkpoint.source_commit,
+    )
+
+
+def _can_saturate(findings: Findings, chosen: Measured) -> bool:
+    """Whether the artifact would answer wrong on an x86 CPU without VNNI."""
+    recipe = chosen.built.variant.quantization
+    return findings.target == "x86-vnni" and isinstance(recipe, StaticInt8) and not recipe.exact
+
+
+def _quantization(chosen: Measured) -> Quantization:
+    recipe = chosen.built.variant.quantization
+    if not isinstance(recipe, StaticInt8):
+        return Quantization(
+            scheme="dynamic-int8", weights="int8 per tensor", activations="uint8 per tensor, at run time"
+        )
+    granularity = "per channel" if recipe.per_channel else "per tensor"
+    exact = ", scaled so that 16-bit sums can not saturate" if is_bounded(chosen.built.variant) else ""
+    tamed = "" if recipe.outlier_ratio is None else ", outlying channels scaled down"
+    return Quantization(
+        scheme="static-int8",
+        weights=f"int8 {granularity}{exact}",
+        activations=f"uint8 per tensor, {recipe.method} of calibration texts{tamed}",
+    )
+
+
+def _figures(quality: Quality) -> dict[str, str]:
+    return {
+        "texts": f"{quality.n:,}",
+        "labels that changed": f"{quality.flipped:.2%}",
+        "largest change of a probability": f"{quality.largest_change:.3f}",
+        "mean change of a probability": f"{quality.mean_change:.4f}",
+        "accuracy": f"{quality.accuracy:.2%}",
+        "expected calibration error": f"{quality.calibration_error:.2%}",
+    }

@@ -1,0 +1,69 @@
+"""Frontier: accuracy against latency as a picture, the choice marked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from export.measure.select import Measured, by_speed
+
+_PASSES: Final = "#1b7f4d"
+_FAILS: Final = "#b3402a"
+_REFERENCE: Final = "#555555"
+_TICKS: Final = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 7)
+_LINE: Final = 0.028
+"""Height of a line of names, of the figure's."""
+
+
+def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
+    """Write a small PNG: accuracy and change against fp32 over milliseconds per text.
+
+    Args:
+        rows: every measured variant.
+        chosen: marked with a ring.
+        path: of the PNG.
+    """
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True)
+    ordered = by_speed(rows)
+    _scatter(above, ordered, chosen, [100 * row.accuracy_gain for row in ordered])
+    _scatter(below, ordered, chosen, [100 * row.quality.mean_change for row in ordered])
+    above.set_ylabel("accuracy over fp32 on the\nsame texts, points")
+    below.set_ylabel("mean change of a\nprobability against fp32, points")
+    below.set_xlabel("ms per text on the real mix of lengths, one core")
+    above.set_title("Candidates: numbers are ranks by speed")
+    below.xaxis.set_major_locator(LogLocator(subs=_TICKS))
+    below.xaxis.set_major_formatter("{x:g}")
+    below.xaxis.set_minor_locator(NullLocator())
+    _name(figure, ordered)
+    figure.savefig(path, dpi=90, bbox_inches="tight", pad_inches=0.15)
+
+
+def _name(figure: Figure, rows: Sequence[Measured]) -> None:
+    """Name ranks at the right, in the colours of the points, and say what the colours mean."""
+    lines = [(f"{place:>2}  {row.name}", _colour(row)) for place, row in enumerate(rows, 1)]
+    lines += [("", _REFERENCE), ("fails no gate so far", _PASSES), ("fails one", _FAILS), ("reference", _REFERENCE)]
+    for place, (words, colour) in enumerate(lines):
+        height = 0.5 + _LINE * (len(lines) / 2 - place)
+        figure.text(1.0, height, words, fontsize=7, va="center", ha="left", family="monospace", color=colour)
+
+
+def _colour(row: Measured) -> str:
+    return _REFERENCE if row.built.variant.reference else _FAILS if row.failures else _PASSES
+
+
+def _scatter(axes: Axes, rows: Sequence[Measured], chosen: Measured | None, heights: Sequence[float]) -> None:
+    for place, (row, height) in enumerate(zip(rows, heights, strict=True), 1):
+        x = row.latency.mix_ms
+        axes.plot(x, height, "o", color=_colour(row), markersize=5)
+        beside = (4, 4) if place % 2 else (4, -9)  # neighbours in speed would hide each other's numbers
+        axes.annotate(str(place), (x, height), xytext=beside, textcoords="offset points", fontsize=7)
+        if row is chosen:
+            axes.plot(x, height, "o", markersize=13, markerfacecolor="none", markeredgecolor=_PASSES, markeredgewidth=2)
+    axes.set_xscale("log")
+    axes.grid(visible=True, which="both", alpha=0.25)

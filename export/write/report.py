@@ -1,0 +1,180 @@
+"""Report: what was measured, as a table for people and as JSON for programs."""
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import onnxruntime
+from rich.table import Table
+
+from export.measure.select import Measured, by_speed
+from export.pipeline import Findings
+from export.variants import FP32, PYTORCH, USUAL
+from export.write.frontier import draw
+
+_COLUMNS: Final[tuple[tuple[str, Callable[[Measured], str]], ...]] = (
+    ("mix ms", lambda row: f"{row.latency.mix_ms:.2f}"),
+    ("sentence", lambda row: _ms(row.latency.sentences_ms)),
+    ("review", lambda row: _ms(row.latency.reviews_ms)),
+    ("in eights", lambda row: _ms(row.latency.together_ms)),
+    ("texts", lambda row: f"{row.quality.n:,}"),
+    ("accuracy", lambda row: f"{row.quality.accuracy:.2%}"),
+    ("over fp32", lambda row: f"{100 * row.accuracy_gain:+.2f}"),
+    ("ECE", lambda row: f"{row.quality.calibration_error:.2%}"),
+    ("max Δp", lambda row: f"{row.quality.largest_change:.3f}"),
+    ("mean Δp", lambda row: f"{row.quality.mean_change:.4f}"),
+    ("flips", lambda row: f"{row.quality.flipped:.2%}"),
+    ("batch Δp", lambda row: f"{row.batch_variance:.0e}" if row.batch_variance else "0"),
+    ("MB", lambda row: f"{row.size_bytes / 1e6:.1f}"),
+    ("peak MB", lambda row: f"{row.peak_bytes / 1e6:.0f}"),
+)
+_LENGTHS: Final = "ms at {} tokens"
+
+
+def table(findings: Findings) -> Table:
+    """Return the table for the terminal, the fastest variant first."""
+    shown = Table(title="milliseconds a text on one core, alone and in eights; the fastest first")
+    for heading in ("variant", *(name for name, _ in _COLUMNS), "verdict"):
+        shown.add_column(heading, justify="left" if heading in ("variant", "verdict") else "right")
+    for row in by_speed(findings.rows):
+        style = "bold green" if row is findings.chosen else "dim" if row.built.variant.reference else None
+        shown.add_row(row.name, *(cell(row) for _, cell in _COLUMNS), verdict(row, findings.chosen), style=style)
+    return shown
+
+
+def verdict(row: Measured, chosen: Measured | None) -> str:
+    """Say what became of a variant, in a few words."""
+    if row is chosen:
+        return "chosen"
+    if row.built.variant.reference:
+        return "reference"
+    if row.failures:
+        return row.failures[0] + (f" (+{len(row.failures) - 1})" if len(row.failures) > 1 else "")
+    return "passes" if row.proved else "not proved"
+
+
+def ratios(findings: Findings) -> dict[str, dict[str, float]]:
+    """Say how many times as fast the choice is as each reference, by kind of text and in micro-batches."""
+    if findings.chosen is None:
+        return {}
+    chosen = findings.chosen.latency
+    references = {row.name: row.latency for row in findings.rows if row.name in (FP32, USUAL)}
+    references[PYTORCH] = findings.pytorch
+    found: dict[str, dict[str, float]] = {}
+    for name, other in references.items():
+        pairs = (
+            ("sentences", other.sentences_ms, chosen.sentences_ms),
+            ("reviews", other.reviews_ms, chosen.reviews_ms),
+            ("mix", other.mix_ms, chosen.mix_ms),
+            ("sentences in eights", other.together_ms, chosen.together_ms),
+        )
+        found[name] = {kind: theirs / ours for kind, theirs, ours in pairs if theirs and ours}
+    return found
+
+
+def write(findings: Findings, directory: Path, durations_s: dict[str, float]) -> None:
+    """Write ``report.md``, ``report.json`` and ``frontier.png``, all small: they travel with the artifact."""
+    directory.mkdir(parents=True, exist_ok=True)
+    document = _document(findings, durations_s)
+    (directory / "report.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (directory / "report.md").write_text(markdown(findings), encoding="utf-8")
+    draw(findings.rows, findings.chosen, directory / "frontier.png")
+
+
+def markdown(findings: Findings) -> str:
+    """Return the report as Markdown: the choice, the ratios, every row, and what was not applied."""
+    rows = by_speed(findings.rows)
+    lengths = list(rows[0].latency.by_length_ms)
+    headings = ["variant", "what", *(name for name, _ in _COLUMNS), *map(_LENGTHS.format, lengths), "verdict"]
+    lines = ["# Export report", "", *_summary(findings), "", _line(headings), _line("---" for _ in headings)]
+    for row in rows:
+        at = [f"{row.latency.by_length_ms[length]:.2f}" for length in lengths]
+        cells = [cell(row) for _, cell in _COLUMNS]
+        what = row.built.variant.why
+        lines.append(_line([row.name, what, *cells, *at, "; ".join(row.failures) or verdict(row, findings.chosen)]))
+    lines += ["", "![accuracy and latency](frontier.png)", "", "## Rewrites", "", *_rewrites(rows)]
+    lines += [f"- `{name}` could not be built: {why}" for name, why in findings.unbuilt.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(findings: Findings) -> list[str]:
+    texts = findings.samples
+    lines = [
+        f"Target `{findings.target}`; {machine()}. Calibrated on {len(texts.calibration)} held-out texts, measured "
+        f"on {len(texts.measurement)} others (the choice) and a part of them (the rest). Milliseconds are of one "
+        "core's processor time per text, alone or in a micro-batch of eight sentences; a sentence has at most 64 "
+        "tokens.",
+        "",
+        f"fp32 ONNX differs from PyTorch by at most {findings.parity:.1e} in a probability.",
+    ]
+    if findings.chosen is None:
+        return [*lines, "", "**No candidate passes the gates.**"]
+    lines += ["", f"**Chosen: `{findings.chosen.name}`** ({findings.chosen.built.variant.why}). Times as fast as:", ""]
+    for name, kinds in ratios(findings).items():
+        lines.append(f"- {name}: " + ", ".join(f"{value:.2f} on {kind}" for kind, value in kinds.items()))
+    return lines
+
+
+def _rewrites(rows: Sequence[Measured]) -> list[str]:
+    """Say once for each rewrite and outcome which variants it concerns."""
+    groups: dict[str, list[str]] = {}
+    for row in sorted(rows, key=lambda row: row.name):
+        for outcome in row.built.outcomes:
+            state = "applied" if outcome.applied else "**not applied**"
+            groups.setdefault(f"- `{outcome.name}` {state} ({outcome.note})", []).append(row.name)
+    return [f"{words}: {', '.join(names)}" for words, names in sorted(groups.items())]
+
+
+def _document(findings: Findings, durations_s: dict[str, float]) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "chosen": findings.chosen.name if findings.chosen else None,
+        "target": findings.target,
+        "machine": machine(),
+        "gates": asdict(findings.gates),
+        "parity_with_pytorch": findings.parity,
+        "texts": {"calibration": len(findings.samples.calibration), "measurement": len(findings.samples.measurement)},
+        "times_as_fast_as": ratios(findings),
+        "pytorch": asdict(findings.pytorch),
+        "durations_s": durations_s,
+        "unbuilt": findings.unbuilt,
+        "rows": [_row(row, findings.chosen) for row in by_speed(findings.rows)],
+    }
+
+
+def _row(row: Measured, chosen: Measured | None) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "what": row.built.variant.why,
+        "verdict": verdict(row, chosen),
+        "failures": row.failures,
+        "proved": row.proved,
+        "latency": asdict(row.latency),
+        "quality": asdict(row.quality),
+        "accuracy_gain": row.accuracy_gain,
+        "batch_variance": row.batch_variance,
+        "size_bytes": row.size_bytes,
+        "peak_bytes": row.peak_bytes,
+        "rewrites": {outcome.name: outcome.applied for outcome in row.built.outcomes},
+    }
+
+
+def machine() -> str:
+    """Name the processor and the runtime that the figures are from."""
+    model = platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        lines = information.read_text(encoding="utf-8").splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    return f"{model}, onnxruntime {onnxruntime.__version__}"
+
+
+def _line(cells: Any) -> str:  # noqa: ANN401 - any iterable of strings
+    return "| " + " | ".join(cells) + " |"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
