@@ -11,17 +11,17 @@ from typing import Final
 
 from artifact.manifest import ArtifactError
 from benchmarks import commands
-from benchmarks.agreement import AgreementError
-from benchmarks.bare import BareLoopError
-from benchmarks.compare import TargetError
-from benchmarks.corpus import CorpusError
-from benchmarks.effort import FULL
-from benchmarks.engines import EngineError
-from benchmarks.process import ROOT
+from benchmarks.figures.effort import FULL
+from benchmarks.load.corpus import CorpusError
+from benchmarks.measurements.compare import TargetError
+from benchmarks.measurements.engines import EngineError
+from benchmarks.processes.bare import BareLoopError
+from benchmarks.processes.process import ROOT
+from benchmarks.processes.servers import ServerError
 from benchmarks.promises.register import PROMISES, RATIOS
-from benchmarks.publish import PublishError
-from benchmarks.report import LATEST
-from benchmarks.servers import ServerError
+from benchmarks.report.agreement import AgreementError
+from benchmarks.report.publish import PublishError
+from benchmarks.report.render import LATEST
 
 _ERRORS: Final = (
     AgreementError,

@@ -8,21 +8,21 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks import machine, report
-from benchmarks.agreement import compare_runs
-from benchmarks.bench import bench
-from benchmarks.compare import compare, launch_of, slowed
-from benchmarks.container import container
-from benchmarks.effort import QUICK, Effort
-from benchmarks.process import place
+from benchmarks.figures.effort import QUICK, Effort
+from benchmarks.measurements.bench import bench
+from benchmarks.measurements.compare import compare, launch_of, slowed
+from benchmarks.measurements.container import container
+from benchmarks.measurements.rivals import rivals
+from benchmarks.measurements.scaling import scaling
+from benchmarks.processes.process import place
+from benchmarks.processes.rig import Rig, choose_texts
+from benchmarks.processes.servers import pin_load
 from benchmarks.promises.register import PROMISES
 from benchmarks.promises.summary import summarize
-from benchmarks.publish import publish
-from benchmarks.rig import Rig, choose_texts
-from benchmarks.rivals import rivals
-from benchmarks.scaling import scaling
-from benchmarks.section import Section
-from benchmarks.servers import pin_load
+from benchmarks.report import machine, render
+from benchmarks.report.agreement import compare_runs
+from benchmarks.report.publish import publish
+from benchmarks.report.section import Section
 
 _BUSY_LOAD: Final = 0.5
 
@@ -95,7 +95,7 @@ def run_promises(options: argparse.Namespace) -> int:
 def run_agreement(options: argparse.Namespace) -> int:
     """Compare the ratios of two runs; 1 if they do not agree."""
     section, agree = compare_runs(options.first, options.second, options.within)
-    report.print_section(section, Console(stderr=True))
+    render.print_section(section, Console(stderr=True))
     worst = next(it for it in section.figures if it["kind"] == "ratio")
     _print_json({"agree": agree, "within": options.within, "worst": worst, "notes": section.notes})
     return 0 if agree else 1
@@ -123,9 +123,9 @@ def _finish(
     name: str, context: dict[str, Any], sections: Sequence[Section], options: argparse.Namespace, console: Console
 ) -> None:
     for section in sections:
-        report.print_section(section, console)
+        render.print_section(section, console)
     machine.conclude(context)
-    report.write(name, context, sections, options.output)
+    render.write(name, context, sections, options.output)
     extra = {"held": context["held"]} if "held" in context else {}
     _print_json({**extra, **{section.name: section.figures for section in sections}})
 

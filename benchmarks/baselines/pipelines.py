@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.baselines.app import Predict
-from benchmarks.process import can_pin
+from benchmarks.processes.process import can_pin
 
 
 def load_transformers(reference: Path) -> Predict:

@@ -5,15 +5,15 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from benchmarks.capacity import measure_capacity
-from benchmarks.client import predict
-from benchmarks.effort import Effort
-from benchmarks.load import Generator, poisson_arrivals, run
-from benchmarks.misbehaviour import callers
-from benchmarks.outcome import Exchange
+from benchmarks.figures.effort import Effort
+from benchmarks.load.capacity import measure_capacity
+from benchmarks.load.client import predict
+from benchmarks.load.generator import Generator, poisson_arrivals, run
+from benchmarks.load.misbehaviour import callers
+from benchmarks.load.outcome import Exchange
+from benchmarks.processes.rig import Rig
+from benchmarks.processes.servers import Server
 from benchmarks.promises.finding import Finding
-from benchmarks.rig import Rig
-from benchmarks.servers import Server
 
 _INTERLEAVINGS: Final = 10
 _LOAD: Final = 1.5

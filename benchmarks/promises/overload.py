@@ -6,15 +6,15 @@ import json
 from bisect import bisect_left
 from typing import Final
 
-from benchmarks.capacity import Capacity, measure_capacity, measure_rate
-from benchmarks.client import Address, predict
-from benchmarks.effort import Effort
-from benchmarks.load import Generator, poisson_arrivals, run
-from benchmarks.outcome import Outcome
+from benchmarks.figures.effort import Effort
+from benchmarks.figures.statistics import quantile
+from benchmarks.load.capacity import Capacity, measure_capacity, measure_rate
+from benchmarks.load.client import Address, predict
+from benchmarks.load.generator import Generator, poisson_arrivals, run
+from benchmarks.load.outcome import Outcome
+from benchmarks.processes.rig import Rig
+from benchmarks.processes.watch import Watch
 from benchmarks.promises.finding import Finding
-from benchmarks.rig import Rig
-from benchmarks.statistics import quantile
-from benchmarks.watch import Watch
 
 _LOAD: Final = 3.0
 _OK: Final = 200

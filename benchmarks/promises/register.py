@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from benchmarks.effort import Effort
+from benchmarks.figures.effort import Effort
+from benchmarks.processes.rig import Rig
 from benchmarks.promises import isolation, overload, shutdown, soak, steady, throughput
 from benchmarks.promises.finding import Finding
-from benchmarks.rig import Rig
 
 PROMISES: Final[Mapping[str, Callable[[Rig, Effort], list[Finding]]]] = {
     "closed-sentences": throughput.alone(throughput.closed_sentences),

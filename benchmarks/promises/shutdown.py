@@ -8,13 +8,13 @@ import signal
 from collections.abc import Iterable
 from typing import Final
 
-from benchmarks.client import Request, predict
-from benchmarks.effort import Effort
-from benchmarks.load import Generator, run
-from benchmarks.outcome import Outcome
+from benchmarks.figures.effort import Effort
+from benchmarks.load.client import Request, predict
+from benchmarks.load.generator import Generator, run
+from benchmarks.load.outcome import Outcome
+from benchmarks.processes.rig import Rig
+from benchmarks.processes.servers import Server
 from benchmarks.promises.finding import Finding
-from benchmarks.rig import Rig
-from benchmarks.servers import Server
 
 _TIMES: Final = 20
 _CALLERS: Final = 16

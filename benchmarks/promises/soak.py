@@ -4,16 +4,16 @@ import itertools
 import time
 from typing import Final
 
-from benchmarks.capacity import measure_capacity
-from benchmarks.effort import Effort
-from benchmarks.load import Generator, poisson_arrivals, run
-from benchmarks.misbehaviour import callers
-from benchmarks.outcome import Outcome
-from benchmarks.process import Usage
+from benchmarks.figures.effort import Effort
+from benchmarks.load.capacity import measure_capacity
+from benchmarks.load.generator import Generator, poisson_arrivals, run
+from benchmarks.load.misbehaviour import callers
+from benchmarks.load.outcome import Outcome
+from benchmarks.processes.process import Usage
+from benchmarks.processes.rig import Rig
+from benchmarks.processes.servers import Server
+from benchmarks.processes.watch import Watch
 from benchmarks.promises.finding import Finding
-from benchmarks.rig import Rig
-from benchmarks.servers import Server
-from benchmarks.watch import Watch
 
 _LOAD: Final = 0.5
 _WARM_UP_S: Final = 20

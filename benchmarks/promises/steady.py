@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.capacity import measure_rate
-from benchmarks.client import predict
-from benchmarks.effort import Effort
-from benchmarks.load import Generator, poisson_arrivals, run
-from benchmarks.outcome import Outcome
+from benchmarks.figures.effort import Effort
+from benchmarks.figures.statistics import quantile
+from benchmarks.load.capacity import measure_rate
+from benchmarks.load.client import predict
+from benchmarks.load.generator import Generator, poisson_arrivals, run
+from benchmarks.load.outcome import Outcome
+from benchmarks.processes.rig import Rig
 from benchmarks.promises.finding import Finding
-from benchmarks.rig import Rig
-from benchmarks.statistics import quantile
 
 _LOAD: Final = 0.7
 _SERVICE_TIMES: Final = 6.0

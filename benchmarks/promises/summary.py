@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Final
 
 from benchmarks.promises.finding import Finding
-from benchmarks.section import Section, Table
+from benchmarks.report.section import Section, Table
 
 _HELD: Final = {True: "yes", False: "NO", None: "not measured"}
 

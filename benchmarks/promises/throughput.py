@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.bare import BareLoop
-from benchmarks.client import Request
-from benchmarks.corpus import Corpus
-from benchmarks.effort import Effort
+from benchmarks.figures.effort import Effort
+from benchmarks.figures.rounds import Rounds, spread
+from benchmarks.load.client import Request
+from benchmarks.load.corpus import Corpus
+from benchmarks.processes.bare import BareLoop
+from benchmarks.processes.rig import Rig, Texts
+from benchmarks.processes.servers import Server
 from benchmarks.promises.finding import Finding
-from benchmarks.ratios import BATCH_TEXTS, Comparison, batches, single
-from benchmarks.rig import Rig, Texts
-from benchmarks.rounds import Rounds, spread
-from benchmarks.servers import Server
+from benchmarks.promises.ratios import BATCH_TEXTS, Comparison, batches, single
 
 
 @dataclass(frozen=True, slots=True)

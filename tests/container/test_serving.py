@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from benchmarks.corpus import compose
+from benchmarks.load.corpus import compose
 from tests.support.container import Container, container
 from tests.support.process import ROOT, server_process
 from tests.support.tiny import TINY

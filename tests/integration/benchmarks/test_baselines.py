@@ -11,7 +11,7 @@ pytest.importorskip("optimum")
 
 from benchmarks.baselines import handwritten, pipelines, replaced
 from benchmarks.baselines.app import Predict, create_app
-from benchmarks.reference import make_reference
+from benchmarks.baselines.models import make_reference
 from tests.support.checkpoints import MAX_LENGTH, build_checkpoint
 from tests.support.tiny import TINY
 

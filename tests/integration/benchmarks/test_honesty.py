@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("psutil")
 
-from benchmarks.client import predict
-from benchmarks.load import Generator, run
-from benchmarks.outcome import Outcome
-from benchmarks.process import place
-from benchmarks.servers import Server, ServerError, verdict
+from benchmarks.load.client import predict
+from benchmarks.load.generator import Generator, run
+from benchmarks.load.outcome import Outcome
+from benchmarks.processes.process import place
+from benchmarks.processes.servers import Server, ServerError, verdict
 from tests.support.tiny import TINY
 
 pytestmark = pytest.mark.development

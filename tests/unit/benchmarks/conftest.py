@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("httptools")
 
-from benchmarks.client import Address
+from benchmarks.load.client import Address
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 Respond = Callable[[int], Awaitable[bytes]]

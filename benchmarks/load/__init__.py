@@ -1,0 +1,1 @@
+"""What is sent to a server and what comes back: texts, requests, clients, closed and open loops."""

@@ -1,0 +1,1 @@
+"""The measurements behind the commands, each from a rig and an effort to sections of a report."""
