@@ -60,7 +60,7 @@ test-all: .venv/installed .venv-server/installed ## every test, in the developme
 	$(DEV)/coverage report
 
 test-server: .venv-server/installed .test-tools/installed ## the server's tests where nothing but the server is installed
-	PYTHONPATH=.test-tools $(SERVER)/python -m pytest -m "not development" tests/unit/server tests/integration/server tests/e2e
+	PYTHONPATH=.test-tools $(SERVER)/python -m pytest -m "not development" tests/unit/artifact tests/unit/server tests/integration/artifact tests/integration/server tests/e2e
 
 train: .venv/installed ## fine-tune: make train ARGS="--base-model … --data … --output checkpoints/NAME"
 	$(DEV)/python -m training $(ARGS)

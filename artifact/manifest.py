@@ -19,6 +19,8 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from artifact.scores import Head
+
 SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.onnx"
@@ -116,6 +118,11 @@ class Manifest(_Part):
     probes: tuple[Probe, ...] = Field(min_length=1)
     probe_tolerance: float = Field(gt=0, lt=1, description="largest accepted difference of a probability")
     source_commit: str
+
+    @property
+    def head(self) -> Head:
+        """How logits become calibrated probabilities and a decision."""
+        return Head(self.labels, self.temperature)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

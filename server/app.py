@@ -115,7 +115,7 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
             f"{manifest.name} reads of one text: a long text would never be admitted; raise it"
         )
     tokenization = _load_tokenization(artifact)
-    engine = OnnxEngine(artifact, intra_op_threads=settings.intra_op_threads)
+    engine = OnnxEngine.load(artifact, intra_op_threads=settings.intra_op_threads)
     cost = _measure(engine, artifact)
     inline = cpu_quota() <= 1
     check_known_answers(manifest, tokenization, engine)

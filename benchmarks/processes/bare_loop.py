@@ -25,7 +25,7 @@ def main() -> None:
     manifest = artifact.manifest
     tokenizer = Tokenizer.from_file(str(artifact.tokenizer_path))
     tokenization = Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
-    engine = OnnxEngine(artifact, intra_op_threads=1)
+    engine = OnnxEngine.load(artifact, intra_op_threads=1)
     for tokens in (8, 32, 128, manifest.max_length):  # the first run of a length pays for it
         engine.run(Batch.of([[manifest.pad_token_id] * min(tokens, manifest.max_length)], manifest.pad_token_id))
     for line in sys.stdin:

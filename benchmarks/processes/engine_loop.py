@@ -78,7 +78,7 @@ def typical(runs: Sequence[tuple[float, float]]) -> float:
 
 def _load(name: str, artifact: Artifact, reference: Path) -> Run:
     if name == ARTIFACT:
-        return OnnxEngine(artifact, intra_op_threads=1).run
+        return OnnxEngine.load(artifact, intra_op_threads=1).run
     if name == TORCH:
         return _torch(reference)
     return _onnx(reference / ("fp32" if name == FP32 else "int8") / "model.onnx")

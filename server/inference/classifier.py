@@ -6,7 +6,6 @@
 
 import asyncio
 import itertools
-import math
 import operator
 import time
 from collections import Counter
@@ -124,6 +123,7 @@ class TextClassifier:
         self.runtime = runtime
         self._spare_chars = self._spare_left = spare_chars
         self._manifest = manifest
+        self._head = manifest.head
         self._tokenization = tokenization
         self._batcher = batcher
         self._metrics = metrics
@@ -209,11 +209,11 @@ class TextClassifier:
         self._spare_left = self._spare_chars
 
     def _predict(self, texts: list[TokenizedText], logits: list[Logits]) -> list[Prediction]:
-        labels = self._manifest.labels
+        labels = self._head.labels
         predictions = []
         for text, row in zip(texts, _text_logits(texts, logits), strict=True):
-            probabilities = calibrated_softmax(row, self._manifest.temperature)
-            best = probabilities.index(max(probabilities))
+            probabilities = self._head.scores(row)
+            best = self._head.decision(probabilities)
             predictions.append(
                 Prediction(best, labels[best], [round(p, 6) for p in probabilities], text.tokens, text.truncated)
             )
@@ -238,15 +238,3 @@ def _text_logits(texts: list[TokenizedText], logits: list[Logits]) -> list[Logit
 def _mean(windows: list[Logits], weights: Sequence[int]) -> Logits:
     total = sum(weights)
     return [sum(map(operator.mul, of_label, weights)) / total for of_label in zip(*windows, strict=True)]
-
-
-def calibrated_softmax(logits: Sequence[float], temperature: float) -> list[float]:
-    """Return one text's probabilities: softmax of its logits divided by the temperature.
-
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks". Without numpy, whose calls cost ten times as
-    much as this for the few labels of a text.
-    """
-    largest = max(logits)
-    powers = [math.exp((logit - largest) / temperature) for logit in logits]
-    total = sum(powers)
-    return [power / total for power in powers]

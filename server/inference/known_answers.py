@@ -9,7 +9,6 @@ import numpy as np
 from artifact.manifest import ArtifactError, Manifest
 from artifact.runtime import Batch, Engine
 from artifact.tokenization import Tokenization
-from server.inference.classifier import calibrated_softmax
 
 
 def check_known_answers(manifest: Manifest, tokenization: Tokenization, engine: Engine) -> None:
@@ -26,7 +25,7 @@ def check_known_answers(manifest: Manifest, tokenization: Tokenization, engine: 
                 f"the model answers {probe.text[:40]!r} with logits of the shape {logits.shape}, its manifest has "
                 f"{len(manifest.labels)} labels; export it again"
             )
-        probabilities = calibrated_softmax(logits[0].tolist(), manifest.temperature)
+        probabilities = manifest.head.scores(logits[0].tolist())
         error = float(np.abs(np.subtract(probabilities, probe.probabilities)).max())  # NaN where a logit is infinite
         if not error <= manifest.probe_tolerance:  # written so that NaN fails
             raise ArtifactError(

@@ -103,7 +103,7 @@ def test_a_stop_under_load_loses_nothing_and_memory_stays_small(image: str) -> N
             code = server.stop()
             seen = sum((caller.result() for caller in callers), Counter())
     assert 0 == code
-    logged = Counter(int(status) for status in re.findall(r'"status":(\d+)', "".join(server.lines)))
+    logged = Counter(int(status) for status in re.findall(r'"status":(\d+)', server.log))
     assert logged[200] == seen[200]
     assert {200, 503} >= set(logged)
     assert peak <= MEMORY_BYTES

@@ -79,4 +79,4 @@ def is_record(line: str, log_format: str) -> bool:
     """Return whether a line begins and ends as our records do."""
     if log_format == "json":
         return {"time", "level", "logger", "message"} <= set(json.loads(line))
-    return bool(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) [ -~]+\n$", line))
+    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) [ -~]+", line))

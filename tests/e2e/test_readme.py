@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.process import ROOT, ServerProcess, server_process
+from artifact.child import ServedArtifact
+from tests.support.process import ROOT, server_process
 
 README = ROOT / "README.md"
 DEFAULT = ROOT / "models" / "default"
@@ -29,7 +30,7 @@ def examples() -> list[tuple[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
+def server() -> Iterator[ServedArtifact]:
     """Return a server on the model in the repository."""
     with server_process(DEFAULT) as process:
         yield process
@@ -76,12 +77,12 @@ def test_the_readme_shows_predictions() -> None:
 @pytest.mark.parametrize(
     ("command", "shown"), examples(), ids=lambda value: value[:40] if isinstance(value, str) else ""
 )
-def test_an_example_answers_what_is_shown(server: ServerProcess, command: str, shown: Any) -> None:
+def test_an_example_answers_what_is_shown(server: ServedArtifact, command: str, shown: Any) -> None:
     """The command answers the same keys, labels and messages, and probabilities within 0.05."""
     check_alike(shown, run(command, server.url))
 
 
-def test_the_server_says_what_the_readme_says_it_says(server: ServerProcess) -> None:
+def test_the_server_says_what_the_readme_says_it_says(server: ServedArtifact) -> None:
     """The two lines that ``make serve`` prints are the ones shown, but for times and the port."""
     assert server.url
     shown = re.findall(r"^\u2026 INFO (.*)$", README.read_text(), re.MULTILINE)

@@ -9,21 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from artifact.child import ServedArtifact
 from tests.support.figures import read_figures
-from tests.support.process import ServerProcess, server_process
+from tests.support.process import server_process
 from tests.support.serving import check_error
 from tests.support.tiny import logits
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
+def server() -> Iterator[ServedArtifact]:
     """Return a server that all tests of this module ask."""
     with server_process(max_queue_tokens="100000", inference_workers="2") as process:
         yield process
 
 
 @pytest.fixture
-def client(server: ServerProcess) -> Iterator[httpx.Client]:
+def client(server: ServedArtifact) -> Iterator[httpx.Client]:
     """Return a client of it."""
     with httpx.Client(base_url=server.url, timeout=30) as client:
         yield client
@@ -98,7 +99,7 @@ def test_a_body_of_unknown_size_is_cut_off(client: httpx.Client) -> None:
     assert 200 == client.post("/predict", json={"text": "good"}).status_code
 
 
-def test_what_is_not_http_gets_the_error_body(server: ServerProcess) -> None:
+def test_what_is_not_http_gets_the_error_body(server: ServedArtifact) -> None:
     """Even bytes that are no request at all are answered with the body that every error has."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(b"\x16\x03\x01 hello?\r\n\r\n")

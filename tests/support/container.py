@@ -10,11 +10,10 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from tests.support.process import ROOT, ServerProcess
+from artifact.child import ROOT, Child
 
 DOCKER = os.environ.get("DOCKER", "docker")
 BASE = "python:3.11-slim-bookworm"
@@ -72,11 +71,16 @@ def reserve_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Container(ServerProcess):
-    """A running container with its log; ``wait`` returns its exit code."""
+class Container(Child):
+    """A running container with its log; ``wait`` returns its exit code.
 
-    def __init__(self, process: "subprocess.Popen[str]", name: str) -> None:
-        super().__init__(process)
+    Args:
+        name: of the container.
+        options: of ``docker run``, up to the image.
+    """
+
+    def __init__(self, name: str, options: Sequence[str]) -> None:
+        super().__init__([DOCKER, "run", "--name", name, *options, "serve"])
         self.name = name
         self._started = int(time.time())
 
@@ -92,7 +96,7 @@ class Container(ServerProcess):
                 found = next(line.strip() for line in events.stdout if "unhealthy" not in line)
             finally:
                 events.kill()
-        assert "health_status: healthy" == found, "".join(self.lines)
+        assert "health_status: healthy" == found, self.log
 
     def execute(self, *command: str) -> str:
         """Run a command in it and return its output."""
@@ -111,10 +115,14 @@ class Container(ServerProcess):
         docker("stop", "--time", "30", self.name)
         return self.wait()
 
+    def close(self) -> None:
+        """Remove it, whether it runs or not."""
+        docker("rm", "--force", "--volumes", self.name, check=False)
+        super().close()
 
-@contextmanager
-def container(image: str, *options: str, **settings: str) -> Iterator[Container]:
-    """Run the image within ``LIMITS`` and remove the container after the block.
+
+def container(image: str, *options: str, **settings: str) -> Container:
+    """Run the image within ``LIMITS``; used as a context manager, it is removed after the block.
 
     Args:
         image: its tag.
@@ -122,15 +130,8 @@ def container(image: str, *options: str, **settings: str) -> Iterator[Container]
         settings: environment variables; ``VERDICT_`` is put before those in lower case. It takes a free port where
             none is named: its health check has to know it, so it can not choose itself.
     """
-    name = f"verdict-test-{uuid.uuid4().hex[:12]}"
     environment = {"host": "127.0.0.1"} | ({} if "PORT" in settings else {"port": str(reserve_port())}) | settings
-    command = [DOCKER, "run", "--name", name, *LIMITS, *options]
+    variables = []
     for variable, value in environment.items():
-        command += ["--env", f"{f'VERDICT_{variable.upper()}' if variable.islower() else variable}={value}"]
-    process = subprocess.Popen([*command, image, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    running = Container(process, name)
-    try:
-        yield running
-    finally:
-        docker("rm", "--force", "--volumes", name, check=False)
-        running.close()
+        variables += ["--env", f"{f'VERDICT_{variable.upper()}' if variable.islower() else variable}={value}"]
+    return Container(f"verdict-test-{uuid.uuid4().hex[:12]}", [*LIMITS, *options, *variables, image])

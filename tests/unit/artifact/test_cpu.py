@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from artifact import cpu
-from artifact.cpu import cpu_model, cpu_quota, default_threads, int8_features
+from artifact.cpu import cgroup_quota, cpu_flags, cpu_model, cpu_quota, default_threads, int8_features
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +58,7 @@ def test_the_quota_of_version_1(tmp_path: Path, quota: str, period: str, vcpus: 
 def test_without_control_groups_the_cores_count(tmp_path: Path) -> None:
     """Where there is no file at all, the affinity of the process says how many cores it may use."""
     assert 8.0 == cpu_quota(tmp_path)
+    assert cgroup_quota(tmp_path) is None
 
 
 def test_without_affinity_the_machine_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,18 +84,19 @@ model name\t: Another
 """
 
 
-def test_the_cpu_is_named_with_what_decides_int8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cpu_is_named_with_what_decides_int8(tmp_path: Path) -> None:
     """The first processor's name and those of its flags that choose the int8 kernels."""
     write(tmp_path / "cpuinfo", CPUINFO)
-    monkeypatch.setattr(cpu, "Path", lambda _: tmp_path / "cpuinfo")
-    assert "Imaginary CPU @ 3.00GHz" == cpu_model()
-    assert ["avx2", "avx512_vnni", "amx_int8"] == int8_features()
+    cpuinfo = tmp_path / "cpuinfo"
+    assert "Imaginary CPU @ 3.00GHz" == cpu_model(cpuinfo)
+    assert ["avx2", "avx512_vnni", "amx_int8"] == int8_features(cpuinfo)
+    assert {"fpu", "avx2", "sse4_2", "avx512_vnni", "amx_int8", "avx512f"} == cpu_flags(cpuinfo)
 
 
 @pytest.mark.parametrize("text", [None, "", "processor: 0\n"])
-def test_a_system_that_does_not_tell_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+def test_a_system_that_does_not_tell_its_cpu(tmp_path: Path, text: str | None) -> None:
     """Where nothing is known the name is unknown and there are no flags; nothing fails."""
     if text is not None:
         write(tmp_path / "cpuinfo", text)
-    monkeypatch.setattr(cpu, "Path", lambda _: tmp_path / "cpuinfo")
-    assert ("unknown", []) == (cpu_model(), int8_features())
+    cpuinfo = tmp_path / "cpuinfo"
+    assert ("unknown", []) == (cpu_model(cpuinfo), int8_features(cpuinfo))

@@ -20,3 +20,20 @@ def test_rows_are_padded_to_the_longest(rows: list[list[int]], pad_token_id: int
         padding = longest - len(row)
         assert row + [pad_token_id] * padding == ids
         assert [1] * len(row) + [0] * padding == mask
+
+
+@given(rows=ROWS, least_tokens=st.integers(0, 20))
+def test_a_batch_can_be_wider_than_its_longest_row(rows: list[list[int]], least_tokens: int) -> None:
+    """``least_tokens`` adds padding only: never less than the longest row, and the mask still marks the tokens."""
+    batch = Batch.of(rows, 0, least_tokens=least_tokens)
+    assert (len(rows), max(least_tokens, *map(len, rows))) == batch.input_ids.shape
+    assert [len(row) for row in rows] == batch.attention_mask.sum(axis=1).tolist()
+
+
+def test_inputs_that_a_batch_does_not_have_are_zeros() -> None:
+    """A graph that asks for token types gets zeros of the batch's shape, and nothing that it did not ask for."""
+    batch = Batch.of([[5, 6], [7]], 0)
+    feeds = batch.feeds(["token_type_ids", "input_ids"])
+    assert {"token_type_ids", "input_ids"} == set(feeds)
+    assert [[0, 0], [0, 0]] == feeds["token_type_ids"].tolist()
+    assert feeds["input_ids"] is batch.input_ids

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from artifact.manifest import Manifest, Truncation, read_manifest
@@ -18,7 +16,7 @@ from artifact.tokenization import Tokenization, TokenizedText
 from server.errors import EngineFailedError, OverloadedError, TooLargeError
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
-from server.inference.classifier import Classification, TextClassifier, calibrated_softmax
+from server.inference.classifier import Classification, TextClassifier
 from server.inference.cost_curve import CostCurve
 from server.inference.queue import BatchLimits
 from server.observe.metrics import Metrics
@@ -229,17 +227,3 @@ def test_info_is_the_manifest() -> None:
     assert (manifest.name, manifest.version, manifest.labels) == (info.name, info.version, info.labels)
     assert (16, "head_tail", "fp32") == (info.max_length, info.truncation, info.quantization)
     assert {"a": 1} == classifier.runtime
-
-
-LOGITS = st.lists(st.floats(-1000, 1000, width=32), min_size=2, max_size=5)
-
-
-@given(logits=LOGITS, temperature=st.floats(0.05, 20))
-def test_probabilities_are_right_and_never_overflow(logits: list[float], temperature: float) -> None:
-    """Against the plain formula in higher precision: they sum to one, order is kept, extremes stay finite."""
-    probabilities = calibrated_softmax(logits, temperature)
-    wide = np.array(logits, dtype=np.longdouble) / np.longdouble(temperature)
-    powers = np.exp(wide - wide.max())
-    np.testing.assert_allclose(probabilities, (powers / powers.sum()).astype(float), atol=1e-9)
-    np.testing.assert_allclose(sum(probabilities), 1.0, atol=1e-12)
-    assert max(probabilities) == probabilities[int(np.argmax(logits))]

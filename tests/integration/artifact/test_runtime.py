@@ -21,7 +21,7 @@ ROWS = st.lists(st.lists(st.integers(4, len(WORDS) - 1), min_size=1, max_size=16
 @pytest.fixture(scope="module")
 def engine() -> OnnxEngine:
     """Return an engine over the tiny graph."""
-    return OnnxEngine(load_artifact(TINY), intra_op_threads=1)
+    return OnnxEngine.load(load_artifact(TINY), intra_op_threads=1)
 
 
 def expected_logits(row: list[int]) -> list[float]:
@@ -55,7 +55,7 @@ def test_several_threads_may_run_at_once(engine: OnnxEngine) -> None:
 def load(directory: Path, edit: Callable[[dict[str, Any]], object]) -> OnnxEngine:
     """Load the tiny graph with a changed manifest."""
     artifact: Artifact = load_artifact(edit_manifest(copy_tiny(directory), edit))
-    return OnnxEngine(artifact, intra_op_threads=2)
+    return OnnxEngine.load(artifact, intra_op_threads=2)
 
 
 @pytest.mark.parametrize("level", ["disabled", "basic", "extended", "all"])
@@ -93,4 +93,4 @@ def test_weights_beside_the_graph_are_not_loaded(tmp_path: Path) -> None:
     assert (tmp_path / "weights.bin").stat().st_size > 0
     artifact = load_artifact(replace_file(copy_tiny(tmp_path), "model.onnx", graph.read_bytes()))
     with pytest.raises(ArtifactError, match="its weights must be in it"):
-        OnnxEngine(artifact, intra_op_threads=1)
+        OnnxEngine.load(artifact, intra_op_threads=1)

@@ -1,0 +1,140 @@
+"""Scores: probabilities, decisions and calibration agree with their definitions, and with scikit-learn."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifact.scores import (
+    ConfidenceBin,
+    Head,
+    accuracy,
+    confusion,
+    expected_calibration_error,
+    fit_temperature,
+    log_loss,
+    reliability,
+    softmax,
+)
+
+LOGITS = st.lists(st.floats(-50, 50), min_size=3, max_size=3)
+TEMPERATURES = st.floats(0.1, 10)
+
+
+def make_head(temperature: float = 1.0) -> Head:
+    """Return a head with three labels."""
+    return Head(("negative", "neutral", "positive"), temperature)
+
+
+@given(logits=LOGITS, temperature=TEMPERATURES)
+def test_a_head_scores_one_text_as_softmax_scores_many(logits: list[float], temperature: float) -> None:
+    """What the server computes without numpy equals the array function to within rounding."""
+    (expected,) = softmax(np.array([logits]), temperature).tolist()
+    assert pytest.approx(expected, rel=1e-12, abs=1e-300) == make_head(temperature).scores(logits)
+
+
+@given(logits=LOGITS, temperature=TEMPERATURES)
+def test_scores_are_a_distribution_that_keeps_the_order(logits: list[float], temperature: float) -> None:
+    """Probabilities are positive, sum to one, and the decision is the largest logit's label."""
+    head = make_head(temperature)
+    scores = head.scores(logits)
+    assert pytest.approx(1) == math.fsum(scores)
+    assert all(score >= 0 for score in scores)
+    assert max(scores) == scores[logits.index(max(logits))]
+    assert max(scores) == scores[head.decision(scores)]
+
+
+@given(logits=st.lists(st.floats(-1000, 1000, width=32), min_size=2, max_size=5), temperature=st.floats(0.05, 20))
+def test_scores_are_right_and_never_overflow(logits: list[float], temperature: float) -> None:
+    """Against the plain formula in higher precision: they sum to one, order is kept, extremes stay finite."""
+    scores = make_head(temperature).scores(logits)
+    wide = np.array(logits, dtype=np.longdouble) / np.longdouble(temperature)
+    powers = np.exp(wide - wide.max())
+    np.testing.assert_allclose(scores, (powers / powers.sum()).astype(float), atol=1e-9)
+    np.testing.assert_allclose(sum(scores), 1.0, atol=1e-12)
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    """A logit of a thousand gives probabilities, for one text and for many."""
+    assert [0.5, 0.5] == Head(("a", "b"), 1.0).scores([1000.0, 1000.0])
+    assert [[0.5, 0.5], [1.0, 0.0]] == softmax(np.array([[1000.0, 1000.0], [0.0, -1000.0]])).tolist()
+
+
+def test_a_temperature_divides_the_logits() -> None:
+    """Twice the temperature is half the logits; without one nothing changes."""
+    assert Head(("a", "b"), 2.0).scores([3.0, 1.0]) == Head(("a", "b"), 1.0).scores([1.5, 0.5])
+    assert pytest.approx([1 / 3, 2 / 3]) == softmax(np.array([[0.0, math.log(2)]]))[0]
+
+
+def test_of_equal_scores_the_first_label_is_chosen() -> None:
+    """A tie is decided the same way every time."""
+    assert 1 == make_head().decision([0.2, 0.4, 0.4])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_fit_temperature_finds_what_scaled_the_logits(temperature: float) -> None:
+    """Labels drawn from softmax(logits / T) lead back to T."""
+    draw = np.random.default_rng(1)
+    logits = draw.normal(0, 3, (20_000, 2))
+    labels = (draw.random(20_000) < softmax(logits, temperature)[:, 1]).astype(np.int64)
+    assert pytest.approx(temperature, rel=0.1) == fit_temperature(logits, labels)
+
+
+@pytest.mark.parametrize(("labels", "bound"), [([1, 1], 1 / 20), ([0, 0], 20.0)])
+def test_fit_temperature_stays_within_its_bounds(labels: list[int], bound: float) -> None:
+    """Where all rows are right, or all wrong, the temperature would leave every bound; it stops at 1/20 and 20."""
+    assert pytest.approx(bound, rel=1e-6) == fit_temperature(np.array([[0.0, 1.0]] * 2), np.array(labels))
+
+
+def test_log_loss_is_the_mean_surprise_at_the_true_label() -> None:
+    """By hand: one text at 1/2 and one at 1/4; a probability of 0 counts as 1e-12."""
+    probabilities = np.array([[0.5, 0.5], [0.25, 0.75]])
+    assert pytest.approx((math.log(2) + math.log(4)) / 2) == log_loss(probabilities, np.array([1, 0]))
+    assert pytest.approx(12 * math.log(10)) == log_loss(np.array([[0.0, 1.0]]), np.array([0]))
+
+
+def test_accuracy_counts_right_labels() -> None:
+    """Three of four are right."""
+    logits = np.array([[2.0, 1.0], [0.0, 1.0], [5.0, 1.0], [0.0, 3.0]])
+    assert 0.75 == accuracy(logits, np.array([0, 1, 0, 0]))
+
+
+def test_confusion_has_truth_in_rows() -> None:
+    """A text of label 0 predicted as 1 stands in row 0, column 1; labels that never occur have empty rows."""
+    assert [[1, 1, 0], [0, 1, 0], [0, 0, 0]] == confusion(np.array([1, 1, 0]), np.array([0, 1, 0]), 3).tolist()
+
+
+def test_calibration_error_is_the_gap_of_confidence_and_accuracy() -> None:
+    """Always 0.9 sure and right in half of the cases is 0.4 off."""
+    probabilities = np.tile([0.1, 0.9], (10, 1))
+    labels = np.array([0, 1] * 5)
+    assert pytest.approx(0.4) == expected_calibration_error(probabilities, labels)
+    assert [ConfidenceBin(pytest.approx(0.9), 0.5, 10)] == reliability(probabilities, labels)
+
+
+def test_calibration_error_weighs_bins_by_their_texts() -> None:
+    """Three texts that are 0.1 off and one that is 0.4 off give (3 * 0.1 + 0.4) / 4."""
+    probabilities = np.array([[0.9, 0.1]] * 3 + [[0.6, 0.4]])
+    assert pytest.approx((3 * 0.1 + 0.4) / 4) == expected_calibration_error(probabilities, np.zeros(4, np.int64))
+
+
+def test_certainty_falls_into_the_last_bin() -> None:
+    """A probability of exactly 1 has a bin, the one that 0.95 is in too."""
+    probabilities = np.array([[1.0, 0.0], [0.95, 0.05]])
+    (only,) = reliability(probabilities, np.array([0, 0]))
+    assert 2 == only.n
+    assert pytest.approx(0.025) == expected_calibration_error(probabilities, np.array([0, 0]))
+
+
+@pytest.mark.development
+def test_figures_agree_with_scikit_learn() -> None:
+    """Accuracy, confusion and log loss are what scikit-learn computes."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    draw = np.random.default_rng(0)
+    logits, labels = draw.normal(size=(200, 3)).astype(np.float32), draw.integers(0, 3, 200)
+    assert pytest.approx(metrics.accuracy_score(labels, logits.argmax(1))) == accuracy(logits, labels)
+    predicted = logits.argmax(1)
+    assert metrics.confusion_matrix(labels, predicted).tolist() == confusion(predicted, labels, 3).tolist()
+    assert pytest.approx(metrics.log_loss(labels, softmax(logits))) == log_loss(softmax(logits), labels)
