@@ -1,9 +1,33 @@
-"""Lifecycle: whether the server takes requests, and the drain of those that it still owes an answer."""
+"""Lifecycle: whether the server takes requests, how many it still has to answer, and the drain at its end."""
 
 import asyncio
 
-from server.in_flight import InFlight
 from server.observe.metrics import Metrics
+
+
+class InFlight:
+    """Counts the requests inside ``with``. All state belongs to the event loop's thread."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._none: asyncio.Event | None = None
+
+    def __enter__(self) -> None:
+        """Count one in."""
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Count one out."""
+        self.count -= 1
+        if not self.count and self._none is not None:
+            self._none.set()
+            self._none = None
+
+    async def none(self) -> None:
+        """Wait until the count falls to 0; it may have risen again by the time that this returns."""
+        if self.count:
+            self._none = self._none or asyncio.Event()
+            await self._none.wait()
 
 
 class Lifecycle:
@@ -26,7 +50,7 @@ class Lifecycle:
         return self._started and not self.draining
 
     def mark_started(self) -> None:
-        """The model is loaded, warm and right on its known answers."""
+        """Become ready. Call it once the model is loaded, warmed up and has passed its known answers."""
         self._started = True
         self._metrics.ready.set(1)
 
@@ -34,7 +58,7 @@ class Lifecycle:
         """Take no more requests and wait until those in flight are answered.
 
         Returns:
-            The requests that were still unanswered after ``timeout_s`` seconds.
+            The number of requests that were still unanswered after ``timeout_s`` seconds.
         """
         self.draining = True
         self._metrics.ready.set(0)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from artifact.manifest import ArtifactError, Truncation
 from server.errors import ReloadFailedError
-from server.in_flight import InFlight
 from server.inference.classifier import Classification, Classifier, ModelInfo
+from server.lifecycle import InFlight
 from server.observe.metrics import Metrics
 from server.settings import SettingsError
 

@@ -1,13 +1,36 @@
-"""The lifecycle: what is owed an answer before the server may end."""
+"""The lifecycle: a drain waits for the requests in flight, and for no others."""
 
 import asyncio
 
 import pytest
 
-from server.lifecycle import Lifecycle
+from server.lifecycle import InFlight, Lifecycle
 from server.observe.metrics import Metrics
 
 pytestmark = pytest.mark.anyio
+
+
+async def test_waiting_for_none_ends_at_once_while_there_is_none() -> None:
+    """A count of 0 is not waited for, before the first request as after the last."""
+    in_flight = InFlight()
+    await asyncio.wait_for(in_flight.none(), 20)
+    with in_flight:
+        assert 1 == in_flight.count
+    await asyncio.wait_for(in_flight.none(), 20)
+
+
+async def test_everyone_who_waits_for_none_hears_of_it() -> None:
+    """The first of two exits is not the last, and a request that enters a moment later is not waited for."""
+    in_flight = InFlight()
+    with in_flight:
+        with in_flight:
+            waiting = [asyncio.create_task(in_flight.none()) for _ in range(2)]
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [False, False] == [task.done() for task in waiting]
+    with in_flight:
+        await asyncio.wait_for(asyncio.gather(*waiting), 20)
+        assert 1 == in_flight.count
 
 
 async def test_a_drain_ends_with_the_last_request() -> None:
@@ -28,7 +51,7 @@ async def test_a_drain_ends_with_the_last_request() -> None:
 
 
 async def test_a_drain_tells_how_many_it_left_behind() -> None:
-    """When the time is over, those that are still unanswered are counted."""
+    """When its time is over, a drain returns the number of requests that are still unanswered."""
     lifecycle = Lifecycle(Metrics())
     with lifecycle.in_flight, lifecycle.in_flight:
         assert 2 == await lifecycle.drain(0.001)
