@@ -3,7 +3,6 @@
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -25,18 +24,14 @@ from server.inference.cache import LogitsCache
 from server.inference.classifier import Classifier, TextClassifier
 from server.inference.cost_curve import CostCurve
 from server.inference.known_answers import check_known_answers
+from server.inference.one_core import InlinePolicy
 from server.inference.queue import BatchLimits
 from server.inference.reload import ReloadableClassifier
+from server.inference.runner import Runner
 from server.lifecycle import Lifecycle
 from server.observe.metrics import Metrics
 from server.observe.tracing import Tracing
 from server.settings import Settings, SettingsError
-
-_INLINE_S: Final = 0.035
-"""Where there is one core, the event loop's thread does what takes no longer: a micro-batch of sentences, or a review.
-A probe or a refusal waits for one of them, behind a long queue for two."""
-_SPARE_CHARS: Final = 8000
-"""Likewise, to be tokenized in a turn: 3 to 5 ms, nearly every review."""
 
 
 def create_app(settings: Settings, classifier: Classifier | None = None) -> FastAPI:
@@ -117,32 +112,24 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
     tokenization = _load_tokenization(artifact)
     engine = OnnxEngine.load(artifact, intra_op_threads=settings.intra_op_threads)
     cost = _measure(engine, artifact)
-    inline = cpu_quota() <= 1
+    inline = InlinePolicy.for_cpus(cpu_quota())
     check_known_answers(manifest, tokenization, engine)
     limits = BatchLimits(
         settings.max_batch_items,
-        settings.max_batch_tokens or cost.best_tokens_within(_INLINE_S if inline else math.inf),
+        settings.max_batch_tokens or cost.best_tokens_within(inline.max_run_s or math.inf),
         settings.max_queue_tokens,
         manifest.max_length,
     )
+    workers = settings.inference_workers
     batcher = Batcher(
-        engine,
-        pad_token_id=manifest.pad_token_id,
-        workers=settings.inference_workers,
+        Runner(engine, pad_token_id=manifest.pad_token_id, workers=workers, cost=cost, inline=inline),
         limits=limits,
         cost=cost,
         cache=LogitsCache(settings.cache_items),
         metrics=metrics,
-        inline_s=_INLINE_S if inline else 0.0,
+        inline=inline,
     )
-    return TextClassifier(
-        manifest,
-        tokenization,
-        batcher,
-        metrics,
-        runtime=_runtime(limits, cost),
-        spare_chars=_SPARE_CHARS if inline else 0,
-    )
+    return TextClassifier(manifest, tokenization, batcher, metrics, runtime=_runtime(limits, cost), inline=inline)
 
 
 def _runtime(limits: BatchLimits, cost: CostCurve) -> dict[str, object]:

@@ -1,55 +1,42 @@
 """Batching: admit rows of token ids, run them in micro-batches, answer each with its logits.
 
-A free worker takes what has queued; there is no wait timer, which would cost idle latency and gain nothing. What
-is equal is computed once: within a micro-batch, while it runs, and, with a cache, afterwards.
+A free worker takes what has queued. There is no wait timer: it would cost idle latency and gain nothing. Equal rows
+are computed once: within a micro-batch, while one of them runs, and with a cache also afterwards.
 
-This module knows neither text nor HTTP. All state belongs to the event loop's thread; only ``Engine.run`` leaves it.
+This module knows neither text nor HTTP nor the engine. All state belongs to the event loop's thread.
 """
 
 import asyncio
 import itertools
 import logging
-import math
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from artifact.runtime import Batch, Engine
-from server.errors import (
-    DrainingError,
-    EngineFailedError,
-    OverloadedError,
-    TimedOutError,
-    TooLargeError,
-    VerdictError,
-)
+from server.errors import DrainingError, EngineFailedError, TimedOutError, VerdictError
+from server.inference.admission_check import AdmissionCheck
 from server.inference.cache import LogitsCache
 from server.inference.cost_curve import CostCurve
+from server.inference.one_core import InlinePolicy
 from server.inference.queue import Admission, BatchLimits, Item, Logits, Queue, Row
+from server.inference.runner import Runner
 from server.observe.metrics import Metrics
 
 _logger = logging.getLogger(__name__)
-_RATE_SMOOTHING: Final = 0.1
-_LOOP_TURNS: Final = 200
-_IDLE_TURN_S: Final = 20e-6
-"""A turn of the event loop that polls and finds nothing takes about 5 microseconds, one that accepts or reads 50."""
-_LATER: Final = 0.1
-"""Answers may be sent later by this share of the time that the last one in the queue still has to wait."""
-_A_RUN_FAILED: Final = "a micro-batch of %d texts failed"
+_RUN_FAILED: Final = "a micro-batch of %d texts failed"
 _FAILED: Final = "the model failed on this text; try again"
 _CLOSED: Final = "the server is shutting down; send the request to another one"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """What became of a request's rows.
+class BatchedLogits:
+    """The answer to one request's rows.
 
     Attributes:
-        logits: of each row, in their order.
-        queue_s: seconds from admission to the answer in which none of its rows was running.
-        inference_s: seconds in which the micro-batches with its rows ran.
+        logits: of each row, in the order of the rows.
+        queue_s: seconds from admission to the answer in which none of the rows was running.
+        inference_s: seconds in which the micro-batches with these rows ran.
     """
 
     logits: list[Logits]
@@ -58,74 +45,83 @@ class Outcome:
 
 
 class Batcher:
-    """Admit rows, form micro-batches, run them on worker threads.
+    """Admit rows, form micro-batches, run them.
 
     Args:
-        engine: what runs a batch; called from ``workers`` threads at the same time.
-        pad_token_id: the id that fills shorter rows.
-        workers: micro-batches that run at the same time.
+        runner: computes the logits of a micro-batch; closed with this batcher.
         limits: bounds of a micro-batch and of the queue.
-        cost: what a run of so many padded tokens costs here.
+        cost: seconds of a run by its padded tokens, measured on this machine.
         cache: logits of earlier rows.
         metrics: where queue and runs are counted.
-        inline_s: runs of up to so many seconds are done on the event loop's own thread. Where there is only one
-            core, a thread beside it does nothing earlier, and the two evict each other's data from its caches.
+        inline: what the event loop's thread may do itself before others get it back.
+        clock: seconds from any origin.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        runner: Runner,
         *,
-        pad_token_id: int,
-        workers: int,
         limits: BatchLimits,
         cost: CostCurve,
         cache: LogitsCache,
         metrics: Metrics,
-        inline_s: float = 0.0,
+        inline: InlinePolicy,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._engine = engine
-        self._pad_token_id = pad_token_id
+        self._runner = runner
         self._limits = limits
         self._cache = cache
         self._metrics = metrics
+        self._inline = inline
+        self._clock = clock
         self._queue = Queue(limits, cost)
-        self._cost = cost
-        self._inline_s = inline_s
+        self._admission_check = AdmissionCheck(self._queue, limits, workers=runner.workers, metrics=metrics)
         self._running: dict[Row, list[Item]] = {}
-        self._claimed = False
+        self._idle_worker_claimed = False
         self._open: set[Admission] = set()
         self._admitted = 0
         self._closed = False
-        self._tokens_per_s = 0.0
         self._wake_up = asyncio.Event()
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="inference")
-        self._worker_count = workers
         self._workers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start the workers on the running event loop; from now on this queue is the one that metrics show."""
+        """Start the workers on the running event loop and let the metrics show this queue."""
         self._metrics.queue_depth.set_function(lambda: len(self._queue))
         self._metrics.queue_tokens.set_function(lambda: self._queue.tokens)
         self._metrics.in_flight.set_function(lambda: len(self._running))
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._worker_count)]
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._runner.workers)]
 
     async def close(self) -> None:
-        """End the workers; whoever still waits is told that the server shuts down."""
+        """End the workers; requests that still wait get a ``DrainingError``."""
         self._closed = True
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        self._workers.clear()  # how they ended leads back here: a ring that would keep the engine
+        self._workers.clear()  # their exceptions refer to this batcher: a reference cycle that would keep the engine
         for admission in list(self._open):
             self._give_up(admission, DrainingError(_CLOSED))
-        await asyncio.to_thread(self._threads.shutdown)
+        await self._runner.close()
 
-    async def submit(self, rows: Sequence[Row], deadline: float) -> Outcome:
+    def check_room(self, rows: int, tokens: int) -> None:
+        """Refuse rows that are not tokenized yet if the queue has no room for them: the cheapest refusal.
+
+        Args:
+            rows: their number.
+            tokens: an estimate of the fewest tokens that they have. An overestimate can cause a 429 under load, never
+                a 413.
+
+        Raises:
+            VerdictError: as ``submit``.
+        """
+        if not self._cache:  # a row that the cache knows needs no room
+            fewest = min(tokens, self._limits.max_queue_tokens) if self._queue else 0
+            self._admission_check.check(max(rows, fewest))
+
+    async def submit(self, rows: Sequence[Row], deadline: float) -> BatchedLogits:
         """Queue rows, all or none, and return their logits.
 
         Args:
-            rows: token ids, special tokens included; at least one.
+            rows: token ids, special tokens included; at least one row.
             deadline: event loop time after which rows that do not run yet are given up.
 
         Raises:
@@ -135,18 +131,18 @@ class Batcher:
             EngineFailedError: if the runtime failed on one of them.
             DrainingError: if the batcher is closed.
         """
-        came_at = time.perf_counter()
-        alone = len(rows) == 1 and await self._finds_nobody()
+        submitted_at = self._clock()
+        alone = len(rows) == 1 and await self._claim_idle_worker()
         loop = asyncio.get_running_loop()
         if self._closed:
             raise DrainingError(_CLOSED)
         if loop.time() >= deadline:
             raise self._timed_out()
         known = self._cached(rows) if self._cache else {}
-        self._check_room(sum([len(row) for row in rows if row not in known and row not in self._running]))
-        if alone and not known and self._runs_inline(len(rows[0])):
-            return self._run_alone(rows[0], came_at)
-        admission = Admission(loop.create_future(), [()] * len(rows), came_at)
+        self._admission_check.check(sum([len(row) for row in rows if row not in known and row not in self._running]))
+        if alone and not known and self._runner.may_run_inline(len(rows[0])):
+            return self._run_alone(rows[0], submitted_at)
+        admission = Admission(loop.create_future(), [()] * len(rows), submitted_at)
         timer = loop.call_at(deadline, self._expire, admission)
         self._open.add(admission)
         try:
@@ -155,39 +151,40 @@ class Batcher:
             self._wake_up.set()
             await admission.answer
             running = sum(admission.runs)
-            waited = max(time.perf_counter() - admission.admitted_at - running, 0.0)
-            return Outcome(admission.logits, waited, running)
+            waited = max(self._clock() - admission.admitted_at - running, 0.0)
+            return BatchedLogits(admission.logits, waited, running)
         finally:
             timer.cancel()
             self._open.discard(admission)
             self._withdraw(admission)
-            del admission  # its error leads back here: a ring with all of the request, for the collector to free
+            del admission  # its error refers to this frame: a reference cycle that would keep the whole request
 
-    async def _finds_nobody(self) -> bool:
-        """Whether a row has come alone to an idle engine, so that it need not queue but takes the worker's place.
+    async def _claim_idle_worker(self) -> bool:
+        """Return whether one row may run at once in place of the worker, because nothing runs or waits.
 
-        After one turn of the event loop, in which those queue that came in the same moment.
+        It yields to the event loop once, so that rows that arrived in the same iteration queue and share a run.
         """
-        if not self._inline_s or self._queue or self._running or self._claimed:
+        if not self._inline.max_run_s or self._queue or self._running or self._idle_worker_claimed:
             return False
-        self._claimed = True
+        self._idle_worker_claimed = True
         try:
             await asyncio.sleep(0)
         finally:
-            self._claimed = False
+            self._idle_worker_claimed = False
         return not self._queue and not self._running
 
-    def _run_alone(self, row: Row, came_at: float) -> Outcome:
-        started = time.perf_counter()
+    def _run_alone(self, row: Row, submitted_at: float) -> BatchedLogits:
+        """Run one row on the event loop's thread, past the queue."""
+        started = self._clock()
         try:
-            logits = self._infer([row])
+            logits = self._runner.run_inline([row])
         except Exception:
-            _logger.exception(_A_RUN_FAILED, 1)
+            _logger.exception(_RUN_FAILED, 1)
             raise EngineFailedError(_FAILED) from None
-        seconds = time.perf_counter() - started
-        self._account([len(row)], [started - came_at], seconds)
+        seconds = self._clock() - started
+        self._record([len(row)], [started - submitted_at], seconds)
         self._cache.put(row, logits[0])
-        return Outcome(logits, started - came_at, seconds)
+        return BatchedLogits(logits, started - submitted_at, seconds)
 
     def _cached(self, rows: Sequence[Row]) -> dict[Row, Logits]:
         found = [(row, self._cache.get(row)) for row in rows]
@@ -195,46 +192,12 @@ class Batcher:
             self._metrics.cache.labels("miss" if logits is None else "hit").inc()
         return {row: logits for row, logits in found if logits is not None}
 
-    def check_door(self, rows: int, tokens: int) -> None:
-        """Refuse rows that nobody has read yet if the queue has no room for them, as cheaply as possible.
-
-        Args:
-            rows: how many they are.
-            tokens: an estimate of the fewest that they can have. One that is too high refuses them while others wait,
-                never for good.
-
-        Raises:
-            VerdictError: as ``submit`` would.
-        """
-        if not self._cache:  # a row that the cache knows needs no room
-            self._check_room(max(rows, min(tokens, self._limits.max_queue_tokens)) if self._queue else rows)
-
-    def _check_room(self, tokens: int) -> None:
-        limit = self._limits.max_queue_tokens
-        if tokens > limit:
-            raise TooLargeError(
-                f"the request has {tokens} tokens, more than the {limit} that the queue holds; send fewer texts"
-            )
-        needed = max(tokens, self._limits.max_row_tokens)
-        if tokens and self._queue.tokens + needed > limit:
-            self._metrics.shed.labels("overloaded").inc()
-            raise OverloadedError(
-                f"the queue holds {self._queue.tokens} of {limit} tokens and has no room for {needed} more; "
-                "retry after the time in Retry-After",
-                self._retry_after_s(self._queue.tokens + needed - limit),
-            )
-
-    def _retry_after_s(self, excess_tokens: int) -> float:
-        """Return the seconds until the queue has room, at the rate at which it was drained lately."""
-        rate = self._tokens_per_s * self._worker_count
-        return float(math.ceil(excess_tokens / rate)) if rate else 1.0
-
     def _admit(self, row: Row, index: int, admission: Admission, logits: Logits | None) -> None:
-        """Answer a row from the cache, join it to its equal that runs, or queue it."""
+        """Answer a row from the cache, let it share the run of an equal row, or queue it."""
         self._admitted += 1
         item = Item(row, index, admission, self._admitted)
         if logits is not None:
-            admission.settle(index, logits)
+            admission.resolve(index, logits)
         elif row in self._running:
             self._running[row].append(item)
         else:
@@ -254,108 +217,52 @@ class Batcher:
         admission.fail(error)
 
     def _withdraw(self, admission: Admission) -> None:
-        """Leave nothing behind when an admission ends, be it answered, failed, expired or its caller gone."""
+        """Remove every row that an ended admission still has in the queue."""
         for item in list(admission.waiting):
             self._queue.remove(item)
         if admission.answer.done() and not admission.answer.cancelled():
-            admission.answer.exception()  # seen, also where its caller was cancelled in the same moment
+            admission.answer.exception()  # else asyncio logs it as never retrieved if the caller was cancelled just now
 
     async def _work(self) -> None:
         while True:
             while not self._queue:
                 self._wake_up.clear()
                 await self._wake_up.wait()
-            began = time.perf_counter()
-            await self._run_some()
-            await self._let_others_come(time.perf_counter() - began)
+            began = self._clock()
+            await self._run_next()
+            while self._queue and self._inline.may_run_again(
+                self._clock() - began, self._queue, self._admission_check.tokens_per_s
+            ):
+                await self._run_next()
+            await self._inline.let_others_run(self._clock() - began, self._queue)
 
-    async def _run_some(self) -> None:
-        """Run a micro-batch, and more before the first is answered where the queue is so long that nobody notices.
-
-        A run leaves nothing of the rest of the server in the core's caches, so that the first answer after it costs
-        more than the second.
-        """
-        began = time.perf_counter()
-        while True:
-            await self._run({items[0].row: items for items in self._queue.take()})
-            if not self._queue or time.perf_counter() - began >= self._later_s():
-                return
-
-    def _later_s(self) -> float:
-        """Return for how long further runs may begin; 0 where somebody waits for less than the whole queue."""
-        if self._refusals_are_near() or self._queue.takes_turns or not self._tokens_per_s:
-            return 0.0
-        return min(_LATER * self._queue.tokens / self._tokens_per_s, self._inline_s)
-
-    def _refusals_are_near(self) -> bool:
-        return self._queue.tokens > self._limits.max_queue_tokens / 2
-
-    async def _run(self, groups: dict[Row, list[Item]]) -> None:
-        """Run one micro-batch; its failure is its own rows' failure and nobody else's."""
-        started = time.perf_counter()
+    async def _run_next(self) -> None:
+        """Run the next micro-batch and answer its rows; a failure fails these rows and no others."""
+        groups = {items[0].row: items for items in self._queue.take()}
+        started = self._clock()
         rows = list(groups)
         self._running |= groups
         try:
-            logits = await self._infer_where_it_costs_least(rows)
+            logits = await self._runner.run(rows)
         except Exception:
-            _logger.exception(_A_RUN_FAILED, len(rows))
+            _logger.exception(_RUN_FAILED, len(rows))
             for item in itertools.chain.from_iterable(groups.values()):
                 self._give_up(item.admission, EngineFailedError(_FAILED))
             return
         finally:
             for row in rows:
                 self._running.pop(row, None)
-        seconds = time.perf_counter() - started
+        seconds = self._clock() - started
         items = list(itertools.chain.from_iterable(groups.values()))
         waits_s = [max(started - item.admission.admitted_at, 0.0) for item in items]
-        self._account([len(row) for row in rows], waits_s, seconds)
+        self._record([len(row) for row in rows], waits_s, seconds)
         for admission in {item.admission for item in items}:
             admission.runs.append(seconds)
         for row, row_logits in zip(rows, logits, strict=True):
             self._cache.put(row, row_logits)
             for item in groups[row]:
-                item.admission.settle(item.index, row_logits)
+                item.admission.resolve(item.index, row_logits)
 
-    async def _infer_where_it_costs_least(self, rows: list[Row]) -> list[Logits]:
-        longest = max(len(row) for row in rows)
-        if self._runs_inline(longest * len(rows)):
-            return self._infer(rows)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, rows)
-
-    async def _let_others_come(self, ran_s: float) -> None:
-        """Give the event loop turns until one of them has nothing to do, but not for ever.
-
-        A request on a new connection takes four: accepted, read, admitted, refused or queued; and uvloop accepts one
-        connection in a turn, so with two turns a run, callers of a full server waited for seconds for their 429.
-        While refusals are near they get as long as the last run took: callers that are refused and come again at once
-        would keep the loop busy without end.
-        """
-        if not self._inline_s:
-            return
-        await asyncio.sleep(0)  # timers that are due by now come after this turn
-        now = time.perf_counter()
-        end = now + ran_s if self._refusals_are_near() else math.inf
-        for _ in range(_LOOP_TURNS):
-            began = now
-            await asyncio.sleep(0)
-            now = time.perf_counter()
-            if now - began < _IDLE_TURN_S or now > end:
-                return
-
-    def _infer(self, rows: list[Row]) -> list[Logits]:
-        computed = self._engine.run(Batch.of(rows, self._pad_token_id))
-        logits: list[Logits] = computed.tolist()
-        if len(logits) != len(rows) or not all(map(math.isfinite, itertools.chain.from_iterable(logits))):
-            raise ValueError(
-                f"the engine answered {len(rows)} rows with logits of the shape {computed.shape}; "
-                "as many rows of finite numbers were expected"
-            )
-        return logits
-
-    def _runs_inline(self, padded_tokens: int) -> bool:
-        return self._cost.seconds(padded_tokens) <= self._inline_s
-
-    def _account(self, lengths: list[int], waits_s: list[float], seconds: float) -> None:
+    def _record(self, lengths: list[int], waits_s: list[float], seconds: float) -> None:
         self._metrics.ledger.note(self._metrics.count_runs, (seconds, lengths, waits_s))
-        smoothing = _RATE_SMOOTHING if self._tokens_per_s else 1.0
-        self._tokens_per_s += smoothing * (sum(lengths) / max(seconds, 1e-6) - self._tokens_per_s)
+        self._admission_check.record_run(sum(lengths), seconds)

@@ -18,6 +18,7 @@ from artifact.manifest import Manifest, Truncation
 from artifact.tokenization import Tokenization, TokenizedText
 from server.errors import OverloadedError, TimedOutError
 from server.inference.batching import Batcher
+from server.inference.one_core import InlinePolicy
 from server.inference.queue import Logits
 from server.observe.metrics import Metrics
 
@@ -106,8 +107,7 @@ class TextClassifier:
         batcher: rows to logits; started and closed with this classifier.
         metrics: where texts and predictions are counted.
         runtime: what ``/info`` tells about how it runs.
-        spare_chars: so many characters in a turn of the event loop are tokenized on its thread although they would be
-            worth one of their own; 0 where that has a core to run on.
+        inline: which texts of more than 2,000 characters the event loop's thread tokenizes.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ class TextClassifier:
         metrics: Metrics,
         *,
         runtime: Mapping[str, object],
-        spare_chars: int = 0,
+        inline: InlinePolicy,
     ) -> None:
         self.runtime = runtime
-        self._spare_chars = self._spare_left = spare_chars
+        self._inline = inline
         self._manifest = manifest
         self._head = manifest.head
         self._tokenization = tokenization
@@ -163,7 +163,7 @@ class TextClassifier:
             OverloadedError: if too much text waits for tokenization.
             VerdictError: as ``Batcher.submit``.
         """
-        self._batcher.check_door(len(texts), sum(map(self._tokenization.fewest_tokens, texts)))
+        self._batcher.check_room(len(texts), sum(map(self._tokenization.fewest_tokens, texts)))
         deadline = asyncio.get_running_loop().time() + timeout_s
         started = time.perf_counter()
         tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)
@@ -178,7 +178,7 @@ class TextClassifier:
     async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
         """Tokenize a little where it is, and more on a thread, before which a bounded amount of text may wait."""
         chars = sum(map(len, texts))
-        if chars <= _INLINE_CHARS or self._spares(chars):
+        if chars <= _INLINE_CHARS or self._inline.may_tokenize(chars):
             return self._tokenization.encode(texts, truncation)
         if self._waiting_chars + chars > _MAX_WAITING_CHARS and self._waiting_chars:
             self._metrics.shed.labels("overloaded").inc()
@@ -196,17 +196,6 @@ class TextClassifier:
             raise TimedOutError("the deadline passed before the texts were read; send fewer or wait longer") from None
         finally:
             self._waiting_chars -= chars
-
-    def _spares(self, chars: int) -> bool:
-        if chars > self._spare_left:
-            return False
-        if self._spare_left == self._spare_chars:
-            asyncio.get_running_loop().call_soon(self._spare_again)
-        self._spare_left -= chars
-        return True
-
-    def _spare_again(self) -> None:
-        self._spare_left = self._spare_chars
 
     def _predict(self, texts: list[TokenizedText], logits: list[Logits]) -> list[Prediction]:
         labels = self._head.labels

@@ -69,7 +69,7 @@ class Admission:
         """Miss every row."""
         self._missing = len(self.logits)
 
-    def settle(self, index: int, logits: Logits) -> None:
+    def resolve(self, index: int, logits: Logits) -> None:
         """Note a row's logits; the last one completes the answer."""
         self.logits[index] = logits
         self._missing -= 1
@@ -128,9 +128,14 @@ class Queue:
         return self._waiting
 
     @property
-    def takes_turns(self) -> bool:
-        """Whether an admission waits with several rows, so that one of fewer does not wait for the whole queue."""
+    def has_large_admission(self) -> bool:
+        """Whether an admission waits with several rows, so that the next one does not wait for the whole queue."""
         return self._waiting > len(self._turns)
+
+    @property
+    def is_half_full(self) -> bool:
+        """Whether more than half of the tokens that may wait do, so that refusals are near."""
+        return self.tokens > self._limits.max_queue_tokens / 2
 
     def add(self, item: Item) -> None:
         """Append a row; its admission takes its turn behind those that wait already."""

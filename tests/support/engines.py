@@ -1,4 +1,4 @@
-"""Engines for tests: answers that name their question, runs that wait at a gate, rows that poison their batch."""
+"""Engines for tests: answers that name their question, runs that wait at a gate or fail, runs that are recorded."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from artifact.runtime import Batch, Engine
 
 PATIENCE_S = 60.0
-"""After this a test that waits for an event has failed; nothing waits this long when all is well."""
+"""A test that waits longer for an event has failed; a test that passes never waits this long."""
 
 
 class EchoEngine:
@@ -72,6 +72,28 @@ class GatedEngine:
             raise TimeoutError(f"only {len(self.batches)} of {runs} runs reached the gate")
 
 
+class WitnessEngine(EchoEngine):
+    """Record on which thread each run was done, and of how many rows.
+
+    Attributes:
+        threads: of each run.
+        sizes: rows of each run.
+        begun: set by the first run.
+    """
+
+    def __init__(self) -> None:
+        self.threads: list[threading.Thread] = []
+        self.sizes: list[int] = []
+        self.begun = asyncio.Event()
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Record and answer."""
+        self.threads.append(threading.current_thread())
+        self.sizes.append(len(batch.input_ids))
+        self.begun.set()
+        return super().run(batch)
+
+
 class PoisonedEngine:
     """Fail every batch that holds the token id ``POISON``."""
 
@@ -81,7 +103,7 @@ class PoisonedEngine:
         self._engine = engine
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
-        """Run, or fail as a runtime does: with a message that is nobody's business."""
+        """Run, or fail as a runtime does: with a message that callers must not see."""
         if (batch.input_ids == self.POISON).any():
             raise RuntimeError("secret detail of the runtime")
         return self._engine.run(batch)

@@ -1,4 +1,4 @@
-"""Batching: callers that go, deadlines that pass and runs that fail touch nobody else."""
+"""Batching: a caller that goes, a deadline that passes and a run that fails touch no other request."""
 
 import asyncio
 import gc
@@ -9,144 +9,141 @@ import pytest
 
 from server.errors import DrainingError, EngineFailedError, TimedOutError
 from server.inference.queue import Admission
-from tests.support.batching import answers, make_bench, make_row, running, settle
-from tests.support.engines import EchoEngine, FixedEngine, GatedEngine, PoisonedEngine
+from tests.support.batching import answers, gated, make_row, running, settle
+from tests.support.engines import EchoEngine, FixedEngine, PoisonedEngine
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_passed_deadline_gives_up_what_still_waits() -> None:
     """A request whose deadline passed while it queued is timed out before any work, and its neighbour is answered."""
-    engine = GatedEngine(EchoEngine())
-    async with running(engine) as bench:
-        first = bench.submit([make_row(1, 5)])
-        await engine.reached(1)
-        late = bench.submit([make_row(2, 5), make_row(3, 5)], timeout_s=0)
-        patient = bench.submit([make_row(4, 5)])
+    async with gated() as harness:
+        (first,) = await harness.one_runs([make_row(1, 5)])
+        late = harness.submit([make_row(2, 5), make_row(3, 5)], timeout_s=0)
+        patient = harness.submit([make_row(4, 5)])
         with pytest.raises(TimedOutError):
             await late
-        engine.open()
+        harness.gate.open()
         assert [[1, 5]] == answers(await first)
         assert [[4, 5]] == answers(await patient)
-        assert 1 == bench.figures()["verdict_shed_total{reason=timed_out}"]
-    asked = {int(name) for batch in engine.batches for name in batch.input_ids[:, 0]}
+        assert 1 == harness.figures()["verdict_shed_total{reason=timed_out}"]
+    asked = {int(name) for batch in harness.gate.batches for name in batch.input_ids[:, 0]}
     assert {1, 4} == asked
 
 
-async def test_a_request_that_is_given_up_leaves_no_ring_behind() -> None:
-    """Its rows and whatever waited for them are freed at once, without the collector's help."""
-    engine = GatedEngine(EchoEngine())
-    async with running(engine) as bench:
-        first = bench.submit([make_row(1, 5)])
-        await engine.reached(1)
+async def test_a_request_that_is_given_up_leaves_no_reference_cycle() -> None:
+    """Its rows and everything that waited for them are freed at once, without a garbage collection."""
+    async with gated() as harness:
+        (first,) = await harness.one_runs([make_row(1, 5)])
         gc.collect()
         gc.disable()
         try:
             others = admissions()
             with pytest.raises(TimedOutError):
-                await bench.submit([make_row(2, 5)], timeout_s=0.01)
+                await harness.submit([make_row(2, 5)], timeout_s=0.01)
             assert others == admissions()
         finally:
             gc.enable()
-        engine.open()
+        harness.gate.open()
         await first
 
 
 def admissions() -> int:
     """Count the admissions that have not been freed."""
-    return sum(type(it) is Admission for it in gc.get_objects())
+    return sum(type(tracked) is Admission for tracked in gc.get_objects())
 
 
 async def test_a_deadline_does_not_touch_what_runs() -> None:
     """A request all of whose rows are running when its deadline passes is answered."""
-    engine = GatedEngine(EchoEngine())
-    async with running(engine) as bench:
-        task = bench.submit([make_row(1, 5)], timeout_s=0.5)  # long enough to be running by then
+    async with gated() as harness:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + 0.5
-        await engine.reached(1)
+        deadline = loop.time() + 0.5  # long enough to be running by then
+        task = asyncio.create_task(harness.batcher.submit([make_row(1, 5)], deadline))
+        await harness.gate.reached(1)
         passed = asyncio.Event()
         loop.call_at(deadline + 0.05, passed.set)
         await passed.wait()
-        engine.open()
+        harness.gate.open()
         assert [[1, 5]] == answers(await task)
-        assert "verdict_shed_total{reason=timed_out}" not in bench.figures()
+        assert "verdict_shed_total{reason=timed_out}" not in harness.figures()
 
 
 async def test_a_deadline_that_passes_while_its_caller_is_cancelled_is_harmless() -> None:
-    """Cancelled and timed out in the same turn of the event loop, a request ends quietly."""
-    engine = GatedEngine(EchoEngine())
+    """Cancelled and timed out in the same iteration of the event loop, a request ends quietly."""
     loop = asyncio.get_running_loop()
     complaints: list[Any] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
-    async with running(engine) as bench:
-        first = bench.submit([make_row(1, 5)])
-        await engine.reached(1)
+    async with gated() as harness:
+        (first,) = await harness.one_runs([make_row(1, 5)])
         deadline = loop.time() + 0.05
-        gone = asyncio.create_task(bench.batcher.submit([make_row(2, 5), make_row(3, 5)], deadline))
+        gone = asyncio.create_task(harness.batcher.submit([make_row(2, 5), make_row(3, 5)], deadline))
         await asyncio.sleep(0)
         loop.call_at(deadline, gone.cancel)
-        ended = await settle([gone])
-        engine.open()
+        (ended,) = await settle([gone])
+        harness.gate.open()
         await first
-    assert isinstance(ended[0], asyncio.CancelledError)
+    assert isinstance(ended, asyncio.CancelledError)
     assert [] == complaints
 
 
 async def test_a_cancelled_caller_leaves_the_queue_at_once() -> None:
     """The rows of a caller that has gone are never run, and their tokens make room for others."""
-    engine = GatedEngine(EchoEngine())
-    async with running(engine) as bench:
-        first = bench.submit([make_row(1, 5)])
-        await engine.reached(1)
-        gone = bench.submit([make_row(name, 5) for name in (20, 21, 22)])
-        stays = bench.submit([make_row(3, 5)])
-        await asyncio.sleep(0)
+    async with gated() as harness:
+        first, gone, stays = await harness.one_runs(
+            [make_row(1, 5)], [make_row(name, 5) for name in (20, 21, 22)], [make_row(3, 5)]
+        )
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
             await gone
-        assert 5 == bench.figures()["verdict_queue_tokens"]
-        engine.open()
+        assert 5 == harness.figures()["verdict_queue_tokens"]
+        harness.gate.open()
         assert [[1, 5]] == answers(await first)
         assert [[3, 5]] == answers(await stays)
-    assert [1, 1] == [len(batch.input_ids) for batch in engine.batches]
+    assert [1, 1] == [len(batch.input_ids) for batch in harness.gate.batches]
 
 
 async def test_a_caller_cancelled_while_its_batch_runs_does_not_touch_its_neighbours() -> None:
     """The others in the micro-batch are answered, and the worker goes on."""
-    engine = GatedEngine(EchoEngine())
-    async with running(engine) as bench:
-        first = bench.submit([make_row(1, 5)])
-        await engine.reached(1)
-        gone, stays = bench.submit([make_row(2, 5)]), bench.submit([make_row(3, 5)])
-        await asyncio.sleep(0)
-        engine.let_pass()
-        await engine.reached(2)
+    async with gated() as harness:
+        first, gone, stays = await harness.one_runs([make_row(1, 5)], [make_row(2, 5)], [make_row(3, 5)])
+        harness.gate.let_pass()
+        await harness.gate.reached(2)
         gone.cancel()
-        engine.open()
+        harness.gate.open()
         results = await settle([first, gone, stays])
         assert isinstance(results[1], asyncio.CancelledError)
         assert [[3, 5]] == answers(results[2])
-        assert [[4, 5]] == answers(await bench.submit([make_row(4, 5)]))
+        assert [[4, 5]] == answers(await harness.submit([make_row(4, 5)]))
+
+
+async def test_a_caller_that_goes_leaves_the_answer_to_those_with_an_equal_row() -> None:
+    """The row of a caller that has gone is still computed for others who asked the same, waiting or running."""
+    async with gated() as harness:
+        (gone_running,) = await harness.one_runs([make_row(1, 5)])
+        stays_running, gone_waiting, stays_waiting = await harness.queue(*[[make_row(name, 5)] for name in (1, 2, 2)])
+        gone_running.cancel()
+        gone_waiting.cancel()
+        await settle([gone_running, gone_waiting])
+        harness.gate.open()
+        assert [[1, 5]] == answers(await stays_running)
+        assert [[2, 5]] == answers(await stays_waiting)
 
 
 async def test_a_failing_batch_fails_its_own_texts_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     """Texts in the failing run get engine_failed without the runtime's words; the log has them; later texts run."""
-    engine = GatedEngine(PoisonedEngine(EchoEngine()))
-    async with running(engine) as bench:
-        first = bench.submit([make_row(1, 5)])
-        await engine.reached(1)
-        poisoned = bench.submit([(PoisonedEngine.POISON,) * 30])
-        apart = bench.submit([make_row(3, 4)])
-        await asyncio.sleep(0)
-        engine.open()
+    async with gated(PoisonedEngine(EchoEngine())) as harness:
+        first, poisoned, apart = await harness.one_runs(
+            [make_row(1, 5)], [(PoisonedEngine.POISON,) * 30], [make_row(3, 4)]
+        )
+        harness.gate.open()
         with pytest.raises(EngineFailedError) as caught:
             await poisoned
-        assert "secret" not in str(caught.value)
+        assert "the model failed on this text; try again" == str(caught.value)
+        assert "a micro-batch of 1 texts failed" in caplog.text
         assert "secret detail of the runtime" in caplog.text
         assert [[1, 5]] == answers(await first)
         assert [[3, 4]] == answers(await apart)
-        assert [[4, 5]] == answers(await bench.submit([make_row(4, 5)]))
+        assert [[4, 5]] == answers(await harness.submit([make_row(4, 5)]))
 
 
 @pytest.mark.parametrize(
@@ -159,41 +156,36 @@ async def test_a_failing_batch_fails_its_own_texts_and_nothing_else(caplog: pyte
     ],
 )
 async def test_an_answer_that_can_not_be_right_is_a_failure(logits: list[list[float]]) -> None:
-    """Logits of the wrong shape or that are no numbers fail their batch instead of leaving, and the worker lives."""
-    async with running(FixedEngine(logits)) as bench:
+    """Logits of the wrong shape or that are not finite fail their batch, and the worker goes on."""
+    async with running(FixedEngine(logits)) as harness:
         for _ in range(2):
             with pytest.raises(EngineFailedError):
-                await asyncio.wait_for(bench.submit([make_row(1, 5), make_row(2, 5)]), 5)
+                await asyncio.wait_for(harness.submit([make_row(1, 5), make_row(2, 5)]), 5)
 
 
-async def test_closing_tells_whoever_still_waits_or_runs() -> None:
-    """No caller hangs on a batcher that was closed, be its rows queued or running."""
-    engine = GatedEngine(EchoEngine())
-    bench = make_bench(engine)
-    await bench.batcher.start()
-    runs = bench.submit([make_row(1, 5)])
-    await engine.reached(1)
-    waits = bench.submit([make_row(2, 5)])
-    await asyncio.sleep(0)
-    asyncio.get_running_loop().call_soon(engine.open)
-    await bench.batcher.close()
-    results = await asyncio.wait_for(settle([runs, waits]), 5)
-    assert [DrainingError] * 2 == [type(result) for result in results]
-    with pytest.raises(DrainingError):
-        await bench.submit([make_row(3, 5)])
+async def test_closing_answers_every_request_that_still_waits_or_runs() -> None:
+    """No caller hangs on a batcher that was closed, whether its rows are queued or running."""
+    async with gated() as harness:
+        tasks = await harness.one_runs([make_row(1, 5)], [make_row(2, 5)])
+        asyncio.get_running_loop().call_soon(harness.gate.open)
+        await harness.batcher.close()
+        results = await asyncio.wait_for(settle(tasks), 5)
+        assert [DrainingError] * 2 == [type(result) for result in results]
+        with pytest.raises(DrainingError, match="the server is shutting down; send the request to another one"):
+            await harness.submit([make_row(3, 5)])
 
 
 async def test_a_closed_batcher_lets_go_of_its_engine() -> None:
-    """The engine that a reload replaces is freed at once: the collector does not look at what stood at the start."""
+    """The engine that a reload replaces is freed at once: the collector skips objects that exist since the start."""
     engine = EchoEngine()
     alive = weakref.ref(engine)
     gc.disable()
     try:
-        async with running(engine) as bench:
-            await bench.submit([make_row(1, 5)])
-        for gauge in (bench.metrics.queue_depth, bench.metrics.queue_tokens, bench.metrics.in_flight):
+        async with running(engine) as harness:
+            await harness.submit([make_row(1, 5)])
+        for gauge in (harness.metrics.queue_depth, harness.metrics.queue_tokens, harness.metrics.in_flight):
             gauge.set_function(lambda: 0.0)  # as the next batcher does
-        del engine, bench
+        del engine, harness
         assert alive() is None
     finally:
         gc.enable()

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import EngineFailedError, OverloadedError, TimedOutError, TooLargeError
-from server.inference.batching import Outcome
+from server.inference.batching import BatchedLogits
 from server.inference.queue import BatchLimits, Row
-from tests.support.batching import FAR, answers, make_row, running, settle
+from tests.support.batching import FAR, answers, make_row, one_core, running, settle
 from tests.support.engines import EchoEngine, GatedEngine, PoisonedEngine
 
 pytestmark = pytest.mark.anyio
@@ -23,15 +23,15 @@ class Caller:
 
     Attributes:
         lengths: tokens of its rows.
-        fate: what becomes of it.
+        fate: what happens to it.
         passes: runs that may pass the gate after it came.
-        turns: turns of the event loop before the next caller comes.
+        iterations: iterations of the event loop before the next caller comes.
     """
 
     lengths: list[int]
     fate: str
     passes: int
-    turns: int
+    iterations: int
 
 
 CALLERS = st.lists(
@@ -40,7 +40,7 @@ CALLERS = st.lists(
         lengths=st.lists(st.integers(1, 40), min_size=1, max_size=6),
         fate=st.sampled_from(["waits", "waits", "cancels", "expires", "poisons"]),
         passes=st.integers(0, 3),
-        turns=st.integers(1, 4),
+        iterations=st.integers(1, 4),
     ),
     min_size=1,
     max_size=8,
@@ -67,27 +67,27 @@ async def test_every_answer_matches_its_question_whatever_the_others_do(
     """In any interleaving each caller gets its own answer or its own error, budgets hold and nothing is left over."""
     limits = BatchLimits(max_batch_items, max_batch_tokens, max_queue_tokens)
     engine = GatedEngine(PoisonedEngine(EchoEngine()))
-    if inline:  # nobody could open a gate at which the event loop's own thread waits
+    if inline:  # a gate at which the event loop's own thread waits could not be opened
         engine.open()
     asked = []
-    async with running(engine, limits, workers, inline_s=FAR if inline else 0.0) as bench:
+    async with running(engine, limits, workers=workers, inline=one_core(FAR) if inline else None) as harness:
         tasks = []
         for number, caller in enumerate(callers):
             rows = [make_row(1000 * number + 1000 + index, length) for index, length in enumerate(caller.lengths)]
             if caller.fate == "poisons":
                 rows[-1] += (PoisonedEngine.POISON,)
             asked.append(rows)
-            tasks.append(bench.submit(rows, timeout_s=0 if caller.fate == "expires" else FAR))
-            for _ in range(caller.turns):
+            tasks.append(harness.submit(rows, timeout_s=0 if caller.fate == "expires" else FAR))
+            for _ in range(caller.iterations):
                 await asyncio.sleep(0)
-            assert bench.figures()["verdict_queue_tokens"] <= max_queue_tokens
+            assert harness.figures()["verdict_queue_tokens"] <= max_queue_tokens
             engine.let_pass(caller.passes)
         for caller, task in zip(callers, tasks, strict=True):
             if caller.fate == "cancels":
                 task.cancel()
         engine.open()
         results = await asyncio.wait_for(settle(tasks), 10)
-    figures = bench.figures()  # after the close: the run of a caller that has gone may outlive its request
+    figures = harness.figures()  # after the close: the run of a caller that has gone may outlive its request
     _check_budgets(engine, limits)
     poisoned = _names_in_poisoned_batches(engine)
     for caller, rows, result in zip(callers, asked, results, strict=True):
@@ -117,7 +117,7 @@ def _names_in_poisoned_batches(engine: GatedEngine) -> set[int]:
 
 def _check_fate(caller: Caller, rows: list[Row], result: Any, poisoned: set[int], capacity: int) -> None:
     tokens = sum(len(row) for row in rows)
-    if isinstance(result, Outcome):
+    if isinstance(result, BatchedLogits):
         assert [[row[0], len(row)] for row in rows] == answers(result)
         assert caller.fate != "poisons"
     elif isinstance(result, TooLargeError):

@@ -18,8 +18,11 @@ from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classification, TextClassifier
 from server.inference.cost_curve import CostCurve
+from server.inference.one_core import InlinePolicy
 from server.inference.queue import BatchLimits
+from server.inference.runner import Runner
 from server.observe.metrics import Metrics
+from tests.support.batching import many_cores, one_runs
 from tests.support.engines import EchoEngine, FixedEngine, GatedEngine, PoisonedEngine
 from tests.support.figures import read_figures
 from tests.support.tiny import TINY, WORDS
@@ -50,22 +53,23 @@ def make_manifest(labels: Sequence[str], temperature: float = 1.0, truncation: T
 
 @asynccontextmanager
 async def classifying(
-    engine: Engine, manifest: Manifest, limits: BatchLimits = ROOMY, spare_chars: int = 0
+    engine: Engine, manifest: Manifest, limits: BatchLimits = ROOMY, inline_chars: int = 0
 ) -> AsyncIterator[tuple[TextClassifier, Metrics]]:
     """Run a classifier over the engine."""
     metrics = Metrics()
     tokenizer = Tokenizer.from_file(str(TINY / "tokenizer.json"))
     tokenization = Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
+    inline = InlinePolicy(0.0, inline_chars)
+    cost = CostCurve([(1, 1.0), (1000, 1.0)])
     batcher = Batcher(
-        engine,
-        pad_token_id=0,
-        workers=1,
+        Runner(engine, pad_token_id=0, workers=1, cost=cost, inline=inline),
         limits=limits,
-        cost=CostCurve([(1, 1.0), (1000, 1.0)]),
+        cost=cost,
         cache=LogitsCache(0),
         metrics=metrics,
+        inline=inline,
     )
-    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={}, spare_chars=spare_chars)
+    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={}, inline=inline)
     await classifier.start()
     try:
         yield classifier, metrics
@@ -154,7 +158,7 @@ async def test_a_review_is_tokenized_where_it_is_and_its_neighbours_of_the_same_
         return encode(self, texts, truncation)
 
     monkeypatch.setattr(Tokenization, "encode", witness)
-    async with classifying(CountingEngine(), make_manifest(THREE), spare_chars=5000) as (classifier, _):
+    async with classifying(CountingEngine(), make_manifest(THREE), inline_chars=5000) as (classifier, _):
         review = " ".join("a" * 1500)
         for _ in range(2):
             burst = [classifier.classify([review], truncation=None, timeout_s=60) for _ in range(5)]
@@ -193,16 +197,13 @@ async def test_texts_for_which_there_is_no_room_are_not_tokenized(texts: list[st
     """Refusals by the longest text that the model reads and by the words of a batch cost next to nothing."""
     engine = GatedEngine(EchoEngine())
     async with classifying(engine, make_manifest(("x", "y")), limits) as (classifier, metrics):
-        runs = asyncio.create_task(classifier.classify(["a"], truncation=None, timeout_s=60))
-        await engine.reached(1)
-        waits = asyncio.create_task(classifier.classify(["b"], truncation=None, timeout_s=60))
-        await asyncio.sleep(0)
+        waiting = await one_runs(engine, *[classifier.classify([t], truncation=None, timeout_s=60) for t in "ab"])
         read = [read_figures(metrics.render())["verdict_tokenize_seconds_count"]]
         with pytest.raises(OverloadedError):
             await asyncio.wait_for(classifier.classify(texts, truncation=None, timeout_s=60), 5)
         read.append(read_figures(metrics.render())["verdict_tokenize_seconds_count"])
         engine.open()
-        await asyncio.gather(runs, waits)
+        await asyncio.gather(*waiting)
     assert [2, 2] == read
 
 
@@ -222,7 +223,7 @@ async def test_a_failing_request_predicts_nothing() -> None:
 def test_info_is_the_manifest() -> None:
     """What is told about the model is what export wrote down."""
     manifest = read_manifest(TINY)
-    classifier = TextClassifier(manifest, None, None, Metrics(), runtime={"a": 1})  # type: ignore[arg-type]  # not asked
+    classifier = TextClassifier(manifest, None, None, Metrics(), runtime={"a": 1}, inline=many_cores())  # type: ignore[arg-type]  # not asked
     info = classifier.info
     assert (manifest.name, manifest.version, manifest.labels) == (info.name, info.version, info.labels)
     assert (16, "head_tail", "fp32") == (info.max_length, info.truncation, info.quantization)

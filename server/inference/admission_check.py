@@ -1,0 +1,63 @@
+"""The admission check: whether the queue has room for a request's rows, and when to retry if it has none."""
+
+import math
+from typing import Final
+
+from server.errors import OverloadedError, TooLargeError
+from server.inference.queue import BatchLimits, Queue
+from server.observe.metrics import Metrics
+
+_RATE_SMOOTHING: Final = 0.1
+_SHORTEST_RUN_S: Final = 1e-6
+
+
+class AdmissionCheck:
+    """Refuse rows for which the queue has no room.
+
+    Args:
+        queue: the rows that wait.
+        limits: of the queue.
+        workers: micro-batches that run at the same time.
+        metrics: where refusals are counted.
+
+    Attributes:
+        tokens_per_s: how fast one worker runs tokens, smoothed over about ten runs; 0 before the first.
+    """
+
+    def __init__(self, queue: Queue, limits: BatchLimits, *, workers: int, metrics: Metrics) -> None:
+        self.tokens_per_s = 0.0
+        self._queue = queue
+        self._limits = limits
+        self._workers = workers
+        self._metrics = metrics
+
+    def check(self, tokens: int) -> None:
+        """Refuse rows of so many tokens together if they do not fit; 0 always fit.
+
+        Raises:
+            TooLargeError: if they would not fit into an empty queue.
+            OverloadedError: if they do not fit now.
+        """
+        limit = self._limits.max_queue_tokens
+        if tokens > limit:
+            raise TooLargeError(
+                f"the request has {tokens} tokens, more than the {limit} that the queue holds; send fewer texts"
+            )
+        needed = max(tokens, self._limits.max_row_tokens)
+        if tokens and self._queue.tokens + needed > limit:
+            self._metrics.shed.labels("overloaded").inc()
+            raise OverloadedError(
+                f"the queue holds {self._queue.tokens} of {limit} tokens and has no room for {needed} more; "
+                "retry after the time in Retry-After",
+                self._retry_after_s(self._queue.tokens + needed - limit),
+            )
+
+    def _retry_after_s(self, excess_tokens: int) -> float:
+        """Return whole seconds until so many tokens have left the queue, by the rate of recent runs."""
+        rate = self.tokens_per_s * self._workers
+        return float(math.ceil(excess_tokens / rate)) if rate else 1.0
+
+    def record_run(self, tokens: int, seconds: float) -> None:
+        """Take a run of so many tokens into the rate."""
+        smoothing = _RATE_SMOOTHING if self.tokens_per_s else 1.0
+        self.tokens_per_s += smoothing * (tokens / max(seconds, _SHORTEST_RUN_S) - self.tokens_per_s)
