@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Final
 
 import onnx
 
@@ -23,7 +24,7 @@ from export.write import probes
 from export.write.card import render
 from export.write.report import write
 
-VERSION_CHARS = 12
+_VERSION_CHARS: Final = 12
 
 
 def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> Manifest:
@@ -59,7 +60,7 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
     )
     return Manifest(
         name=checkpoint.name,
-        version=files[0].sha256[:VERSION_CHARS],
+        version=files[0].sha256[:_VERSION_CHARS],
         labels=checkpoint.labels,
         max_length=checkpoint.max_length,
         truncation=checkpoint.truncation,

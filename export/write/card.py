@@ -7,7 +7,6 @@ from export.checkpoint import Checkpoint, Run
 
 _BEGIN = "<!-- evaluations -->"
 _END = "<!-- end of evaluations -->"
-_QUALITY = "## Against the same model in fp32, on held-out texts"
 
 
 def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str]) -> str:
@@ -28,7 +27,7 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
         f"- Weights: {manifest.quantization.weights}; activations: {manifest.quantization.activations}.",
         f"- Probabilities are calibrated with temperature {manifest.temperature:.3f}, fitted on held-out texts.",
         "",
-        _QUALITY,
+        "## Against the same model in fp32, on held-out texts",
         "",
         *(f"- {name}: {value}" for name, value in quality.items()),
         "",
@@ -68,17 +67,6 @@ def _run(run: Run) -> list[str]:
         "```",
         "",
     ]
-
-
-def note_rework(card: str, old: Manifest, new: Manifest, texts: int) -> str:
-    """Return a card that names the new version, and says that it answers as the old one, compared on so many texts."""
-    note = (
-        f"- The graph was rewritten after the export (`python -m export.rework`): answers are those of version "
-        f"{old.version}, compared bit by bit on {texts:,} texts alone. Times in the report are of that version.\n"
-    )
-    return card.replace(f"Version {old.version}.", f"Version {new.version}.", 1).replace(
-        f"\n{_QUALITY}", f"{note}\n{_QUALITY}", 1
-    )
 
 
 def render_evaluations(card: str, manifest: Manifest, details: Sequence[str] = ()) -> str:
