@@ -34,12 +34,29 @@ def convert(model: PreTrainedModel, directory: Path) -> Path:
         ExportError: if optimum does not know the architecture or the trace fails.
     """
     try:
-        with warnings.catch_warnings():  # the tracer warns about every constant shape; parity is checked below
+        with _two_token_types(model), warnings.catch_warnings():
+            # The tracer warns about every constant shape; check_parity compares the answers.
             warnings.simplefilter("ignore")
             onnx_export_from_model(model, directory, opset=_OPSET, task="text-classification", do_validation=False)
     except (ValueError, RuntimeError, NotImplementedError, KeyError) as error:
         raise ExportError(f"optimum can not convert this model: {str(error).splitlines()[0]}") from error
     return directory / "model.onnx"
+
+
+@contextmanager
+def _two_token_types(model: PreTrainedModel) -> Iterator[None]:
+    """Give a model that knows one token type an equal second one: optimum traces with random types 0 and 1."""
+    embeddings = getattr(model.base_model, "embeddings", None)
+    table = getattr(embeddings, "token_type_embeddings", None)
+    if embeddings is None or table is None or table.num_embeddings > 1:
+        yield
+        return
+    weight = table.weight.detach().repeat(2, 1)
+    embeddings.token_type_embeddings = torch.nn.Embedding.from_pretrained(weight)  # type: ignore[no-untyped-call]  # torch
+    try:
+        yield
+    finally:
+        embeddings.token_type_embeddings = table
 
 
 def check_parity(model: PreTrainedModel, session: Session, checkpoint: Checkpoint, samples: Sequence[Sample]) -> float:
