@@ -17,7 +17,8 @@ from typing import get_args, get_type_hints
 from training.config import HyperParameters
 from training.output import OutputError
 from training.plan import Criterion, Plan
-from training.sources import DataError, parse_source
+from training.reading import DataError
+from training.sources import parse_source
 
 _SMOKE_ROWS = 100
 _STOPPED = 130  # what shells report of a command that Ctrl-C ended

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from training.reading import Columns, DataError, read
+
 _LISTS: Final = Path(__file__).with_name("contrasts.toml")
 _SHARED_WORDS: Final = 5
 _UPPER: Final = 0.06
@@ -102,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--sentences", type=int, default=8000, help="how many")
-    parser.add_argument("--unlike", type=Path, help="a .tsv with a column text: no five words in a row of it are used")
+    parser.add_argument(
+        "--unlike", type=Path, help="a file with a column text, or .txt: no five words in a row of it are used"
+    )
     parser.add_argument("--seed", type=int, default=7, help="of every choice")
     parser.add_argument("--output", type=Path, required=True, help="the .tsv to write")
     return parser
@@ -114,14 +118,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         unlike: list[str] = []
         if options.unlike:
-            with options.unlike.open(encoding="utf-8", newline="") as stream:
-                unlike = [row["text"] for row in csv.DictReader(stream, delimiter="\t")]
+            unlike = [row.text for row in read(options.unlike, Columns(label=None)).rows]
         with options.output.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
             writer.writerow(("text", "label", "kind"))
             drawn = sentences(options.seed, unlike)
             writer.writerows(next(drawn) for _ in range(options.sentences))
-    except (OSError, KeyError) as error:
+    except (DataError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0

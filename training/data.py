@@ -4,15 +4,14 @@ Owns the meaning of labels, what makes data unfit, duplicates, the validation sp
 Everything that is wrong is found here, before any time is spent on a model. Knows no tokens.
 """
 
-import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from training.overlap import fragments, nested
-from training.reading import Row, read_source
-from training.sources import DataError, Source
+from training.reading import DataError, Table, label_names, match_labels
+from training.sources import Source, read_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +66,17 @@ def load_corpus(
             out, or two sources have one name.
     """
     _need_names([*sources, *validation])
-    tables = [_read_rows(source) for source in sources]
-    names = list(labels or ()) or _label_names(tables)
-    if len(set(names)) < len(names):
-        raise DataError(f"the labels {', '.join(names)} are not unique")
+    tables = [read_source(source) for source in sources]
+    names = list(labels or ()) or label_names(tables)
     corpus = Corpus(names)
     seen: dict[str, int] = {}
     for source in validation:  # first, so that a text in both is held out and not learnt
-        rows, _ = _read_rows(source)
-        corpus.rows[source.name] = len(rows)
-        corpus.validation += _fresh((_example(row, names, source) for row in rows), seen, corpus)
-    for source, (rows, _) in zip(sources, tables, strict=True):
-        corpus.rows[source.name] = len(rows)
-        fresh = _fresh((_example(row, names, source) for row in rows), seen, corpus)
+        table = read_source(source)
+        corpus.rows[source.name] = len(table.rows)
+        corpus.validation += _fresh(_examples(table, names, source), seen, corpus)
+    for source, table in zip(sources, tables, strict=True):
+        corpus.rows[source.name] = len(table.rows)
+        fresh = _fresh(_examples(table, names, source), seen, corpus)
         parts = fragments([example.text for example in fresh]) if source.held_out else set()
         train, held_out = split(fresh, source.held_out, seed, parts)
         corpus.train += train
@@ -97,8 +94,7 @@ def read_examples(source: Source, labels: Sequence[str]) -> list[Example]:
     Raises:
         DataError: if it can not be read, is empty, a text is empty or a label is not one of ``labels``.
     """
-    rows, _ = _read_rows(source)
-    return [_example(row, labels, source) for row in rows]
+    return _examples(read_source(source), labels, source)
 
 
 def weighted(examples: Sequence[Example], sources: Sequence[Source], seed: int) -> list[Example]:
@@ -148,14 +144,6 @@ def split(
     return kept, [examples[index] for index in sorted(chosen)]
 
 
-def _read_rows(source: Source) -> tuple[list[Row], list[str] | None]:
-    rows, names = read_source(source)
-    if not rows:
-        least = f" of at least {source.min_words} words" if source.min_words else ""
-        raise DataError(f"{source.location} holds no row{least}")
-    return rows, names
-
-
 def _need_names(sources: Sequence[Source]) -> None:
     counts = Counter(source.name for source in sources)
     double = [name for name, count in counts.items() if count > 1]
@@ -163,40 +151,11 @@ def _need_names(sources: Sequence[Source]) -> None:
         raise DataError(f"two sources are called {double[0]!r}; tell them apart with name=…")
 
 
-def _label_names(tables: Sequence[tuple[list[Row], list[str] | None]]) -> list[str]:
-    """Return the data's own names, or those that occur: numbers in their order, anything else by alphabet."""
-    declared = [names for _, names in tables if names]
-    if declared:
-        if any(names != declared[0] for names in declared):
-            raise DataError(f"the sources order their labels differently: {declared}; choose with --labels")
-        return declared[0]
-    found = {row.label for rows, _ in tables for row in rows if row.label not in (None, "")}
-    if all(isinstance(label, int) and not isinstance(label, bool) for label in found):
-        return [str(label) for label in sorted(found)]
-    return sorted({str(label) for label in found})
-
-
-def _example(row: Row, labels: Sequence[str], source: Source) -> Example:
-    where, text, label, _ = row
-    if not isinstance(text, str) or not text.strip():
-        raise DataError(f"{where}: the text is {'empty' if not text or isinstance(text, str) else repr(text)}")
-    confidence = _confidence(row)
-    name = str(label)
-    if name in labels:
-        return Example(text, labels.index(name), source.name, confidence)
-    if name.isdecimal() and int(name) < len(labels) and not any(label.isdecimal() for label in labels):
-        return Example(text, int(name), source.name, confidence)
-    raise DataError(f"{where}: the label {label!r} is not one of {', '.join(labels)}")
-
-
-def _confidence(row: Row) -> float:
-    try:
-        confidence = float(row.confidence)
-    except (TypeError, ValueError):
-        confidence = math.nan
-    if not 0 < confidence <= 1:
-        raise DataError(f"{row.where}: the confidence {row.confidence!r} is not a number above 0 and at most 1")
-    return confidence
+def _examples(table: Table, labels: Sequence[str], source: Source) -> list[Example]:
+    indices = match_labels(table, labels)
+    return [
+        Example(row.text, index, source.name, row.confidence) for row, index in zip(table.rows, indices, strict=True)
+    ]
 
 
 def _fresh(examples: Iterable[Example], seen: dict[str, int], corpus: Corpus) -> list[Example]:

@@ -24,8 +24,9 @@ from artifact.tokenization import Tokenization
 from training.data import Example, read_examples, spread
 from training.figures import figures
 from training.model import ModelError, load_tokenizer
+from training.reading import DataError
 from training.record import read_recipe
-from training.sources import DataError, parse_source
+from training.sources import parse_source
 from training.tokens import PaddedBatch, tokenized
 
 _BATCH_TOKENS: Final = 8192  # padded tokens per batch; more gains nothing on a CPU

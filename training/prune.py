@@ -27,7 +27,8 @@ from training.data import Example, read_examples, spread
 from training.evaluate import Classifier, batches, forward, load_checkpoint
 from training.model import ModelError
 from training.output import OutputError, refuse_finished
-from training.sources import DataError, parse_source
+from training.reading import DataError
+from training.sources import parse_source
 
 
 class Form(NamedTuple):

@@ -31,8 +31,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from training.data import Example, read_examples
 from training.evaluate import Classifier, load_checkpoint, predict
 from training.model import ModelError
+from training.reading import Columns, DataError, read
 from training.record import VALIDATION, read_validation
-from training.sources import DataError, parse_source
+from training.sources import parse_source
 
 _REGULARIZATION: Final = 20.0
 """C of the logistic regression; the best of 5, 20 and 80 on held-out reviews."""
@@ -77,11 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", metavar="SOURCE", help="what the linear model learns, as python -m training takes it; none: no such"
     )
-    parser.add_argument("--texts", type=Path, required=True, help=".parquet with a column text")
-    parser.add_argument("--sentences", action="store_true", help="label the sentences of the texts, not the texts")
     parser.add_argument(
-        "--unlike", type=Path, action="append", default=[], help=".parquet with a column text: not these texts again"
+        "--texts",
+        type=Path,
+        required=True,
+        help="a .parquet, .csv, .tsv or .jsonl file with a column text, or .txt: a text per line",
     )
+    parser.add_argument("--sentences", action="store_true", help="label the sentences of the texts, not the texts")
+    parser.add_argument("--unlike", type=Path, action="append", default=[], help="such a file: leave out its texts")
     parser.add_argument("--limit", type=int, default=0, help="texts at most, drawn by the seed; 0 takes all")
     parser.add_argument("--least", type=float, default=0.8, help="mean probability below which a text is left out")
     parser.add_argument("--seed", type=int, default=7, help="of the draw")
@@ -152,10 +156,10 @@ def _texts(options: argparse.Namespace) -> list[str]:
     Raises:
         DataError: if a file can not be read or has no such column.
     """
-    texts = _column(options.texts)
+    texts = _texts_in(options.texts)
     if options.sentences:
         texts = [sentence for text in texts for sentence in sentences_of(text)]
-    unlike = {text for path in options.unlike for text in _column(path)}
+    unlike = {text for path in options.unlike for text in _texts_in(path)}
     if options.sentences:
         unlike |= {sentence for text in unlike for sentence in sentences_of(text)}
     fresh = [text for text in dict.fromkeys(texts) if text not in unlike]
@@ -163,16 +167,8 @@ def _texts(options: argparse.Namespace) -> list[str]:
     return draw.sample(fresh, options.limit) if 0 < options.limit < len(fresh) else fresh
 
 
-def _column(path: Path) -> list[str]:
-    try:
-        texts = list(pq.read_table(path, columns=["text"])["text"].to_pylist())
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path} can not be read as parquet with a column text: {reason}") from error
-    for row, text in enumerate(texts, 1):
-        if not isinstance(text, str):
-            raise DataError(f"{path}, row {row}: {text!r:.40} is no text; leave such rows out")
-    return texts
+def _texts_in(path: Path) -> list[str]:
+    return [row.text for row in read(path, Columns(label=None)).rows]
 
 
 def _judge(classifiers: Mapping[str, Classifier], linear: Pipeline | None, held_out: Sequence[Example]) -> None:

@@ -5,8 +5,7 @@ A source is named on the command line by its location and options, separated by 
     data/train.parquet,name=reviews,text=body,label=stars,held_out=0.1
     stanfordnlp/imdb,split=train
 
-The location is a ``.parquet``, ``.csv``, ``.tsv`` or ``.jsonl`` file, or a data set on the Hugging Face hub.
-Reading it is ``reading``'s, the meaning of its labels ``data``'s.
+The location is a file that ``reading`` knows, or a data set on the Hugging Face hub.
 """
 
 import hashlib
@@ -15,12 +14,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from training.reading import SUFFIXES, Columns, DataError, Table, read
+from training.reading.hub import read_hub
+from training.treebank import detokenize
+
 Style = Literal["natural", "treebank"]
-FILE_KINDS: Final = (".parquet", ".csv", ".tsv", ".jsonl")
-
-
-class DataError(Exception):
-    """The data can not be trained on; the message says where, what and how to mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +50,10 @@ class Source:
     held_out: float = 0.05
     weight: float = 1.0
 
-    def columns(self) -> list[str]:
-        """Return the columns to read: text, label and, if there is one, confidence."""
-        return [self.text, self.label, *([self.confidence] if self.confidence else [])]
+    @property
+    def is_file(self) -> bool:
+        """Whether the location is a file by its name, and not a data set on the hub."""
+        return Path(self.location).suffix.lower() in SUFFIXES
 
 
 _OPTIONS: Final = {entry.name: entry for entry in fields(Source) if entry.name != "location"}
@@ -84,6 +83,23 @@ def parse_source(specification: str, **defaults: float | str) -> Source:
     return source
 
 
+def read_source(source: Source) -> Table:
+    """Read all rows of a source, in its style.
+
+    Raises:
+        DataError: if it cannot be read, holds no row, or a row is unfit.
+    """
+    columns = Columns(source.text, source.label, source.confidence or None)
+    if source.is_file:
+        table = read(Path(source.location), columns, min_words=source.min_words)
+    else:
+        table = read_hub(source.location, source.split, columns, min_words=source.min_words)
+    if source.style == "treebank":
+        rows = [row._replace(text=detokenize(row.text)) for row in table.rows]
+        table = replace(table, rows=rows)
+    return table
+
+
 def sha256_of(source: Source) -> str | None:
     """Return the file's sha256 in hexadecimal, or None for a data set on the hub."""
     path = Path(source.location)
@@ -95,4 +111,4 @@ def sha256_of(source: Source) -> str | None:
 
 def _default_name(location: str) -> str:
     path = Path(location)
-    return "/".join([*path.parent.parts[-1:], path.stem]) if path.suffix.lower() in FILE_KINDS else location
+    return "/".join([*path.parent.parts[-1:], path.stem]) if path.suffix.lower() in SUFFIXES else location

@@ -133,9 +133,9 @@ def test_finished_checkpoint_is_not_overwritten(
     ("content", "message"),
     [
         ("body,label\nx,1\n", "has no column 'text'"),
-        ("text,label\nx,1\n,0\n", "line 3: the text is empty"),
+        ("text,label\nx,1\n,0\n", "line 3, column 'text': the text is empty"),
         ("text,label\nx,1\ny,1\nz,1\n", "at least two labels"),
-        ("text,label\nx\n", "line 2 does not have 2 fields"),
+        ("text,label\nx\n", "line 2 has 1 fields, the header 2: no value for 'label'"),
         (None, "does not exist"),
     ],
 )

@@ -55,7 +55,7 @@ def test_unfit_input_is_one_line(data: Path, tmp_path: Path, capsys: pytest.Capt
     pq.write_table(pa.table({"text": ["x", None]}), data / "null.parquet")
     assert 1 == label(data, checkpoint, "--texts", f"{data}/null.parquet", "--sentences")
     lines = capsys.readouterr().err.splitlines()
-    names = ("none", "none.parquet", "body.parquet", "null.parquet, row 2: None is no text")
+    names = ("none", "none.parquet", "body.parquet", "null.parquet row 2, column 'text': the text is null")
     assert all(name in line for name, line in zip(names, lines, strict=True))
 
 

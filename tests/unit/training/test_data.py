@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from training.data import Example, load_corpus, read_examples, split, spread, weighted
-from training.sources import DataError, Source
+from training.reading import DataError
+from training.sources import Source
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 
@@ -103,9 +104,13 @@ def test_phrases_of_held_out_sentences_are_not_learnt(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "labels", "message"),
     [
-        ([*_rows(20), ("  ", "no")], None, "line 22: the text is empty"),
-        ([*_rows(20), ("x", "maybe")], ["no", "yes"], "line 22: the label 'maybe' is not one of no, yes"),
-        ([*_rows(20), ("x", "2")], ["no", "yes"], "line 22: the label '2' is not one of"),
+        ([*_rows(20), ("  ", "no")], None, "line 22, column 'text': the text is empty"),
+        (
+            [*_rows(20), ("x", "maybe")],
+            ["no", "yes"],
+            "line 22, column 'label': the label 'maybe' is not one of no, yes",
+        ),
+        ([*_rows(20), ("x", "2")], ["no", "yes"], "line 22, column 'label': the label '2' is not one of"),
         (_rows(20, ("no",)), None, "at least two labels, the rows to learn from have 'no' alone"),
         (_rows(20), ["no", "yes", "no"], "labels no, yes, no are not unique"),
         (_rows(20), ["no", "yes", "never"], "no training row has the label never"),
@@ -125,7 +130,9 @@ def test_confidence_must_be_a_probability(tmp_path: Path, confidence: str) -> No
     """What is no probability above 0 is refused, with the line and the value."""
     path = tmp_path / "a.tsv"
     path.write_text(f"text\tlabel\tp\ngood\tyes\t0.6\nbad\tno\t{confidence}\n")
-    with pytest.raises(DataError, match=f"line 3: the confidence '{confidence}' is not a number above 0 and at most 1"):
+    with pytest.raises(
+        DataError, match=f"line 3, column 'p': the confidence '{confidence}' is not a number above 0 and at most 1"
+    ):
         load_corpus([replace(Source(str(path)), confidence="p")], None, seed=1)
 
 
@@ -139,7 +146,7 @@ def test_validation_with_other_labels_is_refused(tmp_path: Path) -> None:
     """A validation file may not bring a label that training rows do not have."""
     train = _source(tmp_path / "train.tsv", _rows(20), held_out=0)
     validation = _source(tmp_path / "validation.tsv", [("x", "maybe")])
-    with pytest.raises(DataError, match=r"validation.tsv line 2: the label 'maybe'"):
+    with pytest.raises(DataError, match=r"validation.tsv line 2, column 'label': the label 'maybe'"):
         load_corpus([train], None, seed=1, validation=[validation])
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from training.sources import DataError, Source, parse_source, sha256_of
+from training.reading import DataError
+from training.sources import Source, parse_source, read_source, sha256_of
 
 
 def test_location_alone_gets_defaults() -> None:
@@ -52,3 +53,18 @@ def test_hash_is_of_the_file(tmp_path: Path) -> None:
     path.write_bytes(b"abc")
     assert "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" == sha256_of(Source(str(path)))
     assert sha256_of(Source("stanfordnlp/imdb")) is None
+
+
+def test_style_and_least_words_apply(tmp_path: Path) -> None:
+    """Treebank text is made natural, and texts with too few words are left out."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "it \'s fine", "label": 1}\n{"text": "ok", "label": 0}')
+    table = read_source(parse_source(f"{path},style=treebank,min_words=2"))
+    assert ["it's fine"] == [row.text for row in table.rows]
+
+
+@pytest.mark.parametrize("location", ["./missing.csv", "missing.jsonl"])
+def test_a_missing_file_is_not_looked_for_on_the_hub(location: str) -> None:
+    """A path that does not exist is named."""
+    with pytest.raises(DataError, match="does not exist"):
+        read_source(Source(location))

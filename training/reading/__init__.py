@@ -1,0 +1,25 @@
+"""The one reader of data files, for training, export and evaluation.
+
+    table = read(Path("tickets.csv"), Columns(text="body", label="queue"))
+    indices = match_labels(table, ["billing", "login", "other"])
+
+Reads Parquet, CSV, TSV, JSON lines and plain text, and data sets on the Hugging Face hub (``reading.hub``). Every
+row of a file comes back exactly as it was written, or the whole file is refused with one ``DataError``. Blank
+lines hold no row and are skipped. Imports nothing else of training, and neither torch nor transformers.
+"""
+
+from training.reading.files import SUFFIXES, read
+from training.reading.labels import label_names, match_indices, match_labels
+from training.reading.rows import Columns, DataError, Row, Table
+
+__all__ = [
+    "SUFFIXES",
+    "Columns",
+    "DataError",
+    "Row",
+    "Table",
+    "label_names",
+    "match_indices",
+    "match_labels",
+    "read",
+]

@@ -1,0 +1,71 @@
+"""A data file -> its rows. Owns which formats there are, and Parquet."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from training.reading.lines import read_json_lines, read_plain
+from training.reading.rows import STANDARD, Columns, DataError, Record, Table, collect
+from training.reading.separated import read_separated
+
+if TYPE_CHECKING:
+    from pyarrow import ChunkedArray
+
+
+def read(path: Path, columns: Columns = STANDARD, *, min_words: int = 0) -> Table:
+    """Read a file whole.
+
+    Args:
+        path: ``.parquet``, ``.csv``, ``.tsv``, ``.jsonl`` or ``.txt``, in small or capital letters.
+        columns: to read; ``.txt`` holds one text per line and no labels.
+        min_words: shorter texts are left out.
+
+    Raises:
+        DataError: if the file is missing, is not what its name says, or a row is unfit.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path} is none of {', '.join(SUFFIXES)}; convert it to one of these")
+    if not path.exists():
+        raise DataError(f"{path} does not exist")
+    unit = "row" if reader is _read_parquet else "line"
+    try:
+        return collect(reader(path, columns), columns, location=str(path), unit=unit, min_words=min_words)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _read_parquet(path: Path, columns: Columns) -> Iterator[Record]:
+    from pyarrow import ArrowException, parquet  # noqa: PLC0415 - slow to import, and only for this format
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            names = columns.among(file.schema_arrow.names, str(path))
+            table = file.read(columns=names)
+    except ArrowException as error:
+        raise DataError(f"{path} cannot be read as Parquet: {str(error).partition(chr(10))[0]}") from error
+    values = [_values(table[name], f"{path} row", name) for name in names]
+    for number, row in enumerate(zip(*values, strict=True), 1):
+        yield number, dict(zip(names, row, strict=True))
+
+
+def _values(column: "ChunkedArray", where: str, name: str) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        for number, value in enumerate(column, 1):
+            try:
+                value.as_py()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{where} {number}, column {name!r}: the bytes are not UTF-8 ({error})") from error
+        raise
+
+
+_READERS: Final[dict[str, Callable[[Path, Columns], Iterator[Record]]]] = {
+    ".parquet": _read_parquet,
+    ".csv": read_separated,
+    ".tsv": read_separated,
+    ".jsonl": read_json_lines,
+    ".txt": read_plain,
+}
+SUFFIXES: Final = tuple(_READERS)

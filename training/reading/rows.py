@@ -1,0 +1,178 @@
+"""Rows of text, and the checks that every row passes whatever its format.
+
+Owns the columns that are read and the types of their values. Knows neither file formats nor what labels mean.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeAlias
+
+Label: TypeAlias = str | int | float
+Record: TypeAlias = tuple[int, Mapping[str, Any]]
+"""Number of a row, from 1, and its values by column."""
+
+_REPAIR: Final = "correct the row or remove it"
+
+
+class DataError(Exception):
+    """The data cannot be used; the message names the file, the row, the column and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Names of the columns to read.
+
+    Attributes:
+        text: the text.
+        label: an index or a name; None reads texts without labels.
+        confidence: the label's probability, above 0 and at most 1; None makes every label certain.
+        group: a value by which figures are broken down; the only column that a file may lack.
+    """
+
+    text: str = "text"
+    label: str | None = "label"
+    confidence: str | None = None
+    group: str | None = None
+
+    def among(self, found: Sequence[str], where: str) -> list[str]:
+        """Return those of the columns that a file has.
+
+        Args:
+            found: the file's columns.
+            where: the file, for messages.
+
+        Raises:
+            DataError: if a column is missing or occurs twice.
+        """
+        needed = [name for name in (self.text, self.label, self.confidence) if name is not None]
+        for name in needed:
+            if name not in found:
+                raise DataError(
+                    f"{where} has no column {name!r}, only {', '.join(map(repr, found)) or 'none'}; "
+                    "rename a column, or name another one where the command takes text=…, label=… and confidence=…"
+                )
+        wanted = needed if self.group is None or self.group not in found else [*needed, self.group]
+        for name in wanted:
+            if found.count(name) > 1:
+                raise DataError(f"{where} has two columns {name!r}; rename one of them")
+        return list(dict.fromkeys(wanted))
+
+
+STANDARD: Final = Columns()
+
+
+class Row(NamedTuple):
+    """One text.
+
+    Attributes:
+        number: its line (where it begins) or row in the file, from 1.
+        text: never blank.
+        label: as it is in the data; None where no label was asked for.
+        confidence: the label's probability.
+        group: as text; None where the file has no such column or no value.
+    """
+
+    number: int
+    text: str
+    label: Label | None
+    confidence: float = 1.0
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of one file or data set.
+
+    Attributes:
+        location: path or name, for messages.
+        unit: what ``Row.number`` counts, ``line`` or ``row``.
+        columns: that were asked for.
+        rows: in the order of the file; at least one.
+        label_names: names of the labels 0, 1, …, where the data itself declares them.
+    """
+
+    location: str
+    unit: str
+    columns: Columns
+    rows: list[Row]
+    label_names: tuple[str, ...] | None = None
+
+    def where(self, row: Row) -> str:
+        """Return where a row is, for messages: ``tickets.csv line 7``."""
+        return f"{self.location} {self.unit} {row.number}"
+
+
+def collect(
+    records: Iterable[Record],
+    columns: Columns,
+    *,
+    location: str,
+    unit: str,
+    min_words: int = 0,
+    label_names: tuple[str, ...] | None = None,
+) -> Table:
+    """Check all records and return them as a table.
+
+    Args:
+        records: numbers and values of the rows.
+        columns: which values are which.
+        location: path or name, for messages.
+        unit: what the numbers count, ``line`` or ``row``.
+        min_words: shorter texts are left out.
+        label_names: see ``Table``.
+
+    Raises:
+        DataError: if there is no row, or a value is not what its column needs.
+    """
+    rows = []
+    for number, values in records:
+        text = values[columns.text]
+        if isinstance(text, str) and len(text.split()) < min_words:
+            continue
+        try:
+            rows.append(_row(number, values, columns))
+        except _UnfitError as error:
+            column, reason = error.args
+            raise DataError(f"{location} {unit} {number}, column {column!r}: {reason}") from None
+    if not rows:
+        raise DataError(f"{location} holds no row" + (f" of at least {min_words} words" if min_words else ""))
+    return Table(location, unit, columns, rows, label_names)
+
+
+class _UnfitError(Exception):
+    """A value cannot be used; the arguments are its column and the reason."""
+
+
+def _row(number: int, values: Mapping[str, Any], columns: Columns) -> Row:
+    text = values[columns.text]
+    if not isinstance(text, str):
+        raise _UnfitError(columns.text, f"the text is {_shown(text)}; {_REPAIR}")
+    if not text.strip():
+        raise _UnfitError(columns.text, f"the text is empty; {_REPAIR}")
+    label = None if columns.label is None else _label(values[columns.label], columns.label)
+    confidence = 1.0 if columns.confidence is None else _confidence(values[columns.confidence], columns.confidence)
+    group = None if columns.group is None else values.get(columns.group)
+    return Row(number, text, label, confidence, None if group is None or group == "" else str(group))
+
+
+def _label(value: Any, column: str) -> Label:  # noqa: ANN401 - a value of the file before its check
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        raise _UnfitError(column, f"the label is missing; {_REPAIR}")
+    if not isinstance(value, str | int | float):
+        raise _UnfitError(column, f"the label is {_shown(value)}, not a name or an index; {_REPAIR}")
+    return value
+
+
+def _confidence(value: Any, column: str) -> float:  # noqa: ANN401 - a value of the file before its check
+    try:
+        confidence = float(value)
+    except (TypeError, ValueError):
+        confidence = math.nan
+    if not 0 < confidence <= 1:
+        raise _UnfitError(column, f"the confidence {value!r:.40} is not a number above 0 and at most 1; {_REPAIR}")
+    return confidence
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else f"{value!r:.40} ({type(value).__name__})"
