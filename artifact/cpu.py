@@ -4,6 +4,7 @@
 """
 
 import os
+import platform
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +39,8 @@ def default_threads(quota: float) -> int:
 
 
 def cpu_model(cpuinfo: Path = _CPUINFO) -> str:
-    """Return the processor's name, or "unknown" where the system does not tell."""
-    return _field(cpuinfo, "model name") or "unknown"
+    """Return the processor's name; its architecture, such as "aarch64", where the system tells no more."""
+    return _field(cpuinfo, "model name") or platform.machine() or "unknown"
 
 
 def cpu_flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:

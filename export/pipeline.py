@@ -15,20 +15,20 @@ import numpy as np
 import onnx
 
 from artifact.manifest import SessionOptions
+from artifact.runtime import Batch, OnnxEngine
+from artifact.scores import softmax
 from export.build import Builder, Built
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.errors import ExportError
 from export.graph.convert import check_parity, convert
 from export.measure import latency
 from export.measure.bench import Bench
-from export.measure.probability import softmax
 from export.measure.select import Gates, Measured
-from export.measure.session import Session
 from export.progress import Progress
 from export.quantize.activations import Observer
 from export.quantize.saturation import this_cpu_saturates
 from export.rewrites import Check
-from export.samples import Sample, Samples, load_samples, pad, spread
+from export.samples import Sample, Samples, load_samples, spread
 from export.variants import FP32, PYTORCH, REFERENCES, Target, Variant, candidates, is_bounded
 from export.write.package import check_replaceable
 
@@ -102,7 +102,7 @@ def _export(request: Request, checkpoint: Checkpoint, samples: Samples, folder: 
         fp32 = convert(model, folder / "fp32")
         tick()
     with progress.step("compare with PyTorch", 1) as tick:
-        parity = check_parity(model, Session(fp32), checkpoint, spread(samples.measurement, _PARITY_TEXTS))
+        parity = check_parity(model, OnnxEngine(fp32), checkpoint, spread(samples.measurement, _PARITY_TEXTS))
         tick()
     builder = _builder(checkpoint, samples, fp32, folder)
     built, unbuilt = _build(builder, request.table or candidates(request.target), progress)
@@ -133,7 +133,7 @@ def _build(builder: Builder, table: Sequence[Variant], progress: Progress) -> tu
                 continue
             try:
                 row = builder.build(variant)
-                Session(row.path, variant.session)
+                OnnxEngine(row.path, variant.session)
             except Exception as error:  # libraries raise what they like; the row says so
                 if variant.name == FP32:
                     raise
@@ -149,17 +149,16 @@ def _check_against(
 ) -> Check:
     """Return how far a graph's answers are from those of the graph in a file, alone and in a padded batch."""
     rows = [sample.ids for sample in spread(samples, _CHECK_TEXTS)]
-    batches = [pad([row], checkpoint.pad_token_id) for row in rows] + [pad(rows, checkpoint.pad_token_id)]
-    reference = Session(path, options)
-    expected = [softmax(reference.logits(batch)) for batch in batches]
+    batches = [Batch.of([row], checkpoint.pad_token_id) for row in rows] + [Batch.of(rows, checkpoint.pad_token_id)]
+    reference = OnnxEngine(path, options)
+    expected = [softmax(reference.run(batch)) for batch in batches]
 
     def largest_change(model: onnx.ModelProto) -> float:
         checked = folder / "checked.onnx"
         onnx.save(model, checked)
-        session = Session(checked, options)
+        session = OnnxEngine(checked, options)
         changes = (
-            np.abs(softmax(session.logits(batch)) - answer).max()
-            for batch, answer in zip(batches, expected, strict=True)
+            np.abs(softmax(session.run(batch)) - answer).max() for batch, answer in zip(batches, expected, strict=True)
         )
         return float(max(changes))
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pyarrow import ArrowInvalid, parquet
 
 from export.checkpoint import Checkpoint
@@ -39,23 +38,6 @@ class Samples:
 
     calibration: tuple[Sample, ...]
     measurement: tuple[Sample, ...]
-
-
-def pad(rows: Sequence[Ids], pad_token_id: int, *, to: int = 0) -> dict[str, NDArray[np.int64]]:
-    """Return a batch, ``input_ids`` and ``attention_mask``: (rows, tokens) int64, padded on the right.
-
-    Args:
-        rows: token ids of one text each.
-        pad_token_id: id that fills.
-        to: tokens to pad to at least.
-    """
-    longest = max(to, *map(len, rows))
-    ids = np.full((len(rows), longest), pad_token_id, dtype=np.int64)
-    mask = np.zeros((len(rows), longest), dtype=np.int64)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = row
-        mask[index, : len(row)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 def load_samples(checkpoint: Checkpoint, paths: Sequence[Path], *, calibration: int, limit: int) -> Samples:

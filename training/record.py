@@ -19,6 +19,7 @@ import torch
 import transformers
 from pyarrow import parquet
 
+from artifact.cpu import cpu_model
 from training.data import Corpus, Example
 from training.plan import Plan
 from training.sources import Source, sha256_of
@@ -128,12 +129,7 @@ def hardware() -> str:
     """Return what computed, in words: the GPU's name, or the processor's with its cores."""
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return f"{cpu_model()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
 
 
 def _recipe_of(base_model: str) -> dict[str, Any] | None:

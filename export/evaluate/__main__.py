@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 from artifact.manifest import CARD, ArtifactError, Evaluation, Manifest, load_artifact
+from artifact.scores import BINS, expected_calibration_error
 from export.errors import ExportError
 from export.evaluate.breakdown import Breakdown
 from export.evaluate.served import Answer, serve
-from export.measure.probability import BINS, expected_calibration_error
 from export.progress import Progress
 from export.samples import read_rows
 from export.write.card import render_evaluations

@@ -7,6 +7,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from artifact.scores import confusion
+
 _ENDS: Final = (16, 32, 64, 128)
 """Upper ends of the token-length buckets; the last one holds all longer texts."""
 _LENGTHS: Final = (*(f"up to {end} tokens" for end in _ENDS), f"over {_ENDS[-1]} tokens")
@@ -45,13 +47,11 @@ class Breakdown:
         labels: int,
     ) -> Self:
         """Break down predictions: all arrays (texts,), ``kinds`` a name per text, ``labels`` their number."""
-        confusion = np.zeros((labels, labels), np.int64)
-        np.add.at(confusion, (truth, predicted), 1)
         right = predicted == truth
         lengths = [_LENGTHS[place] for place in np.searchsorted(_ENDS, tokens)]
         several = len(set(kinds)) > 1
         return cls(
-            tuple(tuple(row) for row in confusion.tolist()),
+            tuple(tuple(row) for row in confusion(predicted, truth, labels).tolist()),
             _parts(right, lengths, _LENGTHS),
             _parts(right, kinds, list(dict.fromkeys(kinds))) if several else (),
         )

@@ -1,12 +1,6 @@
 """Served: the real server as a child process, and a client that asks it about many texts."""
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,15 +9,14 @@ from typing import Any, Final
 
 import httpx
 
+from artifact.child import ChildError, ServedArtifact
+from artifact.cpu import usable_cores
 from export.errors import ExportError
 
-_HOST: Final = "127.0.0.1"
 _CONNECTIONS: Final = 4
 _ATTEMPTS: Final = 50
 _TEXTS_PER_REQUEST: Final = 16
-_START_S: Final = 60.0
 _REPLY_S: Final = 120.0
-_STOP_S: Final = 30.0
 _OK: Final = 200
 _TOO_MANY: Final = 429
 
@@ -93,50 +86,11 @@ def serve(directory: Path) -> Iterator[Client]:
     Raises:
         ExportError: with its last line, if it does not become ready.
     """
-    url = f"http://{_HOST}:{(port := _free_port())}"
-    environment = {
-        **os.environ,
-        "VERDICT_ARTIFACT_DIR": str(directory.resolve()),
-        "VERDICT_HOST": _HOST,
-        "VERDICT_PORT": str(port),
-        "VERDICT_INFERENCE_WORKERS": str(os.cpu_count() or 1),
-        "VERDICT_REQUEST_TIMEOUT_S": str(_REPLY_S),
-    }
-    root = Path(__file__).resolve().parents[2]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "server"], cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
+    settings = {"inference_workers": str(len(usable_cores())), "request_timeout_s": str(_REPLY_S)}
+    with ServedArtifact(directory, settings) as server:
         try:
-            _wait_until_ready(process, url, log)
-            yield Client(url)
-        finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Any) -> None:  # noqa: ANN401 - a binary file
-    end = time.monotonic() + _START_S
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{url}/health/ready").status_code == _OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    log.seek(0)
-    lines = log.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
-    raise ExportError(f"the server did not become ready: {lines[-1]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+            client = Client(server.url)
+        except ChildError as error:
+            lines = server.log.strip().splitlines() or ["it wrote nothing"]
+            raise ExportError(f"the server did not become ready: {lines[-1]}") from error
+        yield client

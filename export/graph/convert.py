@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from optimum.exporters.onnx import onnx_export_from_model
 from transformers import PreTrainedModel
 
+from artifact.runtime import Batch, OnnxEngine
+from artifact.scores import softmax
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
-from export.measure.probability import softmax
-from export.measure.session import Session
-from export.samples import Sample, pad
+from export.samples import Sample
 
 PARITY_TOLERANCE: Final = 1e-4
 """Largest accepted difference of a probability between PyTorch and fp32 ONNX (issue: real texts, padded or not)."""
@@ -59,7 +59,7 @@ def _two_token_types(model: PreTrainedModel) -> Iterator[None]:
         embeddings.token_type_embeddings = table
 
 
-def check_parity(model: PreTrainedModel, session: Session, checkpoint: Checkpoint, samples: Sequence[Sample]) -> float:
+def check_parity(model: PreTrainedModel, fp32: OnnxEngine, checkpoint: Checkpoint, samples: Sequence[Sample]) -> float:
     """Compare PyTorch and ONNX on texts alone, and padded in batches; return the largest difference.
 
     Raises:
@@ -69,10 +69,10 @@ def check_parity(model: PreTrainedModel, session: Session, checkpoint: Checkpoin
     by_length = sorted(samples, key=lambda sample: len(sample.ids))
     mixed = [list(by_length[start :: max(1, len(by_length) // _BATCH)]) for start in range(2)]
     for group in [[sample] for sample in by_length] + mixed:
-        batch = pad([sample.ids for sample in group], checkpoint.pad_token_id)
+        batch = Batch.of([sample.ids for sample in group], checkpoint.pad_token_id)
         with one_thread():
             expected = softmax(torch_logits(model, batch))
-        differences = np.abs(softmax(session.logits(batch)) - expected).max(axis=1)
+        differences = np.abs(softmax(fp32.run(batch)) - expected).max(axis=1)
         worst = int(differences.argmax())
         largest = max(largest, float(differences[worst]))
         if not differences[worst] <= PARITY_TOLERANCE:  # written so that NaN fails
@@ -94,10 +94,10 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def torch_logits(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+def torch_logits(model: PreTrainedModel, batch: Batch) -> NDArray[np.float32]:
     """Return PyTorch's logits, (batch, labels) float32."""
     with torch.inference_mode():
-        logits: NDArray[np.float32] = (
-            model(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits.float().numpy()
-        )
+        inputs = batch.feeds(("input_ids", "attention_mask"))
+        output = model(**{name: torch.from_numpy(values) for name, values in inputs.items()})
+        logits: NDArray[np.float32] = output.logits.float().numpy()
     return logits

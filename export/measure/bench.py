@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from artifact.runtime import OnnxEngine
 from export.build import Built
 from export.checkpoint import Checkpoint
 from export.graph.convert import one_thread, torch_logits
@@ -17,7 +18,6 @@ from export.measure import latency
 from export.measure.memory import peak_bytes
 from export.measure.quality import BATCH, batch_variance, logits_alone, quality
 from export.measure.select import Gates, Measured, best, failures
-from export.measure.session import Session
 from export.progress import Progress
 from export.samples import Samples
 from export.variants import FP32, PYTORCH
@@ -43,7 +43,7 @@ class Bench:
     def latencies(self, built: Sequence[Built], model: PreTrainedModel) -> dict[str, latency.Latency]:
         """Time every variant, and PyTorch, in turns."""
         runs: dict[str, latency.Run] = {
-            row.variant.name: Session(row.path, row.variant.session).logits for row in built
+            row.variant.name: OnnxEngine(row.path, row.variant.session).run for row in built
         }
         runs[PYTORCH] = partial(torch_logits, model)
         max_length = self._checkpoint.max_length
@@ -104,7 +104,7 @@ class Bench:
     def _variance(self, built: Built, invariance: tuple[int, int], tick: Callable[[], None]) -> float:
         count, rounds = invariance
         return batch_variance(
-            Session(built.path, built.variant.session),
+            OnnxEngine(built.path, built.variant.session),
             self._rows[:count],
             self._pad,
             rounds=rounds,
@@ -113,5 +113,5 @@ class Bench:
         )
 
     def _logits(self, built: Built, texts: int, tick: Callable[[], None]) -> NDArray[np.float32]:
-        session = Session(built.path, built.variant.session)
+        session = OnnxEngine(built.path, built.variant.session)
         return logits_alone(session, self._rows[:texts], self._pad, tick)

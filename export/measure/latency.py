@@ -18,9 +18,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.samples import Ids, pad
+from artifact.runtime import Batch
+from export.samples import Ids
 
-Batch = dict[str, NDArray[np.int64]]
 Run = Callable[[Batch], object]
 LENGTHS_TOKENS: Final = (16, 64, 128, 256)
 SENTENCE_TOKENS: Final = 64
@@ -67,10 +67,10 @@ def measure(
     mix = _spread(rows, _MIX_TEXTS)
     longest = max(rows, key=len)
     fixed = [_of_length(longest, tokens) for tokens in LENGTHS_TOKENS if tokens <= max_length]
-    batches = [pad([row], pad_token_id) for row in [*fixed, *mix]]
+    batches = [Batch.of([row], pad_token_id) for row in [*fixed, *mix]]
     together = _neighbours(rows)
     if together:
-        batches.append(pad(together, pad_token_id))
+        batches.append(Batch.of(together, pad_token_id))
     with _one_core():
         times_ms = _alternate(runs, batches, tick)
     lengths = np.array([len(row) for row in mix])
@@ -109,7 +109,7 @@ def settle(times: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _time_ms(run: Run, batch: Batch) -> float:
     """Return the median of a few warm runs of a short text, the time of one warm run of a longer one."""
-    short = batch["input_ids"].shape[1] <= SENTENCE_TOKENS
+    short = batch.input_ids.shape[1] <= SENTENCE_TOKENS
     for _ in range(_WARM_UPS if short else 1):
         run(batch)
     times = []

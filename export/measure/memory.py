@@ -29,11 +29,11 @@ def _main() -> None:
     parser.add_argument("options", help="session options as JSON")
     parser.add_argument("max_length", type=int, help="tokens of the longest text")
     arguments = parser.parse_args()
-    from export.measure.session import Session  # noqa: PLC0415 - the parent needs no second copy of it
+    from artifact.runtime import Batch, OnnxEngine  # noqa: PLC0415 - the parent needs no second copy of it
 
-    session = Session(arguments.path, SessionOptions.model_validate_json(arguments.options))
+    engine = OnnxEngine(arguments.path, SessionOptions.model_validate_json(arguments.options))
     ids = np.ones((1, arguments.max_length), np.int64)
-    session.logits({"input_ids": ids, "attention_mask": ids})
+    engine.run(Batch(ids, ids))
     sys.stdout.write(str(_own_peak_bytes()))
 
 

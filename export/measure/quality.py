@@ -1,6 +1,5 @@
 """Measure: how right one graph is, on held-out texts that nothing was calibrated on."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.measure.probability import accuracy, expected_calibration_error, fit_temperature, softmax
-from export.measure.session import Session
-from export.samples import Ids, pad
+from artifact.cpu import usable_cores
+from artifact.runtime import Batch, OnnxEngine
+from artifact.scores import accuracy, expected_calibration_error, fit_temperature, softmax
+from export.samples import Ids
 
 BATCH: Final = 8
 """Texts of one batch when batch variance is measured."""
@@ -42,20 +42,15 @@ class Quality:
 
 
 def logits_alone(
-    session: Session, rows: Sequence[Ids], pad_token_id: int, tick: Callable[[], None] = lambda: None
+    session: OnnxEngine, rows: Sequence[Ids], pad_token_id: int, tick: Callable[[], None] = lambda: None
 ) -> NDArray[np.float32]:
     """Return the logits of every text run alone, (texts, labels) float32, on all cores."""
     results = []
-    with ThreadPoolExecutor(cores()) as pool:
-        for logits in pool.map(lambda row: session.logits(pad([row], pad_token_id)), rows):
+    with ThreadPoolExecutor(len(usable_cores())) as pool:
+        for logits in pool.map(lambda row: session.run(Batch.of([row], pad_token_id)), rows):
             results.append(logits)
             tick()
     return np.concatenate(results)
-
-
-def cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64]) -> Quality:
@@ -74,7 +69,7 @@ def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels:
 
 
 def batch_variance(
-    session: Session,
+    session: OnnxEngine,
     rows: Sequence[Ids],
     pad_token_id: int,
     *,
@@ -99,11 +94,11 @@ def batch_variance(
 
     def change(batch: tuple[NDArray[np.int64], int]) -> float:
         members, width = batch
-        together = softmax(session.logits(pad([rows[index] for index in members], pad_token_id, to=width)))
+        together = softmax(session.run(Batch.of([rows[index] for index in members], pad_token_id, least_tokens=width)))
         return float(np.abs(together - alone[members]).max())
 
     largest = 0.0
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(len(usable_cores())) as pool:
         for found in pool.map(change, batches):
             largest = max(largest, found)
             tick()

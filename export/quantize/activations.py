@@ -14,9 +14,9 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import HistogramCollector
 
+from artifact.runtime import Batch, OnnxEngine
 from export.graph.graph import Graph
-from export.measure.session import Session
-from export.samples import Ids, pad
+from export.samples import Ids
 
 Method = Literal["min-max", "percentile", "entropy"]
 Range = tuple[float, float]
@@ -92,9 +92,9 @@ class Observer:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "observed.onnx"
             onnx.save(graph.finish(), path)
-            session = Session(path)
+            session = OnnxEngine(path)
         for row in self._rows:
-            for name, values in zip(names, session.tensors(names, pad([row], 0)), strict=True):
+            for name, values in zip(names, session.tensors(names, Batch.of([row], 0)), strict=True):
                 yield name, values.reshape(-1, values.shape[-1])
             self._tick()
 

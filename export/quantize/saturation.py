@@ -17,12 +17,13 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from artifact.runtime import Batch
+
 _LOWEST: Final = -(2**15)
 _HIGHEST: Final = 2**15 - 1
 _SIDE: Final = 64
 _erf = np.vectorize(erf, otypes=[np.float32])
 
-Batch = dict[str, NDArray[np.int64]]
 Sums = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.int64]]
 """Values and weights of a product -> its integer sums."""
 
@@ -110,7 +111,7 @@ def exact_logits(model: ModelProto, batch: Batch) -> NDArray[np.float32]:
 
 def _logits(model: ModelProto, batch: Batch, sums: Sums) -> NDArray[np.float32]:
     evaluator = ReferenceEvaluator(model, new_ops=[_product(sums), Gelu, FastGelu, MultiHeadAttention])
-    logits: NDArray[np.float32] = evaluator.run(None, batch)[0]
+    logits: NDArray[np.float32] = evaluator.run(None, batch.feeds(evaluator.input_names))[0]
     return logits
 
 

@@ -15,9 +15,9 @@ from artifact.manifest import (
     Tensor,
     describe_file,
 )
+from artifact.runtime import OnnxEngine
 from export.measure.quality import Quality
 from export.measure.select import Measured
-from export.measure.session import Session
 from export.pipeline import Findings
 from export.variants import StaticInt8, is_bounded
 from export.write import probes
@@ -50,7 +50,7 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
     checkpoint = findings.checkpoint
     model = onnx.load(chosen.built.path, load_external_data=False)
     files = tuple(describe_file(directory / name) for name in (MODEL, TOKENIZER))
-    session = Session(chosen.built.path, chosen.built.variant.session)
+    session = OnnxEngine(chosen.built.path, chosen.built.variant.session)
     samples = probes.choose(
         findings.samples.measurement,
         session,
@@ -76,7 +76,7 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
         probes=probes.build(
             samples,
             session,
-            Session(findings.fp32),
+            OnnxEngine(findings.fp32),
             checkpoint.pad_token_id,
             chosen.quality.temperature,
         ),

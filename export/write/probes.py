@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 
 from artifact.manifest import Probe
-from export.measure.probability import softmax
-from export.measure.session import Session
+from artifact.runtime import Batch, OnnxEngine
+from artifact.scores import softmax
 from export.quantize.saturation import exact_logits, saturated_logits
-from export.samples import Sample, pad, spread
+from export.samples import Sample, spread
 
 TOLERANCE: Final = 0.03
 """Largest accepted difference of a probability; between rounding and saturation as measured in docs/export.md."""
@@ -34,7 +34,7 @@ _LOOKED_AT: Final = 300
 
 def choose(
     samples: Sequence[Sample],
-    artifact: Session,
+    artifact: OnnxEngine,
     labels: int,
     pad_token_id: int,
     shift: Callable[[Sample], float] | None = None,
@@ -52,7 +52,7 @@ def choose(
     """
 
     def confidence(sample: Sample) -> float:
-        return float(softmax(artifact.logits(pad([sample.ids], pad_token_id))).max())
+        return float(softmax(artifact.run(Batch.of([sample.ids], pad_token_id))).max())
 
     fitting = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS][:_LOOKED_AT]
     chosen: list[Sample] = []
@@ -73,7 +73,7 @@ def saturation_shift(model: onnx.ModelProto, pad_token_id: int) -> Callable[[Sam
     """Return how far a CPU that adds in 16 bits moves a probability of a text; 0 for a graph that is not understood."""
 
     def shift(sample: Sample) -> float:
-        batch = pad([sample.ids], pad_token_id)
+        batch = Batch.of([sample.ids], pad_token_id)
         try:
             wrong, right = saturated_logits(model, batch), exact_logits(model, batch)
         except Exception:  # onnx raises what it likes about an operator that it does not know
@@ -84,12 +84,12 @@ def saturation_shift(model: onnx.ModelProto, pad_token_id: int) -> Callable[[Sam
 
 
 def build(
-    samples: Sequence[Sample], artifact: Session, reference: Session, pad_token_id: int, temperature: float
+    samples: Sequence[Sample], artifact: OnnxEngine, reference: OnnxEngine, pad_token_id: int, temperature: float
 ) -> tuple[Probe, ...]:
     """Return probes with the answers of the artifact and of the fp32 graph, each text alone."""
 
-    def answer(session: Session, sample: Sample) -> tuple[float, ...]:
-        row = softmax(session.logits(pad([sample.ids], pad_token_id)), temperature)[0]
+    def answer(session: OnnxEngine, sample: Sample) -> tuple[float, ...]:
+        row = softmax(session.run(Batch.of([sample.ids], pad_token_id)), temperature)[0]
         return tuple(round(float(value), 6) for value in row)
 
     return tuple(Probe(text=s.text, probabilities=answer(artifact, s), reference=answer(reference, s)) for s in samples)

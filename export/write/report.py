@@ -1,7 +1,6 @@
 """Report: what was measured, as a table for people and as JSON for programs."""
 
 import json
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 import onnxruntime
 from rich.table import Table
 
+from artifact.cpu import cpu_model
 from export.measure.select import Measured, by_speed
 from export.pipeline import Findings
 from export.variants import FP32, PYTORCH, USUAL
@@ -164,12 +164,7 @@ def _row(row: Measured, chosen: Measured | None) -> dict[str, Any]:
 
 def machine() -> str:
     """Name the processor and the runtime that the figures are from."""
-    model = platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        lines = information.read_text(encoding="utf-8").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
-    return f"{model}, onnxruntime {onnxruntime.__version__}"
+    return f"{cpu_model()}, onnxruntime {onnxruntime.__version__}"
 
 
 def _line(cells: Any) -> str:  # noqa: ANN401 - any iterable of strings

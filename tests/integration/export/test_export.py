@@ -14,15 +14,14 @@ from onnx import numpy_helper
 from rich.console import Console
 
 from artifact.manifest import load_artifact
+from artifact.runtime import Batch, OnnxEngine
+from artifact.scores import softmax
 from export import pipeline
 from export.__main__ import main
-from export.measure.probability import softmax
 from export.measure.select import Gates
-from export.measure.session import Session
 from export.pipeline import Findings, Request
 from export.progress import Progress
 from export.quantize.saturation import this_cpu_saturates
-from export.samples import pad
 from export.variants import CANDIDATES
 from export.write import artifact, package
 from tests.support.checkpoints import build_checkpoint
@@ -57,11 +56,11 @@ def test_every_architecture_becomes_an_artifact(tmp_path: Path, architecture: An
     assert manifest.labels == labels
     assert {"input_ids", "attention_mask"} == {tensor.name for tensor in manifest.inputs}
     assert {probe.probabilities for probe in manifest.probes}
-    session = Session(loaded.model_path, manifest.session)
+    session = OnnxEngine(loaded.model_path, manifest.session)
     tokenization = findings.checkpoint.tokenization()
     for probe in manifest.probes:
         (text,) = tokenization.encode([probe.text], "head_tail")
-        logits = session.logits(pad(text.windows, manifest.pad_token_id))
+        logits = session.run(Batch.of(text.windows, manifest.pad_token_id))
         assert pytest.approx(probe.probabilities, abs=1e-5) == softmax(logits, manifest.temperature)[0]
         assert pytest.approx(probe.probabilities, abs=0.05) == probe.reference
     assert findings.parity <= 1e-4

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from artifact.runtime import Batch
+
 ARCHITECTURES = ("bert", "distilbert", "roberta")
 
 
@@ -19,13 +21,11 @@ class TinyGraph:
     pad_token_id: int
     vocabulary: int
 
-    def batch(self, draw: np.random.Generator) -> dict[str, np.ndarray]:
+    def batch(self, draw: np.random.Generator) -> Batch:
         """Return a random batch of mixed lengths, padded on the right."""
-        from export.samples import pad  # noqa: PLC0415 - onnx may be missing where this file is collected
-
         lengths = draw.integers(3, self.max_length + 1, draw.integers(1, 5))
         rows = [tuple(draw.integers(5, self.vocabulary, length).tolist()) for length in lengths]
-        return pad(rows, self.pad_token_id)
+        return Batch.of(rows, self.pad_token_id)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def tiny_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyGraph
     """One fp32 graph per architecture, three labels each."""
     for module in ("torch", "onnx", "optimum.onnxruntime"):
         pytest.importorskip(module)
-    from export.checkpoint import read_checkpoint  # noqa: PLC0415 - as above
+    from export.checkpoint import read_checkpoint  # noqa: PLC0415 - onnx may be missing where this file is collected
     from export.graph.convert import convert  # noqa: PLC0415
     from tests.support.checkpoints import build_checkpoint  # noqa: PLC0415
 

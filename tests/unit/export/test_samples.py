@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("onnx")
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.errors import ExportError
-from export.samples import load_samples, pad, read_rows, spread
+from export.samples import load_samples, read_rows, spread
 from tests.support.checkpoints import build_checkpoint
 
 pytestmark = pytest.mark.development
@@ -83,13 +83,6 @@ def test_too_few_rows_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> Non
     path.write_text("text,label\n" + "good,1\n" * 3)
     with pytest.raises(ExportError, match="too few"):
         load_samples(checkpoint, [path], calibration=5, limit=5)
-
-
-def test_pad_fills_on_the_right_and_masks_it() -> None:
-    """Padding has its id and mask 0."""
-    batch = pad([(5, 6, 7), (8,)], 9, to=4)
-    assert [[5, 6, 7, 9], [8, 9, 9, 9]] == batch["input_ids"].tolist()
-    assert [[1, 1, 1, 0], [1, 0, 0, 0]] == batch["attention_mask"].tolist()
 
 
 def test_spread_keeps_the_shortest_and_the_longest(checkpoint: Checkpoint) -> None:

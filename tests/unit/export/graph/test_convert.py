@@ -8,9 +8,9 @@ pytest.importorskip("torch")
 pytest.importorskip("optimum.onnxruntime")
 import torch
 
+from artifact.runtime import OnnxEngine
 from export.checkpoint import read_checkpoint
 from export.graph.convert import PARITY_TOLERANCE, check_parity, convert
-from export.measure.session import Session
 from export.samples import Sample
 from tests.support.checkpoints import build_checkpoint
 
@@ -23,7 +23,7 @@ def test_a_model_with_one_token_type_is_converted(tmp_path: Path) -> None:
     model = checkpoint.load_model()
     table = torch.nn.Embedding.from_pretrained(torch.ones(1, model.config.hidden_size))
     model.bert.embeddings.token_type_embeddings = table
-    session = Session(convert(model, tmp_path / "onnx"))
+    fp32 = OnnxEngine(convert(model, tmp_path / "onnx"))
     samples = [Sample("", 0, "", tuple(range(5, 5 + tokens))) for tokens in (3, 9)]
-    assert check_parity(model, session, checkpoint, samples) <= PARITY_TOLERANCE
+    assert check_parity(model, fp32, checkpoint, samples) <= PARITY_TOLERANCE
     assert model.bert.embeddings.token_type_embeddings is table

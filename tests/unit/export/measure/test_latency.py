@@ -35,7 +35,7 @@ def test_every_run_has_its_own_time_at_every_text(monkeypatch: pytest.MonkeyPatc
 
     def costing(ms_per_token: float) -> Callable[[Batch], None]:
         def run(batch: Batch) -> None:
-            clock_s[0] += batch["input_ids"].size * ms_per_token / 1e3
+            clock_s[0] += batch.input_ids.size * ms_per_token / 1e3
 
         return run
 

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("torch")
 import onnx
 
+from artifact.runtime import Batch, OnnxEngine
+from artifact.scores import softmax
 from export.build import Builder
-from export.measure.probability import softmax
-from export.measure.session import Session
 from export.quantize.activations import Observer
 from export.quantize.saturation import exact_logits, saturated_logits, this_cpu_saturates
 from export.samples import Sample
@@ -27,16 +27,16 @@ def _rows(tiny: TinyGraph) -> list[tuple[int, ...]]:
     return [tuple(draw.integers(5, tiny.vocabulary, 24).tolist()) for _ in range(40)]
 
 
-def _graph(tiny: TinyGraph, folder: Path, *, exact: bool) -> tuple[onnx.ModelProto, Session]:
+def _graph(tiny: TinyGraph, folder: Path, *, exact: bool) -> tuple[onnx.ModelProto, OnnxEngine]:
     """Return an int8 graph whose weights are bounded or use their full range."""
     builder = Builder(tiny.path, folder, Observer(_rows(tiny)), lambda *_: lambda _: 0.0, max_length=tiny.max_length)
     variant = Variant("static", "", replace(StaticInt8(), exact=exact, outlier_ratio=None))
     built = builder.build(variant)
-    return onnx.load(built.path), Session(built.path, variant.session)
+    return onnx.load(built.path), OnnxEngine(built.path, variant.session)
 
 
-def _batch(tiny: TinyGraph) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    return {"input_ids": np.array(_rows(tiny)), "attention_mask": np.ones((40, 24), np.int64)}
+def _batch(tiny: TinyGraph) -> Batch:
+    return Batch.of(_rows(tiny), tiny.pad_token_id)
 
 
 def _changes(tiny: TinyGraph, folder: Path, *, exact: bool) -> np.ndarray:  # type: ignore[type-arg]
@@ -54,7 +54,7 @@ def test_this_cpu_answers_as_its_imitation(tiny_graphs: dict[str, TinyGraph], tm
     model, session = _graph(tiny, tmp_path, exact=exact)
     imitation = saturated_logits if this_cpu_saturates() else exact_logits
     expected = softmax(imitation(model, _batch(tiny)))
-    assert pytest.approx(expected, abs=1e-5) == softmax(session.logits(_batch(tiny)))
+    assert pytest.approx(expected, abs=1e-5) == softmax(session.run(_batch(tiny)))
 
 
 def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:

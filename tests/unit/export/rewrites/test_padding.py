@@ -12,12 +12,11 @@ pytest.importorskip("onnx")
 pytest.importorskip("torch")
 import onnx
 
+from artifact.runtime import Batch, OnnxEngine
 from export.build import Builder
 from export.graph.graph import Graph
-from export.measure.session import Session
 from export.quantize.activations import Observer
 from export.rewrites.padding import skip_padding
-from export.samples import pad
 from export.variants import CANDIDATES, StaticInt8, Variant
 from tests.unit.export.conftest import ARCHITECTURES, TinyGraph
 
@@ -39,15 +38,15 @@ def _without_padding(model: onnx.ModelProto) -> Graph:
     return graph
 
 
-def _session(model: onnx.ModelProto, path: Path) -> Session:
+def _session(model: onnx.ModelProto, path: Path) -> OnnxEngine:
     onnx.save(model, path)
-    return Session(path, _COMPUTED.session)
+    return OnnxEngine(path, _COMPUTED.session)
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def both(
     request: pytest.FixtureRequest, tiny_graphs: dict[str, TinyGraph], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[TinyGraph, Session, Session]:
+) -> tuple[TinyGraph, OnnxEngine, OnnxEngine]:
     """An int8 graph that computes padding, and one made from it that does not."""
     tiny, folder = tiny_graphs[request.param], tmp_path_factory.mktemp("padding")
     model = _quantized(tiny, folder)
@@ -57,17 +56,17 @@ def both(
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_answers_are_equal_bit_by_bit(both: tuple[TinyGraph, Session, Session], data: st.DataObject) -> None:
+def test_answers_are_equal_bit_by_bit(both: tuple[TinyGraph, OnnxEngine, OnnxEngine], data: st.DataObject) -> None:
     """Of texts of any lengths together, of each alone, and of texts of one length."""
     tiny, computing, skipping = both
     lengths = data.draw(st.lists(st.integers(1, tiny.max_length), min_size=1, max_size=6))
     draw = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     rows = [tuple(draw.integers(5, tiny.vocabulary, length).tolist()) for length in lengths]
-    expected = computing.logits(pad(rows, tiny.pad_token_id))
-    assert np.array_equal(skipping.logits(pad(rows, tiny.pad_token_id)), expected)
+    expected = computing.run(Batch.of(rows, tiny.pad_token_id))
+    assert np.array_equal(skipping.run(Batch.of(rows, tiny.pad_token_id)), expected)
     for row, logits in zip(rows, expected, strict=True):
-        assert np.array_equal(skipping.logits(pad([row], tiny.pad_token_id))[0], logits)
-        assert np.array_equal(skipping.logits(pad([row, row], tiny.pad_token_id)), [logits, logits])
+        assert np.array_equal(skipping.run(Batch.of([row], tiny.pad_token_id))[0], logits)
+        assert np.array_equal(skipping.run(Batch.of([row, row], tiny.pad_token_id)), [logits, logits])
 
 
 def test_a_product_reads_no_padding_unless_attention_does(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
@@ -89,7 +88,7 @@ def test_a_product_reads_no_padding_unless_attention_does(tiny_graphs: dict[str,
         alone.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
     session = _session(alone, tmp_path / "ragged.onnx")
     rows = [tuple(range(5, 25)), tuple(range(5, 10))]
-    shapes = [values.shape for values in session.tensors(observed, pad(rows, tiny.pad_token_id))]
+    shapes = [values.shape for values in session.tensors(observed, Batch.of(rows, tiny.pad_token_id))]
     first_layer = [shape[:-1] for shape in shapes[:6]]
     assert [(2, 20), (2, 20), (2, 20), (25,), (25,), (25,)] == sorted(first_layer)
 
@@ -108,7 +107,7 @@ def test_variants_skip_padding(tiny_graphs: dict[str, TinyGraph], tmp_path: Path
         for place, graph in enumerate((model, _quantized(tiny, tmp_path, computed)))
     ]
     for rows in ([(5, 6, 7, 8, 9), (9,) * 40, (7, 8)], [(5, 6, 7, 8, 9)]):
-        skipping, computing = (session.logits(pad(rows, tiny.pad_token_id)) for session in sessions)
+        skipping, computing = (session.run(Batch.of(rows, tiny.pad_token_id)) for session in sessions)
         assert np.array_equal(skipping, computing)
 
 

@@ -12,9 +12,9 @@ pytest.importorskip("onnx")
 pytest.importorskip("torch")
 import onnx
 
+from artifact.runtime import Batch, OnnxEngine
 from export.graph.fuse import REWRITES, Fusions, fuse
 from export.graph.graph import Graph
-from export.measure.session import Session
 from export.quantize.activations import Observer
 from export.quantize.outliers import tame_outliers
 from export.quantize.products import quantize_embeddings
@@ -41,9 +41,9 @@ def _rewritten(tiny: TinyGraph, *rewrites: Rewrite, fusions: Fusions | None = No
     return model, applied
 
 
-def _session(model: object, path: Path) -> Session:
+def _session(model: object, path: Path) -> OnnxEngine:
     onnx.save(model, path)
-    return Session(path)
+    return OnnxEngine(path)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -78,9 +78,9 @@ def test_every_rewrite_leaves_logits_equal(
     if not path.exists():
         _session(_rewritten(tiny, *rewrites)[0], path)
     batch = tiny.batch(np.random.default_rng(seed))
-    expected = Session(tiny.path).logits(batch)
+    expected = OnnxEngine(tiny.path).run(batch)
     assert np.abs(expected).max() > 0.01  # else equality would mean nothing
-    assert pytest.approx(expected, abs=_TOLERANCE, rel=_TOLERANCE) == Session(path).logits(batch)
+    assert pytest.approx(expected, abs=_TOLERANCE, rel=_TOLERANCE) == OnnxEngine(path).run(batch)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -104,8 +104,8 @@ def test_attention_answers_alike_alone_and_padded(
     ids = np.random.default_rng(8).integers(5, tiny.vocabulary, (1, tiny.max_length))
     for length in range(2, tiny.max_length):
         mask = (np.arange(tiny.max_length) < length).astype(np.int64)[None]
-        (alone,) = session.tensors([attended], {"input_ids": ids[:, :length], "attention_mask": mask[:, :length]})
-        (padded,) = session.tensors([attended], {"input_ids": ids, "attention_mask": mask})
+        (alone,) = session.tensors([attended], Batch(ids[:, :length], mask[:, :length]))
+        (padded,) = session.tensors([attended], Batch(ids, mask))
         assert np.array_equal(alone[:, :length], padded[:, :length]), f"{length} tokens"
 
 
@@ -129,8 +129,8 @@ def test_padding_weighs_nothing_however_far_its_score_is_above(
     ids = np.random.default_rng(8).integers(5, tiny.vocabulary, (1, 24))
     mask = (np.arange(24) < 12).astype(np.int64)[None]
     wanted = list(attention.output[:1])
-    (alone,) = session.tensors(wanted, {"input_ids": ids[:, :12], "attention_mask": mask[:, :12]})
-    (padded,) = session.tensors(wanted, {"input_ids": ids, "attention_mask": mask})
+    (alone,) = session.tensors(wanted, Batch(ids[:, :12], mask[:, :12]))
+    (padded,) = session.tensors(wanted, Batch(ids, mask))
     assert np.array_equal(alone, padded[:, :12])
 
 
@@ -157,9 +157,10 @@ def test_positions_no_text_reaches_are_dropped(tiny_graphs: dict[str, TinyGraph]
     """A shorter table answers the same for texts that fit it."""
     tiny = tiny_graphs["bert"]
     model, _ = _rewritten(tiny, slice_positions, lambda graph: trim_positions(graph, 20))
-    batch = {name: values[:, :20] for name, values in tiny.batch(np.random.default_rng(5)).items()}
+    longer = tiny.batch(np.random.default_rng(5))
+    batch = Batch(longer.input_ids[:, :20], longer.attention_mask[:, :20])
     trimmed = _session(model, tmp_path / "trimmed.onnx")
-    assert pytest.approx(Session(tiny.path).logits(batch), abs=_TOLERANCE) == trimmed.logits(batch)
+    assert pytest.approx(OnnxEngine(tiny.path).run(batch), abs=_TOLERANCE) == trimmed.run(batch)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -179,8 +180,8 @@ def test_taming_outliers_changes_nothing_in_float(
     graph.add_outputs(names)
     session = _session(graph.finish(), tmp_path / "tamed.onnx")
     batch = tiny.batch(draw)
-    assert pytest.approx(Session(tiny.path).logits(batch), abs=1e-4) == session.logits(batch)
-    seen = {"input_ids": np.array(rows), "attention_mask": np.ones((8, 20), np.int64)}
+    assert pytest.approx(OnnxEngine(tiny.path).run(batch), abs=1e-4) == session.run(batch)
+    seen = Batch(np.array(rows), np.ones((8, 20), np.int64))
     for name, values in zip(names, session.tensors(names, seen), strict=True):
         assert tamed[name].limits[0] - 1e-4 <= values.min()
         assert values.max() <= tamed[name].limits[1] + 1e-4
@@ -197,7 +198,7 @@ def test_int8_embeddings_are_within_half_a_step(tiny_graphs: dict[str, TinyGraph
     graph = Graph(helper.make_model(plain, opset_imports=[helper.make_opsetid("", 18)], ir_version=8))
     assert 1 == quantize_embeddings(graph)
     session = _session(graph.finish(), tmp_path / "lookup.onnx")
-    found = session.logits({"input_ids": np.arange(300)[None]})[0]
+    found = session.run(Batch.of([range(300)], 0))[0]
     assert (np.abs(found - table).max(axis=1) <= np.abs(table).max(axis=1) / 127 * 0.51).all()
 
 
@@ -228,10 +229,10 @@ def test_a_rewrite_that_fails_leaves_the_graph_and_says_so(
     tiny = tiny_graphs["bert"]
     model = fuse(tiny.path, Fusions())
     batch = tiny.batch(np.random.default_rng(1))
-    expected = Session(tiny.path).logits(batch)
+    expected = OnnxEngine(tiny.path).run(batch)
 
     def check(candidate: object) -> float:
-        return float(np.abs(_session(candidate, tmp_path / "checked.onnx").logits(batch) - expected).max())
+        return float(np.abs(_session(candidate, tmp_path / "checked.onnx").run(batch) - expected).max())
 
     result, (outcome,) = apply(model, [rewrite], check, tolerance=1e-4)
     assert not outcome.applied
