@@ -1,1 +1,1 @@
-"""Inference: texts in, predictions out, in micro-batches. Knows no HTTP."""
+"""Inference: texts in, predictions out, in micro-batches. It knows no HTTP."""

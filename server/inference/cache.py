@@ -1,6 +1,6 @@
-"""The cache: logits of rows that were computed before, the least recently used forgotten first.
+"""The cache: logits of rows that were computed before. The least recently used row is dropped first.
 
-Exact, because a row's logits do not depend on its batch.
+A cached answer is exact, because a row's logits do not depend on its batch.
 """
 
 from collections import OrderedDict
@@ -11,9 +11,10 @@ from server.inference.queue import Logits, Row
 
 
 class LogitsCache:
-    """At most ``capacity`` rows; none at all with 0.
+    """Logits by row.
 
-    A row takes four bytes per token and about 300 beside them.
+    Args:
+        capacity: rows kept at most, 4 bytes per token and about 300 more each. 0: keep none.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -21,15 +22,15 @@ class LogitsCache:
         self._entries: OrderedDict[bytes, Logits] = OrderedDict()
 
     def __bool__(self) -> bool:
-        """Return whether anything is kept."""
+        """Return whether rows are kept at all."""
         return self._capacity > 0
 
     def __len__(self) -> int:
-        """Return the rows kept."""
+        """Return the number of rows kept."""
         return len(self._entries)
 
     def get(self, row: Row) -> Logits | None:
-        """Return the row's logits, if they are kept."""
+        """Return the row's logits, or None if they are not kept."""
         key = _key(row)
         logits = self._entries.get(key)
         if logits is not None:
@@ -37,7 +38,7 @@ class LogitsCache:
         return logits
 
     def put(self, row: Row, logits: Logits) -> None:
-        """Keep the row's logits."""
+        """Keep the row's logits, unless the capacity is 0."""
         if self:
             self._entries[_key(row)] = logits
             if len(self._entries) > self._capacity:

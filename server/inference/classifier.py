@@ -1,7 +1,7 @@
-"""The use case: texts in, predictions out. No HTTP in it.
+"""The classifier: texts in, predictions out. It knows no HTTP.
 
-``Classifier`` is what the API needs and nothing more: whoever wants another model implements it and hands it to
-``create_app``. ``TextClassifier`` is the one that serves an artifact.
+``Classifier`` is all that the HTTP side needs of a model: to serve another model, implement it and pass it to
+``create_app``. ``TextClassifier`` serves an artifact.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from server.inference.queue import Logits
 from server.observe.metrics import Metrics
 
 _INLINE_CHARS: Final = 2000
-"""Texts up to this many characters are tokenized where they are, in about 0.8 ms; a thread costs 0.1 ms."""
+"""Up to so many characters are tokenized on the event loop's thread, in about 0.8 ms; another thread costs 0.1 ms."""
 _MAX_WAITING_CHARS: Final = 1_000_000
-"""A third of a second of tokenizing on one core; a single request may hold more, if nothing else waits."""
+"""A third of a second of tokenization on one core. One request may have more while no other waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of one text.
+    """The model's answer to one text.
 
     Attributes:
         sentiment: index of the most probable label.
-        label: its name.
+        label: the name of that label.
         probabilities: calibrated, in label order, rounded to six digits.
         tokens: tokens read, special tokens included.
-        truncated: whether a part of the text was not read.
+        truncated: whether the model did not read the whole text.
     """
 
     sentiment: int
@@ -49,7 +49,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """A request's predictions in the order of its texts, and the seconds they took."""
+    """One request's predictions, in the order of its texts, and the seconds that they took."""
 
     predictions: list[Prediction]
     tokenize_s: float = 0.0
@@ -59,7 +59,7 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What ``/info`` tells about a model."""
+    """The description of a model that ``/info`` returns."""
 
     name: str
     version: str
@@ -71,30 +71,39 @@ class ModelInfo:
 
 
 class Classifier(Protocol):
-    """Any model that the API can serve."""
+    """Any model that the server can serve."""
 
     @property
     def info(self) -> ModelInfo:
-        """What is being served."""
+        """The model that is served."""
         ...
 
     @property
     def runtime(self) -> Mapping[str, object]:
-        """How it runs on this machine, for ``/info``."""
+        """Figures of the model on this machine, for ``/info``."""
         ...
 
     async def start(self) -> None:
-        """Take up work on the running event loop."""
+        """Start work on the running event loop."""
         ...
 
     async def close(self) -> None:
-        """End all work."""
+        """End all work and free what it used."""
         ...
 
     async def classify(
         self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
     ) -> Classification:
-        """Return one prediction per text, in order, or raise a ``VerdictError`` for all of them."""
+        """Return one prediction per text, in order.
+
+        Args:
+            texts: at least one.
+            truncation: how texts that are too long are read; None: the model's own way.
+            timeout_s: seconds after which texts that do not run yet are given up.
+
+        Raises:
+            VerdictError: for all texts, if one can not be answered.
+        """
         ...
 
 
@@ -106,8 +115,8 @@ class TextClassifier:
         tokenization: text to rows of token ids.
         batcher: rows to logits; started and closed with this classifier.
         metrics: where texts and predictions are counted.
-        runtime: what ``/info`` tells about how it runs.
-        inline: which texts of more than 2,000 characters the event loop's thread tokenizes.
+        runtime: figures of the model on this machine, for ``/info``.
+        inline: which requests of more than 2,000 characters are tokenized on the event loop's thread.
     """
 
     def __init__(
@@ -133,7 +142,7 @@ class TextClassifier:
 
     @property
     def info(self) -> ModelInfo:
-        """What is being served, from the manifest."""
+        """The model that is served, from the manifest."""
         manifest = self._manifest
         return ModelInfo(
             name=manifest.name,
@@ -170,20 +179,20 @@ class TextClassifier:
         tokenize_s = time.perf_counter() - started
         self._metrics.ledger.note(self._metrics.count_tokenizations, tokenize_s)
         rows = [window for text in tokenized for window in text.windows]
-        outcome = await self._batcher.submit(rows, deadline)
-        predictions = self._predict(tokenized, outcome.logits)
+        batched = await self._batcher.submit(rows, deadline)
+        predictions = self._predict(tokenized, batched.logits)
         self._metrics.ledger.note(self._count, predictions)
-        return Classification(predictions, tokenize_s, outcome.queue_s, outcome.inference_s)
+        return Classification(predictions, tokenize_s, batched.queue_s, batched.inference_s)
 
     async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
-        """Tokenize a little where it is, and more on a thread, before which a bounded amount of text may wait."""
+        """Tokenize a little text on the event loop's thread, more on the tokenizer thread, whose queue is bounded."""
         chars = sum(map(len, texts))
         if chars <= _INLINE_CHARS or self._inline.may_tokenize(chars):
             return self._tokenization.encode(texts, truncation)
         if self._waiting_chars + chars > _MAX_WAITING_CHARS and self._waiting_chars:
             self._metrics.shed.labels("overloaded").inc()
             raise OverloadedError(
-                f"{self._waiting_chars} characters wait to be read, at most {_MAX_WAITING_CHARS} may; retry soon",
+                f"{self._waiting_chars} characters wait for tokenization, at most {_MAX_WAITING_CHARS} may; retry soon",
                 retry_after_s=1.0,
             )
         self._waiting_chars += chars
@@ -193,7 +202,9 @@ class TextClassifier:
                 return await loop.run_in_executor(self._thread, self._tokenization.encode, texts, truncation)
         except TimeoutError:
             self._metrics.shed.labels("timed_out").inc()
-            raise TimedOutError("the deadline passed before the texts were read; send fewer or wait longer") from None
+            raise TimedOutError(
+                "the deadline passed before the texts were tokenized; send fewer texts or wait longer"
+            ) from None
         finally:
             self._waiting_chars -= chars
 
@@ -217,7 +228,7 @@ class TextClassifier:
 
 
 def _text_logits(texts: list[TokenizedText], logits: list[Logits]) -> list[Logits]:
-    """Average each text's windows by their weights: logits of each window -> logits of each text."""
+    """Average each text's windows by their weights: (windows, labels) -> (texts, labels)."""
     if len(texts) == len(logits):  # no text has more than one window
         return logits
     of_windows = iter(logits)

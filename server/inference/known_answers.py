@@ -1,7 +1,7 @@
-"""Known answers: texts whose probabilities export wrote down, computed again on this very CPU.
+"""Known answers: texts whose probabilities export recorded, computed again on this CPU.
 
-A CPU path that computes int8 wrong (without VNNI, 16-bit partial sums can saturate) gives wrong answers at full
-speed. A server that would do that must never become ready.
+A CPU path that computes int8 wrong gives wrong answers at full speed: without VNNI, 16-bit partial sums can saturate.
+A server on such a CPU must never become ready.
 """
 
 import numpy as np
@@ -12,10 +12,11 @@ from artifact.tokenization import Tokenization
 
 
 def check_known_answers(manifest: Manifest, tokenization: Tokenization, engine: Engine) -> None:
-    """Classify every probe of the manifest, alone, and compare.
+    """Classify each probe of the manifest alone and compare its probabilities with the recorded ones.
 
     Raises:
-        ArtifactError: if a probability is further from its known value than the manifest's tolerance.
+        ArtifactError: if the logits have another shape than the manifest's labels, or if a probability differs from
+            the recorded one by more than the manifest's tolerance.
     """
     for probe in manifest.probes:
         (text,) = tokenization.encode([probe.text], "head" if manifest.truncation == "window" else manifest.truncation)

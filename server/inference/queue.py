@@ -1,9 +1,9 @@
 """The queue: rows that wait, sorted by length, and the choice of those that run together.
 
-Admissions take turns in naming the first row of a micro-batch, so a large one is interleaved with small ones and
-neither long nor short rows starve. Rows next to it in length join while the cost curve says that one run is cheaper
-than two, unless they came so much later that those in between would pay for it. Equal rows are one row to the engine.
-The queue knows neither the event loop's tasks nor the engine.
+Admissions take turns, round-robin, to name the first row of a micro-batch. So a large admission is interleaved with
+small ones, and neither long nor short rows starve. Rows of the nearest lengths join while the cost curve says that
+one run is cheaper than two, except rows that arrived so much later that the rows between would pay for it. Equal rows
+are one row to the engine. The queue knows neither tasks nor the engine.
 """
 
 import asyncio
@@ -19,25 +19,25 @@ from typing import Final
 from server.inference.cost_curve import BESIDE_A_RUN_S, CostCurve
 
 _MAX_LEAD: Final = 256
-"""Rows that a later one may overtake because it fits an earlier one; more neighbours would hardly be nearer."""
+"""How far ahead of its arrival order a row may be batched. More candidates would hardly be nearer in length."""
 
 Row = tuple[int, ...]
 """Token ids of one text or window, special tokens included."""
 
 Logits = Sequence[float]
-"""What the model says of one row, a number per label; so few that numpy's calls cost more than they save."""
+"""The model's output for one row, a number per label; so few that a call of numpy costs more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What one micro-batch and the queue may hold.
+    """Upper bounds of one micro-batch and of the queue.
 
     Attributes:
         max_batch_items: different rows in a micro-batch.
         max_batch_tokens: padded tokens in a micro-batch of several rows.
         max_queue_tokens: tokens that wait.
-        max_row_tokens: of the longest row that may come; a queue with less room than that is full for everybody, or
-            else what is left of it would go to the short rows alone.
+        max_row_tokens: tokens of the longest row that may arrive. A queue with less room than that admits no row, or
+            else short rows would take all the room that is left.
     """
 
     max_batch_items: int
@@ -48,14 +48,14 @@ class BatchLimits:
 
 @dataclass(slots=True, eq=False)
 class Admission:
-    """The rows that were admitted together, and what has become of them.
+    """Rows that were admitted together, and their answer.
 
     Attributes:
         answer: done when every row has its logits or the first has failed.
-        logits: of each row; empty until they have been computed.
-        admitted_at: ``time.perf_counter()`` at admission.
-        waiting: the rows that do not run yet, in their order; the values mean nothing.
-        runs: seconds of each micro-batch that rows were in.
+        logits: of each row; empty until they are computed.
+        admitted_at: the batcher's clock at admission, in seconds.
+        waiting: the rows that do not run yet, in their order; a set with an order, so its values are None.
+        runs: seconds of each micro-batch with one of the rows.
     """
 
     answer: asyncio.Future[None]
@@ -66,18 +66,18 @@ class Admission:
     _missing: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Miss every row."""
+        """Count every row as missing."""
         self._missing = len(self.logits)
 
     def resolve(self, index: int, logits: Logits) -> None:
-        """Note a row's logits; the last one completes the answer."""
+        """Set a row's logits; the last row completes the answer."""
         self.logits[index] = logits
         self._missing -= 1
         if not self._missing and not self.answer.done():
             self.answer.set_result(None)
 
     def fail(self, error: Exception) -> None:
-        """End the answer with an error, unless it has ended already."""
+        """Complete the answer with an error, unless it is complete."""
         if not self.answer.done():
             self.answer.set_exception(error)
 
@@ -88,8 +88,8 @@ class Item:
     Args:
         row: its token ids.
         index: its place in the admission.
-        admission: to whom its logits are owed.
-        order: counts rows in the order in which they came.
+        admission: the admission that gets its logits.
+        order: the number of rows that arrived up to this one.
     """
 
     __slots__ = ("admission", "index", "key", "order", "row")
@@ -100,37 +100,40 @@ class Item:
         self.admission = admission
         self.order = order
         self.key = (len(row), order)
-        """By length, then by age."""
+        """Sorts rows by length, then by age."""
 
 
 _key = attrgetter("key")
 
 
 class Queue:
-    """Waiting rows, by length and by turn.
+    """Waiting rows, sorted by length, and their admissions, round-robin.
 
     Args:
-        limits: bounds of a micro-batch.
-        cost: what a run of so many padded tokens costs here.
+        limits: bounds of a micro-batch and of the queue.
+        cost: seconds of a run by its padded tokens, measured on this machine.
+
+    Attributes:
+        tokens: of all rows that wait.
     """
 
     def __init__(self, limits: BatchLimits, cost: CostCurve) -> None:
         self._limits = limits
         self._cost = cost
-        self._turns: deque[Admission] = deque()
+        self._round_robin: deque[Admission] = deque()
         self._equals: dict[Row, list[Item]] = {}
         self._by_length: list[Item] = []  # the oldest of each list of equals
         self._waiting = 0
         self.tokens = 0
 
     def __len__(self) -> int:
-        """Return the rows that wait."""
+        """Return the number of rows that wait."""
         return self._waiting
 
     @property
     def has_large_admission(self) -> bool:
         """Whether an admission waits with several rows, so that the next one does not wait for the whole queue."""
-        return self._waiting > len(self._turns)
+        return self._waiting > len(self._round_robin)
 
     @property
     def is_half_full(self) -> bool:
@@ -138,9 +141,9 @@ class Queue:
         return self.tokens > self._limits.max_queue_tokens / 2
 
     def add(self, item: Item) -> None:
-        """Append a row; its admission takes its turn behind those that wait already."""
+        """Add a row; a new admission joins the end of the round-robin."""
         if not item.admission.waiting:
-            self._turns.append(item.admission)
+            self._round_robin.append(item.admission)
         item.admission.waiting[item] = None
         equals = self._equals.setdefault(item.row, [])
         if not equals:
@@ -150,7 +153,7 @@ class Queue:
         self.tokens += len(item.row)
 
     def remove(self, item: Item) -> None:
-        """Take a waiting row out."""
+        """Remove a waiting row."""
         equals = self._equals[item.row]
         oldest = equals[0]
         equals.remove(item)
@@ -163,9 +166,13 @@ class Queue:
         self._leave(item)
 
     def take(self) -> list[list[Item]]:
-        """Take the next micro-batch out: for each of its rows all items that are equal; there must be one."""
-        admission = self._turns[0]
-        self._turns.rotate(-1)
+        """Remove and return the next micro-batch; the queue must not be empty.
+
+        Returns:
+            for each different row, all items that wait for it.
+        """
+        admission = self._round_robin[0]
+        self._round_robin.rotate(-1)
         first = self._equals[next(iter(admission.waiting)).row][0]
         chosen = self._with_neighbours(first) if len(self._by_length) > 1 else [first]
         for item in chosen:
@@ -178,12 +185,12 @@ class Queue:
     def _leave(self, item: Item) -> None:
         del item.admission.waiting[item]
         if not item.admission.waiting:
-            self._turns.remove(item.admission)
+            self._round_robin.remove(item.admission)
         self._waiting -= 1
         self.tokens -= len(item.row)
 
     def _with_neighbours(self, first: Item) -> list[Item]:
-        """Return the rows that run together with ``first``, nearest in length first, and the oldest of a length."""
+        """Return the rows that run with ``first``: the nearest lengths first, and within a length the oldest."""
         chosen, longest = [first], len(first.row)
         longer, shorter = self._longer(first), self._shorter(first)
         up, down = next(longer, None), next(shorter, None)
@@ -199,7 +206,7 @@ class Queue:
                 return chosen
 
     def _longer(self, first: Item) -> Iterator[Item]:
-        """Yield the rows of the same length and above, the nearest first."""
+        """Yield the other rows of this length and above, the nearest length first."""
         index = self._place((len(first.row), 0))
         while index < len(self._by_length):
             item = self._by_length[index]
@@ -211,7 +218,7 @@ class Queue:
             index += 1
 
     def _shorter(self, first: Item) -> Iterator[Item]:
-        """Yield the shorter rows, the nearest first."""
+        """Yield the shorter rows, the nearest length first."""
         end = self._place((len(first.row), 0))
         while end:
             length = len(self._by_length[end - 1].row)
@@ -223,7 +230,7 @@ class Queue:
         return bisect_left(self._by_length, key, hi=end, key=_key)
 
     def _gain(self, rows: int, longest: int, item: Item | None) -> float:
-        """Return the seconds saved if an item joins so many rows; negative where it should not."""
+        """Return the seconds saved if an item joins so many rows; negative if it should not join."""
         if item is None or rows == self._limits.max_batch_items:
             return -math.inf
         length = len(item.row)

@@ -1,7 +1,7 @@
-"""Reload: another version of the artifact takes over between two requests, or the old one stays.
+"""Reload: a new version of the artifact replaces the old one between two requests, or the old one stays.
 
-The new one is checked, loaded, warmed up and asked its known answers beside the old one, so for a moment both are in
-memory. Requests that began with the old one end with it; then it is closed.
+The new version is checked, loaded, warmed up and asked its known answers while the old one serves, so both are in
+memory for a while. Requests that began with the old version end with it; then it is closed.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ _logger = logging.getLogger(__name__)
 
 
 class ReloadableClassifier:
-    """A classifier that stands for the latest one loaded.
+    """A classifier that delegates to the one loaded last.
 
     Args:
-        load: loads one; called here once, and on a thread for every reload.
+        load: returns a classifier; called once by the constructor, and on another thread for every reload.
         metrics: where the model that is served is named.
 
     Raises:
-        ArtifactError: if the first one can not be loaded.
+        ArtifactError: if the first classifier can not be loaded.
     """
 
     def __init__(self, load: Callable[[], Classifier], metrics: Metrics) -> None:
@@ -38,35 +38,35 @@ class ReloadableClassifier:
 
     @property
     def info(self) -> ModelInfo:
-        """What is being served now."""
+        """The model that is served now."""
         return self._current.info
 
     @property
     def runtime(self) -> Mapping[str, object]:
-        """How it runs."""
+        """Figures of that model on this machine, for ``/info``."""
         return self._current.runtime
 
     async def start(self) -> None:
-        """Start the first one."""
+        """Start the first classifier."""
         await self._current.start()
 
     async def close(self) -> None:
-        """Close the one being served."""
+        """Close the classifier that is served."""
         await self._current.close()
 
     async def classify(
         self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
     ) -> Classification:
-        """Classify with the one that is being served as the request begins."""
+        """Classify with the classifier that is served when the request begins."""
         with self._in_flight:
             return await self._current.classify(texts, truncation=truncation, timeout_s=timeout_s)
 
     async def reload(self) -> None:
-        """Load anew, swap, and close the previous one once its last request is answered.
+        """Load a new classifier, serve it, and close the previous one once its last request is answered.
 
         Raises:
-            ReloadFailedError: if the new one can not be loaded, in which case the previous one goes on, or if
-                another reload is under way.
+            ReloadFailedError: if the new one can not be loaded (the previous one goes on), or if another reload is
+                under way.
         """
         if self._reloading.locked():
             raise ReloadFailedError("another reload is under way; wait for it")

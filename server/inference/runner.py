@@ -54,7 +54,7 @@ class Runner:
 
         Raises:
             ValueError: if the engine's answer has another number of rows or a number that is not finite.
-            Exception: whatever the engine raises; runtimes have no common base class.
+            Exception: any error of the engine; runtimes have no common base class.
         """
         computed = self._engine.run(Batch.of(rows, self._pad_token_id))
         logits: list[Logits] = computed.tolist()

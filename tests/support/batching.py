@@ -23,7 +23,7 @@ FAR = 3600.0
 RUN_S = 1.0
 """What a run costs by ``BATCHING_PAYS``."""
 BATCHING_PAYS = CostCurve([(1, RUN_S), (1_000_000, RUN_S)])
-"""A run costs the same whatever is in it, so only the limits bound a batch."""
+"""Every run costs the same, so only the limits bound a batch."""
 
 _Answer = TypeVar("_Answer")
 

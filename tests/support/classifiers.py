@@ -1,4 +1,4 @@
-"""A classifier for tests of the HTTP side: its answers are known, its failures are ordered."""
+"""A classifier for tests of the HTTP side: its answers are known, its error is given by the test."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,14 +7,14 @@ from server.inference.classifier import Classification, ModelInfo, Prediction
 
 
 class FakeClassifier:
-    """Call a text positive if it says "good", or raise what it was given.
+    """Call a text positive if it contains "good", or raise the given error.
 
     Args:
         error: raised instead of an answer.
 
     Attributes:
         calls: (texts, truncation, timeout_s) of every call.
-        events: "start" and "close", as they came.
+        events: "start" and "close", in their order.
     """
 
     info = ModelInfo(
@@ -33,17 +33,17 @@ class FakeClassifier:
         self._error = error
 
     async def start(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.events.append("start")
 
     async def close(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.events.append("close")
 
     async def classify(
         self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
     ) -> Classification:
-        """Answer or fail at once."""
+        """Record the call; answer or fail at once."""
         self.calls.append((list(texts), truncation, timeout_s))
         if self._error:
             raise self._error

@@ -110,7 +110,7 @@ class PoisonedEngine:
 
 
 class FixedEngine:
-    """Answer every run with the same logits, whatever was asked.
+    """Answer every run with the same logits.
 
     Args:
         logits: (batch, labels).

@@ -51,7 +51,7 @@ async def test_only_short_runs_are_done_on_the_event_loops_thread(
 
 
 async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
-    """A text that comes while a large request runs is admitted after its first run, and answered in turn."""
+    """A text that comes while a large request runs is admitted between its runs and answered before it is done."""
     engine = WitnessEngine()
     async with running(engine, ONE_BY_ONE, inline=one_core()) as harness:
         large = harness.submit([make_row(name, 5) for name in range(1, 101)])

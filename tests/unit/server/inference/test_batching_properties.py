@@ -1,4 +1,4 @@
-"""Batching as a whole: in any interleaving every answer matches its question and nothing is left over."""
+"""Batching as a whole: in any interleaving of callers, every answer matches its question and no row is left over."""
 
 import asyncio
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ CALLERS = st.lists(
     max_queue_tokens=st.integers(40, 400),
     inline=st.booleans(),
 )
-async def test_every_answer_matches_its_question_whatever_the_others_do(
+async def test_every_answer_matches_its_question_in_any_interleaving(
     callers: list[Caller],
     workers: int,
     max_batch_items: int,
@@ -64,7 +64,7 @@ async def test_every_answer_matches_its_question_whatever_the_others_do(
     *,
     inline: bool,
 ) -> None:
-    """In any interleaving each caller gets its own answer or its own error, budgets hold and nothing is left over."""
+    """Each caller gets its own answer or its own error, budgets hold and nothing is left over."""
     limits = BatchLimits(max_batch_items, max_batch_tokens, max_queue_tokens)
     engine = GatedEngine(PoisonedEngine(EchoEngine()))
     if inline:  # a gate at which the event loop's own thread waits could not be opened

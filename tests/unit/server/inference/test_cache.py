@@ -1,4 +1,4 @@
-"""The cache: what was computed before."""
+"""The cache: which logits are kept, and for which row."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from server.inference.cache import LogitsCache
 
 
-def test_the_least_recently_used_is_forgotten_first() -> None:
-    """Reading a row keeps it; the one that nobody asked for goes."""
+def test_the_least_recently_used_row_is_dropped_first() -> None:
+    """To read a row renews it; the row that was not read is dropped."""
     cache = LogitsCache(2)
     for name in (1, 2):
         cache.put((name,), [float(name)])
@@ -17,8 +17,8 @@ def test_the_least_recently_used_is_forgotten_first() -> None:
     assert 2 == len(cache)
 
 
-def test_without_capacity_nothing_is_kept() -> None:
-    """The default keeps nothing and is false."""
+def test_a_cache_of_capacity_0_keeps_nothing() -> None:
+    """A cache of capacity 0, the default, keeps nothing and is false."""
     cache = LogitsCache(0)
     cache.put((1,), [0.0])
     assert (False, 0, None) == (bool(cache), len(cache), cache.get((1,)))
@@ -29,7 +29,7 @@ ROWS = st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=4).map(tuple)
 
 @given(rows=st.lists(ROWS, max_size=20), capacity=st.integers(1, 5))
 def test_a_row_is_never_answered_with_anothers_logits(rows: list[tuple[int, ...]], capacity: int) -> None:
-    """Whatever is put, what is got was put for that very row, and the capacity holds."""
+    """After any puts, a row is answered with its own last logits or not at all, and the capacity holds."""
     cache = LogitsCache(capacity)
     for place, row in enumerate(rows):
         cache.put(row, [float(place)])

@@ -34,7 +34,7 @@ ROOMY = BatchLimits(8, 256, 100_000)
 
 
 class CountingEngine:
-    """Answer each row with how many of its tokens are "a", "b" and "c"."""
+    """Answer each row with its numbers of tokens "a", "b" and "c"."""
 
     def run(self, batch: Batch) -> np.ndarray:
         """Return (batch, 3) float32."""
@@ -91,13 +91,13 @@ async def classify(
 
 
 def softmax(logits: Sequence[float], temperature: float = 1.0) -> list[float]:
-    """Return probabilities to six digits, computed the slow and obvious way."""
+    """Return probabilities to six digits, by the plain formula."""
     powers = [math.exp(logit / temperature) for logit in logits]
     return [round(power / sum(powers), 6) for power in powers]
 
 
 async def test_three_labels_are_answered_in_label_order() -> None:
-    """Any number of labels works: the most probable is named, and probabilities stand in label order."""
+    """Any number of labels works: the most probable is named, and probabilities are in label order."""
     result = await classify(["a a b", "b c c c", "b"])
     assert [("no", 0), ("yes", 2), ("maybe", 1)] == [(p.label, p.sentiment) for p in result.predictions]
     expected = [softmax((2, 1, 0)), softmax((0, 1, 3)), softmax((0, 1, 0))]
@@ -106,7 +106,7 @@ async def test_three_labels_are_answered_in_label_order() -> None:
 
 
 async def test_the_temperature_of_the_manifest_calibrates() -> None:
-    """Logits are divided by it, which softens probabilities and never changes the label."""
+    """Logits are divided by the temperature, which softens probabilities and never changes the label."""
     sharp, soft = [(await classify(["a a b"], temperature=t)).predictions[0] for t in (1.0, 4.0)]
     assert softmax((2, 1, 0), 4.0) == soft.probabilities
     assert sharp.label == soft.label
@@ -114,7 +114,7 @@ async def test_the_temperature_of_the_manifest_calibrates() -> None:
 
 
 async def test_windows_are_averaged() -> None:
-    """A long text read by windows is the mean of their logits: 20 tokens are two windows of 14."""
+    """A long text has the mean of its windows' logits: 20 tokens are two windows of 14."""
     (prediction,) = (await classify([" ".join(["a"] * 10 + ["b"] * 10)], "window")).predictions
     first, second = (10, 4, 0), (4, 10, 0)
     assert softmax([(x + y) / 2 for x, y in zip(first, second, strict=True)]) == prediction.probabilities
@@ -122,7 +122,7 @@ async def test_windows_are_averaged() -> None:
 
 
 async def test_windows_of_several_texts_are_not_mixed() -> None:
-    """Each text is averaged over its own windows, wherever it stands in the request."""
+    """Each text is averaged over its own windows, at any place in the request."""
     texts = ["c", " ".join(["a"] * 40), "b b", " ".join(["b"] * 15)]
     together = (await classify(texts, "window")).predictions
     alone = [(await classify([text], "window")).predictions[0] for text in texts]
@@ -130,7 +130,7 @@ async def test_windows_of_several_texts_are_not_mixed() -> None:
 
 
 async def test_the_request_may_choose_how_a_long_text_is_read() -> None:
-    """The manifest's way is the default, the caller's counts where it is given."""
+    """The manifest has the default; the caller's choice overrides it."""
     text = " ".join(["a"] * 14 + ["b"] * 14)
     default = (await classify([text], default="head")).predictions[0]
     chosen = (await classify([text], "head_tail", default="head")).predictions[0]
@@ -140,16 +140,16 @@ async def test_the_request_may_choose_how_a_long_text_is_read() -> None:
 
 
 async def test_short_and_long_requests_are_tokenized_alike() -> None:
-    """A request that is tokenized on a thread, being long, is answered like a short one."""
+    """A long request, which is tokenized on another thread, is answered like a short one."""
     texts = ["a b", "c"] * 1000
     result = await classify(texts)
     assert (await classify(texts[:2])).predictions * 1000 == result.predictions
 
 
-async def test_a_review_is_tokenized_where_it_is_and_its_neighbours_of_the_same_moment_on_a_thread(
+async def test_a_review_is_tokenized_on_the_loops_thread_and_others_of_the_same_iteration_on_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """On one core a thread saves nobody time, but a burst of long texts may not hold up the event loop."""
+    """On one core a second thread saves no time, but a burst of long texts must not hold up the event loop."""
     threads: list[bool] = []
     encode = Tokenization.encode
 
@@ -168,8 +168,8 @@ async def test_a_review_is_tokenized_where_it_is_and_its_neighbours_of_the_same_
         assert threads[-1]
 
 
-async def test_what_was_predicted_and_cut_is_counted() -> None:
-    """Predictions are counted by label, and texts of which a part was not read."""
+async def test_predictions_and_truncated_texts_are_counted() -> None:
+    """Predictions are counted by label, and texts that were not read whole in a counter of their own."""
     async with classifying(CountingEngine(), make_manifest(THREE)) as (classifier, metrics):
         await classifier.classify(["a", "a", "c", " ".join(["b"] * 30)], truncation=None, timeout_s=60)
         figures = read_figures(metrics.render())
@@ -179,7 +179,7 @@ async def test_what_was_predicted_and_cut_is_counted() -> None:
 
 
 async def test_a_full_queue_refuses_before_tokenizing() -> None:
-    """A request that can not fit costs no tokenizing: every text is a token at least."""
+    """A request that can not fit is not tokenized: every text has at least one token."""
     async with classifying(EchoEngine(), make_manifest(("x", "y"))) as (classifier, metrics):
         with pytest.raises(TooLargeError):
             await classifier.classify(["a"] * 100_001, truncation=None, timeout_s=60)
@@ -194,7 +194,7 @@ async def test_a_full_queue_refuses_before_tokenizing() -> None:
     ],
 )
 async def test_texts_for_which_there_is_no_room_are_not_tokenized(texts: list[str], limits: BatchLimits) -> None:
-    """Refusals by the longest text that the model reads and by the words of a batch cost next to nothing."""
+    """A queue without room for the longest row, or for the words of a batch, refuses before tokenization."""
     engine = GatedEngine(EchoEngine())
     async with classifying(engine, make_manifest(("x", "y")), limits) as (classifier, metrics):
         waiting = await one_runs(engine, *[classifier.classify([t], truncation=None, timeout_s=60) for t in "ab"])
@@ -208,7 +208,7 @@ async def test_texts_for_which_there_is_no_room_are_not_tokenized(texts: list[st
 
 
 async def test_a_failing_request_predicts_nothing() -> None:
-    """All or none: where one text fails, none is counted as predicted."""
+    """All or none: if one text fails, none is counted as predicted."""
 
     class Failing(PoisonedEngine):
         POISON = WORDS.index("z")
@@ -221,7 +221,7 @@ async def test_a_failing_request_predicts_nothing() -> None:
 
 
 def test_info_is_the_manifest() -> None:
-    """What is told about the model is what export wrote down."""
+    """The description of the model is what export recorded."""
     manifest = read_manifest(TINY)
     classifier = TextClassifier(manifest, None, None, Metrics(), runtime={"a": 1}, inline=many_cores())  # type: ignore[arg-type]  # not asked
     info = classifier.info

@@ -1,4 +1,4 @@
-"""The cost curve: what a run costs, at and between the sizes that were measured."""
+"""The cost curve: seconds of a run, at and between the sizes that were measured."""
 
 import time
 
@@ -12,13 +12,13 @@ from tests.support.engines import EchoEngine, GatedEngine
 
 
 def test_a_run_costs_a_fixed_part_and_the_same_for_every_token() -> None:
-    """Between and beyond points that lie on a line, costs lie on it too."""
+    """Between and beyond points on a line, costs are on the same line."""
     curve = CostCurve([(10, 2.0), (20, 3.0), (40, 5.0)])
     assert pytest.approx([1.1, 2.0, 2.5, 4.0, 9.0]) == [curve.seconds(tokens) for tokens in (1, 10, 15, 30, 80)]
 
 
-def test_noise_neither_favours_a_size_nor_makes_more_work_cheaper() -> None:
-    """A point that was measured too high or low moves all costs a little instead of its own by all."""
+def test_noise_neither_favours_a_size_nor_makes_more_tokens_cheaper() -> None:
+    """A point that was measured 10 % too high moves every cost by less than 4 %, its own included."""
     exact = [(8, 1.0), (16, 1.6), (32, 2.8), (64, 5.2), (128, 10.0), (256, 19.6)]
     noisy = CostCurve([(tokens, seconds * (1.1 if tokens == 64 else 1.0)) for tokens, seconds in exact])
     assert pytest.approx([seconds for _, seconds in exact], rel=0.04) == [noisy.seconds(tokens) for tokens, _ in exact]
@@ -26,14 +26,14 @@ def test_noise_neither_favours_a_size_nor_makes_more_work_cheaper() -> None:
     assert falling.seconds(8) <= falling.seconds(16)
 
 
-def test_what_caches_cost_beyond_the_best_size_does_not_change_the_costs_below() -> None:
-    """Runs that are too large are slower for a reason of their own."""
+def test_sizes_beyond_the_best_do_not_change_the_costs_below() -> None:
+    """Runs that outgrow the CPU caches are slower for another reason, so the line is fitted without them."""
     curve = CostCurve([(8, 1.4), (16, 1.8), (32, 2.6), (64, 4.2), (128, 20.0)])
     assert (64, pytest.approx(1.8)) == (curve.best_tokens, curve.seconds(16))
 
 
-def test_nothing_is_gained_by_joining_where_a_token_costs_least_alone() -> None:
-    """An engine that is slower in batches is given none: two apart never cost more than two together."""
+def test_an_engine_whose_tokens_cost_least_alone_gains_nothing_by_joining() -> None:
+    """Two runs apart never cost more than one of both together, so such an engine gets no batches."""
     curve = CostCurve([(8, 1.0), (16, 2.5), (32, 6.0)])
     assert 2 * curve.seconds(8) <= curve.seconds(16)
 
@@ -51,25 +51,25 @@ def test_nothing_is_gained_by_joining_where_a_token_costs_least_alone() -> None:
     ],
 )
 def test_the_best_batch_is_the_smallest_that_is_nearly_cheapest(points: list[tuple[int, float]], best: int) -> None:
-    """A larger batch that saves less than 6 % per token only lets the next text wait."""
+    """A larger batch that saves less than 6 % per token only makes the next text wait."""
     assert best == CostCurve(points).best_tokens
 
 
-def test_what_a_run_costs_beside_the_engine_asks_for_larger_batches() -> None:
-    """An engine whose tokens cost the same in any batch is given no single ones: every run has its price."""
+def test_overhead_outside_inference_asks_for_larger_batches() -> None:
+    """An engine whose tokens cost the same in any batch gets batches all the same: each run has its overhead."""
     points = [(size, size * 35e-6) for size in (8, 16, 32, 64, 128, 256, 512)]
     assert 256 == CostCurve(points).best_tokens
 
 
 def test_rows_of_short_models_leave_less_unfilled() -> None:
-    """Half of a row of eight tokens is four."""
+    """Half of a row of 8 tokens is 4 tokens, half of one of 32 is 16."""
     points = [(8, 1.0), (16, 1.3), (32, 2.0), (64, 3.9), (128, 8.0)]
     assert (32, 64) == (CostCurve(points).best_tokens, CostCurve(points, row_tokens=8).best_tokens)
 
 
 @pytest.mark.parametrize(("seconds", "best"), [(1e9, 256), (30.0, 256), (29.9, 64), (7.9, 256), (0.1, 256)])
-def test_a_batch_holds_nobody_up_for_longer_than_allowed_if_it_need_not(seconds: float, best: int) -> None:
-    """Smaller where that costs a quarter more at most; an engine that needs large batches gets them, on a thread."""
+def test_a_batch_takes_no_longer_than_allowed_unless_that_costs_too_much(seconds: float, best: int) -> None:
+    """A shorter run is chosen if a token costs at most 25 % more; an engine that needs large batches gets them."""
     assert best == CostCurve([(8, 4.0), (64, 8.0), (256, 30.0)]).best_tokens_within(seconds)
 
 
@@ -87,8 +87,8 @@ def test_measuring_warms_up_every_length_that_callers_send(max_length: int) -> N
     assert curve.best_tokens in tokens
 
 
-def test_a_moment_in_which_the_machine_is_slow_makes_no_size_look_dear(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that the engine moves: once it has run every size it is half as fast."""
+def test_a_moment_in_which_the_machine_is_slow_makes_no_size_look_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that the engine moves: after one run of every size it is half as fast."""
     clock_s, runs = [0.0], 0
 
     class Slowing(EchoEngine):
@@ -104,7 +104,7 @@ def test_a_moment_in_which_the_machine_is_slow_makes_no_size_look_dear(monkeypat
 
 
 def test_an_engine_that_fails_is_not_measured() -> None:
-    """A failing run is the caller's to report, not hidden in a curve."""
+    """The error of a failing run reaches the caller."""
 
     class Broken:
         def run(self, batch: Batch) -> None:

@@ -1,4 +1,4 @@
-"""Known answers: a CPU that computes them wrong never serves."""
+"""Known answers: a CPU that computes them wrong never becomes ready."""
 
 import math
 
@@ -13,7 +13,7 @@ from tests.support.engines import FixedEngine
 from tests.support.tiny import TINY
 
 RIGHT = (0.0, 8 / 3)
-"""The logits of "good", which the tiny artifact knows."""
+"""The logits of "good", the probe of the tiny artifact."""
 
 
 def check(engine: Engine, manifest: Manifest | None = None) -> None:
@@ -24,13 +24,13 @@ def check(engine: Engine, manifest: Manifest | None = None) -> None:
 
 
 def test_the_right_answer_is_accepted() -> None:
-    """An engine that computes what export wrote down passes."""
+    """An engine that computes the recorded probabilities passes."""
     check(FixedEngine([RIGHT]))
 
 
 @pytest.mark.parametrize("truncation", ["head", "head_tail", "window"])
-def test_every_way_of_reading_is_checked(truncation: str) -> None:
-    """The model's own way of reading long texts does not change what is asked."""
+def test_every_truncation_is_checked(truncation: str) -> None:
+    """A probe is short, so how the model reads long texts does not change its answer."""
     manifest = Manifest.model_validate(read_manifest(TINY).model_dump() | {"truncation": truncation})
     check(FixedEngine([RIGHT]), manifest)
 
@@ -46,7 +46,7 @@ def test_every_way_of_reading_is_checked(truncation: str) -> None:
     ],
 )
 def test_a_wrong_answer_is_refused(logits: tuple[float, float], words: str) -> None:
-    """The message says which text, how wrong, what is tolerated and what to do."""
+    """The message names the text, the error, the tolerance and the remedy."""
     with pytest.raises(ArtifactError, match=words) as caught:
         check(FixedEngine([logits]))
     assert "'good'" in str(caught.value)
@@ -56,7 +56,7 @@ def test_a_wrong_answer_is_refused(logits: tuple[float, float], words: str) -> N
 
 @pytest.mark.parametrize("logits", [[[1.0]], [[0.0, 1.0, 2.0]], [[0.0, 1.0]] * 2, [0.0, 1.0]])
 def test_an_answer_of_the_wrong_shape_is_refused(logits: list[list[float]]) -> None:
-    """A graph with another number of labels, or of rows, than its manifest says is refused in one line."""
+    """A graph whose number of labels or rows differs from the manifest is refused with a message of one line."""
     with pytest.raises(ArtifactError, match="shape") as caught:
         check(FixedEngine(logits))
     assert "\n" not in str(caught.value)

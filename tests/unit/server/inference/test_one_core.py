@@ -85,7 +85,7 @@ async def test_texts_of_one_iteration_share_its_characters() -> None:
         pytest.param([1] * 10, 100, 100.0, 0.05, id="half full"),
     ],
 )
-async def test_further_runs_begin_while_nobody_notices(
+async def test_further_runs_begin_while_no_caller_notices(
     rows_per_request: list[int], max_queue_tokens: int, tokens_per_s: float, allowed_s: float
 ) -> None:
     """Answers may come later by a tenth of the longest wait in the queue, and by the longest run at most."""

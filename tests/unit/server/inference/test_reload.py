@@ -24,7 +24,7 @@ class Held(FakeClassifier):
         self.release = asyncio.Event()
 
     async def classify(self, *args: Any, **kwargs: Any) -> Classification:
-        """Wait, then answer, if still open."""
+        """Wait, then answer; it must not be closed meanwhile."""
         self.began.set()
         await self.release.wait()
         assert "close" not in self.events
@@ -32,14 +32,14 @@ class Held(FakeClassifier):
 
 
 class Announced(FakeClassifier):
-    """A classifier that tells when it has started."""
+    """A classifier with an event that is set when it has started."""
 
     def __init__(self) -> None:
         super().__init__()
         self.started = asyncio.Event()
 
     async def start(self) -> None:
-        """Tell."""
+        """Start and set the event."""
         await super().start()
         self.started.set()
 
@@ -50,7 +50,7 @@ async def ask(classifier: ReloadableClassifier) -> Classification:
 
 
 async def test_requests_end_with_the_version_they_began_with() -> None:
-    """The old version answers what it has begun and closes then; new requests ask the new one at once."""
+    """The old version answers the requests that it began and is closed then; the new one answers all others at once."""
     old, new = Held(), Announced()
     versions: list[FakeClassifier] = [old, new]
     classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics())
@@ -71,7 +71,7 @@ async def test_requests_end_with_the_version_they_began_with() -> None:
 
 
 async def test_an_artifact_that_can_not_be_loaded_changes_nothing() -> None:
-    """The old version goes on, and the message says which one and why."""
+    """The old version goes on, and the message names it and the reason."""
     versions: list[Any] = [FakeClassifier(), ArtifactError("model.onnx is damaged")]
 
     def load() -> FakeClassifier:
@@ -89,7 +89,7 @@ async def test_an_artifact_that_can_not_be_loaded_changes_nothing() -> None:
 
 
 async def test_one_reload_at_a_time() -> None:
-    """Asked for twice at the same time, one is done and the other refused: no version is left open."""
+    """Of two reloads at the same time one is done and one refused; every version is closed in the end."""
     versions = [FakeClassifier() for _ in range(2)]
     loaded = list(versions)
     classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics())
@@ -101,7 +101,7 @@ async def test_one_reload_at_a_time() -> None:
 
 
 async def test_a_first_artifact_that_can_not_be_loaded_is_an_error_at_once() -> None:
-    """There is no server without a model."""
+    """The constructor raises, because there is no server without a model."""
 
     def load() -> FakeClassifier:
         raise ArtifactError("missing")
@@ -110,7 +110,7 @@ async def test_a_first_artifact_that_can_not_be_loaded_is_an_error_at_once() -> 
         ReloadableClassifier(load, Metrics())
 
 
-async def test_it_tells_of_the_version_that_it_serves() -> None:
-    """Name, version and runtime are those of the one that answers."""
+async def test_info_and_runtime_are_those_of_the_version_that_is_served() -> None:
+    """Both describe the classifier that answers."""
     classifier = ReloadableClassifier(FakeClassifier, Metrics())
     assert (FakeClassifier.info, FakeClassifier.runtime) == (classifier.info, classifier.runtime)
