@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from tokenizers import Tokenizer
 
+from artifact.cost_curve import CostCurve
 from artifact.cpu import cpu_quota
 from artifact.manifest import Artifact, ArtifactError, load_artifact
 from artifact.runtime import OnnxEngine
@@ -22,7 +23,6 @@ from server.http.spans import request_spans
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classifier, TextClassifier
-from server.inference.cost_curve import CostCurve
 from server.inference.known_answers import check_known_answers
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import BatchLimits

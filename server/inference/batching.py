@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from artifact.cost_curve import CostCurve
 from server.errors import DrainingError, EngineFailedError, TimedOutError, VerdictError
 from server.inference.admission_check import AdmissionCheck
 from server.inference.cache import LogitsCache
-from server.inference.cost_curve import CostCurve
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import Admission, BatchLimits, Item, Logits, Queue, Row
 from server.inference.runner import Runner

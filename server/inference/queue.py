@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
-from server.inference.cost_curve import BESIDE_A_RUN_S, CostCurve
+from artifact.cost_curve import BESIDE_A_RUN_S, CostCurve
 
 _MAX_LEAD: Final = 256
 """How far ahead of its arrival order a row may be batched. More candidates would hardly be nearer in length."""

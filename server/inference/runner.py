@@ -8,8 +8,8 @@ import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 
+from artifact.cost_curve import CostCurve
 from artifact.runtime import Batch, Engine
-from server.inference.cost_curve import CostCurve
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import Logits, Row
 

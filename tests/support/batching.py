@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from artifact.cost_curve import CostCurve
 from artifact.runtime import Engine
 from server.inference.batching import BatchedLogits, Batcher
 from server.inference.cache import LogitsCache
-from server.inference.cost_curve import CostCurve
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import BatchLimits, Row
 from server.inference.runner import Runner

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from artifact.cost_curve import CostCurve
 from artifact.manifest import Manifest, Truncation, read_manifest
 from artifact.runtime import Batch, Engine
 from artifact.tokenization import Tokenization, TokenizedText
@@ -17,7 +18,6 @@ from server.errors import EngineFailedError, OverloadedError, TooLargeError
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classification, TextClassifier
-from server.inference.cost_curve import CostCurve
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import BatchLimits
 from server.inference.runner import Runner

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from server.inference.cost_curve import CostCurve
+from artifact.cost_curve import CostCurve
 from server.inference.queue import _MAX_LEAD, Admission, BatchLimits, Item, Queue
 from tests.support.batching import BATCHING_PAYS, make_row
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from artifact.cost_curve import CostCurve
 from artifact.runtime import Batch, Engine
-from server.inference.cost_curve import CostCurve
 from server.inference.one_core import InlinePolicy
 from server.inference.runner import Runner
 from tests.support.batching import make_row

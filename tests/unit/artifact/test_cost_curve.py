@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from artifact.cost_curve import CostCurve
 from artifact.runtime import Batch
-from server.inference.cost_curve import CostCurve
 from tests.support.engines import EchoEngine, GatedEngine
 
 
