@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+from training.checkpoint.output import OutputError
 from training.config import HyperParameters
-from training.output import OutputError
+from training.data.sources import parse_source
 from training.plan import Criterion, Plan
 from training.reading import DataError
-from training.sources import parse_source
 
 _SMOKE_ROWS = 100
 _STOPPED = 130  # what shells report of a command that Ctrl-C ended
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _set_environment()
     from rich.console import Console  # noqa: PLC0415 - --help and wrong options must not wait for torch
 
-    from training.model import ModelError  # noqa: PLC0415 - as above
+    from training.learning.model import ModelError  # noqa: PLC0415 - as above
     from training.train import train  # noqa: PLC0415 - as above
 
     quiet = os.environ.get("RANK", "0") != "0"  # under torchrun, one process speaks

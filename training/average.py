@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training import derived, record
+from training.checkpoint import derived, record
+from training.checkpoint.output import OutputError, refuse_finished
 from training.evaluate import Classifier, load_checkpoint
-from training.model import ModelError
-from training.output import OutputError, refuse_finished
+from training.learning.model import ModelError
 
 
 def average(directories: Sequence[Path], output: Path, command: str) -> None:

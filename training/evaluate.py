@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from artifact.manifest import Truncation
 from artifact.tokenization import Tokenization
-from training.data import Example, read_examples, spread
+from training.checkpoint.record import read_recipe
+from training.data.sources import parse_source
+from training.data.training_data import Example, read_examples, spread
 from training.figures import figures
-from training.model import ModelError, load_tokenizer
+from training.learning.model import ModelError, load_tokenizer
+from training.learning.tokens import PaddedBatch, tokenized
 from training.reading import DataError
-from training.record import read_recipe
-from training.sources import parse_source
-from training.tokens import PaddedBatch, tokenized
 
 _BATCH_TOKENS: Final = 8192  # padded tokens per batch; more gains nothing on a CPU
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from training.config import HyperParameters
-from training.sources import Source, sha256_of
+from training.data.sources import Source, sha256_of
 
 Criterion = Literal["macro_f1", "accuracy", "log_loss"]
 

@@ -22,13 +22,13 @@ import transformers
 from torch.nn.functional import cross_entropy
 from transformers.pytorch_utils import prune_linear_layer
 
-from training import derived, record
-from training.data import Example, read_examples, spread
+from training.checkpoint import derived, record
+from training.checkpoint.output import OutputError, refuse_finished
+from training.data.sources import parse_source
+from training.data.training_data import Example, read_examples, spread
 from training.evaluate import Classifier, batches, forward, load_checkpoint
-from training.model import ModelError
-from training.output import OutputError, refuse_finished
+from training.learning.model import ModelError
 from training.reading import DataError
-from training.sources import parse_source
 
 
 class Form(NamedTuple):

@@ -28,12 +28,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from training.data import Example, read_examples
+from training.checkpoint.record import VALIDATION, read_validation
+from training.data.sources import parse_source
+from training.data.training_data import Example, read_examples
 from training.evaluate import Classifier, load_checkpoint, predict
-from training.model import ModelError
+from training.learning.model import ModelError
 from training.reading import Columns, DataError, read
-from training.record import VALIDATION, read_validation
-from training.sources import parse_source
 
 _REGULARIZATION: Final = 20.0
 """C of the logistic regression; the best of 5, 20 and 80 on held-out reviews."""

@@ -10,19 +10,20 @@ import transformers
 from rich.console import Console
 from transformers.trainer_callback import PrinterCallback
 
-from training import evaluate, record
-from training.data import Corpus, load_corpus, spread, weighted
+from training import evaluate
+from training.checkpoint import record
+from training.checkpoint.output import Output, refuse_finished
+from training.data.training_data import Corpus, load_corpus, spread, weighted
 from training.evaluate import Classifier
 from training.figures import figures
-from training.loss import Loss, balanced_weights, soft_targets
-from training.model import load_classifier, load_tokenizer, tokenization_of
-from training.output import Output, refuse_finished
+from training.learning.loss import Loss, balanced_weights, soft_targets
+from training.learning.model import load_classifier, load_tokenizer, tokenization_of
+from training.learning.progress import ShowProgress
+from training.learning.quantization import RoundLastSteps
+from training.learning.tokens import PaddedBatch, tokenized
+from training.learning.trainer import ClassifierTrainer, KeepBest, NoteTime, last_checkpoint, training_arguments
 from training.plan import Plan
-from training.progress import ShowProgress
-from training.quantization import RoundLastSteps
-from training.report import write_report
-from training.tokens import PaddedBatch, tokenized
-from training.trainer import ClassifierTrainer, KeepBest, NoteTime, last_checkpoint, training_arguments
+from training.report.page import write_report
 
 
 def train(plan: Plan, console: Console) -> None:

@@ -192,7 +192,7 @@ def test_unfinished_checkpoint_can_not_be_evaluated(
 
 def test_predictions_come_in_the_order_of_the_texts(arguments: list[str], tmp_path: Path) -> None:
     """Batches are made by length; the logits still belong to their texts."""
-    from training.data import Example  # noqa: PLC0415 - next to its use
+    from training.data.training_data import Example  # noqa: PLC0415 - next to its use
 
     assert 0 == main(arguments)
     classifier = load_checkpoint(tmp_path / "out", precision="fp32")

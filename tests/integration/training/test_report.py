@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from training.__main__ import main
-from training.report import main as report
+from training.report.__main__ import main as report
 
 pytestmark = pytest.mark.development
 

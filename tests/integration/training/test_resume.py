@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from training.__main__ import main
-from training.trainer import NoteTime
+from training.learning.trainer import NoteTime
 
 pytestmark = pytest.mark.development
 

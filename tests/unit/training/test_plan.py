@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.config import HyperParameters
+from training.data.sources import Source
 from training.plan import Plan
-from training.sources import Source
 
 
 def _plan(path: Path) -> Plan:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.output import Output, OutputError
+from training.checkpoint.output import Output, OutputError
 
 
 def test_nothing_stands_at_the_output_before_the_end(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from training import evaluate, record
-from training.data import Example
+from training import evaluate
+from training.checkpoint import record
+from training.data.training_data import Example
 from training.evaluate import Classifier
-from training.model import ModelError, load_tokenizer
+from training.learning.model import ModelError, load_tokenizer
 
 _KEPT: Final = (
     "schema_version",

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Example
+from training.data.training_data import Example
 from training.figures import confusion, reliability, softmax
 
 _EDGES: Final = (16, 32, 64, 128, 256, 512)

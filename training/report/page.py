@@ -1,16 +1,11 @@
 """The report of a run: pictures as PNG and one page that holds everything.
 
-    python -m training.report checkpoints/default
-
-Training writes it into the checkpoint as ``report/``; the command makes it anew from a finished checkpoint's
-held-out rows. Owns the page; the numbers are ``analysis``'s, the pictures ``plots``'s.
+Owns the page; the numbers are ``analysis``'s, the pictures ``plots``'s.
 """
 
-import argparse
 import base64
 import html
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training import plots
-from training.analysis import analyse
-from training.data import Example
-from training.evaluate import Classifier, load_checkpoint, predict
-from training.model import ModelError
-from training.record import METRICS, RECIPE, VALIDATION, read_validation
+from training.data.training_data import Example
+from training.evaluate import Classifier
+from training.report import plots
+from training.report.analysis import analyse
 
 _SHOWN_CHARS: Final = 600
 _STYLE: Final = """
@@ -128,27 +121,3 @@ def _error_table(errors: Sequence[dict[str, Any]]) -> str:
 def _shortened(text: str) -> str:
     half = _SHOWN_CHARS // 2
     return text if len(text) <= _SHOWN_CHARS else f"{text[:half]} […] {text[-half:]}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 1 with one line if the checkpoint is unfit."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.report", description="Write a finished checkpoint's report/ anew."
-    )
-    parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
-    checkpoint = parser.parse_args(arguments).checkpoint
-    try:
-        classifier = load_checkpoint(checkpoint)
-        rows = read_validation(checkpoint / VALIDATION)
-        recipe, metrics = (json.loads((checkpoint / name).read_bytes()) for name in (RECIPE, METRICS))
-    except (ModelError, OSError, ValueError) as error:
-        sys.stderr.write(f"error: {checkpoint} is not a finished checkpoint: {error}\n")
-        return 1
-    logits = predict(classifier, rows)
-    write_report(checkpoint / "report", classifier, rows, logits, metrics=metrics, recipe=recipe)
-    sys.stdout.write(f"{checkpoint / 'report' / 'index.html'}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from training.data import Example, load_corpus, read_examples, split, spread, weighted
+from training.data.sources import Source
+from training.data.training_data import Example, load_corpus, read_examples, split, spread, weighted
 from training.reading import DataError
-from training.sources import Source
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 

@@ -1,6 +1,6 @@
 """Texts that share a passage are found by runs of words."""
 
-from training.overlap import fragments, nested
+from training.data.overlap import fragments, nested
 
 
 def test_parts_and_wholes_are_found() -> None:

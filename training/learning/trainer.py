@@ -18,11 +18,11 @@ from torch.utils.data import Sampler
 from transformers import TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
+from training.checkpoint.output import Output
 from training.config import HyperParameters
-from training.model import parameter_groups
-from training.output import Output
+from training.learning.model import parameter_groups
+from training.learning.tokens import BucketSampler
 from training.plan import Criterion, Plan
-from training.tokens import BucketSampler
 
 _LOGS_PER_RUN: Final = 100  # points of the learning curve
 _GPU_LOADERS: Final = 4  # processes that pad batches: a GPU takes one of a small model in milliseconds

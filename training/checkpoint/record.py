@@ -20,16 +20,16 @@ import transformers
 from pyarrow import parquet
 
 from artifact.cpu import cpu_model
-from training.data import Corpus, Example
+from training.data.sources import Source, sha256_of
+from training.data.training_data import Corpus, Example
 from training.plan import Plan
-from training.sources import Source, sha256_of
 
 RECIPE_VERSION: Final = 1
 RECIPE: Final = "recipe.json"
 METRICS: Final = "metrics.json"
 VALIDATION: Final = "validation.parquet"
-_CODE: Final = (".", "../artifact")
-"""What a run's result depends on, seen from this folder."""
+_CODE: Final = ("training", "artifact")
+"""What a run's result depends on, seen from the repository's root."""
 
 
 def first_state() -> dict[str, str]:
@@ -116,10 +116,10 @@ def read_recipe(directory: Path) -> dict[str, Any]:
 
 def source_commit() -> str:
     """Return the commit of the code, with ``-dirty`` if the code of training was changed since."""
-    here = Path(__file__).parent
+    root = Path(__file__).parents[2]
     try:
-        commit = _git(here, "rev-parse", "HEAD")
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", *_CODE)
+        commit = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *_CODE)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + ("-dirty" if changed else "")

@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from training.overlap import fragments, nested
+from training.data.overlap import fragments, nested
+from training.data.sources import Source, read_source
 from training.reading import DataError, Table, label_names, match_labels
-from training.sources import Source, read_source
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ pytest.importorskip("rich")
 
 from rich.console import Console
 
-from training.progress import ShowProgress
+from training.learning.progress import ShowProgress
 
 pytestmark = pytest.mark.development
 

@@ -9,7 +9,7 @@ transformers = pytest.importorskip("transformers")
 
 from tests.support.checkpoints import MAX_LENGTH, Architecture, build_checkpoint  # noqa: E402 - behind the check
 from training.config import HyperParameters  # noqa: E402 - as above
-from training.model import (  # noqa: E402 - as above
+from training.learning.model import (  # noqa: E402 - as above
     ModelError,
     load_classifier,
     load_tokenizer,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from training.data.sources import Source, parse_source, read_source, sha256_of
 from training.reading import DataError
-from training.sources import Source, parse_source, read_source, sha256_of
 
 
 def test_location_alone_gets_defaults() -> None:

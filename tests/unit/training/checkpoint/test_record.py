@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from training import record
-from training.data import Example
+from training.checkpoint import record
+from training.data.training_data import Example
 
 pytestmark = pytest.mark.development
 

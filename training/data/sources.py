@@ -14,9 +14,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from training.data.treebank import detokenize
 from training.reading import SUFFIXES, Columns, DataError, Table, read
 from training.reading.hub import read_hub
-from training.treebank import detokenize
 
 Style = Literal["natural", "treebank"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from transformers import TrainerControl, TrainerState
 
-from training.quantization import RoundLastSteps, rounded_input, rounded_weight
+from training.learning.quantization import RoundLastSteps, rounded_input, rounded_weight
 
 pytestmark = pytest.mark.development
 

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.tokens import BucketSampler, PaddedBatch  # noqa: E402 - behind the check for torch
+from training.learning.tokens import BucketSampler, PaddedBatch  # noqa: E402 - behind the check for torch
 
 pytestmark = pytest.mark.development
 

@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from training.learning.trainer import KeepBest, last_checkpoint  # noqa: E402 - as above
 from training.plan import Criterion  # noqa: E402 - behind the check for torch
-from training.trainer import KeepBest, last_checkpoint  # noqa: E402 - as above
 
 pytestmark = pytest.mark.development
 

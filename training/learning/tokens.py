@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 
 from artifact.manifest import Truncation
 from artifact.tokenization import Tokenization
-from training.data import Example
+from training.data.training_data import Example
 
 _POOL_BATCHES: Final = 50  # wide enough for batches of equal length, narrow enough for them to differ by epoch
 

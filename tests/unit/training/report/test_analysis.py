@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from training.analysis import analyse, by_length
-from training.data import Example
+from training.data.training_data import Example
+from training.report.analysis import analyse, by_length
 
 
 def test_lengths_fall_into_buckets() -> None:

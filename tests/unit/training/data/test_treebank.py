@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.treebank import detokenize
+from training.data.treebank import detokenize
 
 
 @pytest.mark.parametrize(

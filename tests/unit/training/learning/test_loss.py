@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.data import Example  # noqa: E402 - as below
-from training.loss import Loss, balanced_weights, soft_targets  # noqa: E402 - behind the check for torch
+from training.data.training_data import Example  # noqa: E402 - as below
+from training.learning.loss import Loss, balanced_weights, soft_targets  # noqa: E402 - behind the check for torch
 
 pytestmark = pytest.mark.development
 

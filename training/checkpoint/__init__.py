@@ -1,0 +1,1 @@
+"""The checkpoint directory: what is written into it and read back."""

@@ -1,0 +1,1 @@
+"""Labelled text: where it comes from, and the rows that are learnt from and held out."""

@@ -1,0 +1,1 @@
+"""The model that learns: its batches, loss, rounding and the training loop."""

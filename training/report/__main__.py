@@ -1,0 +1,39 @@
+"""Write the report of a finished checkpoint anew, from its held-out rows.
+
+python -m training.report checkpoints/default
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.checkpoint.record import METRICS, RECIPE, VALIDATION, read_validation
+from training.evaluate import load_checkpoint, predict
+from training.learning.model import ModelError
+from training.report.page import write_report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 1 with one line if the checkpoint is unfit."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.report", description="Write a finished checkpoint's report/ anew."
+    )
+    parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
+    checkpoint = parser.parse_args(arguments).checkpoint
+    try:
+        classifier = load_checkpoint(checkpoint)
+        rows = read_validation(checkpoint / VALIDATION)
+        recipe, metrics = (json.loads((checkpoint / name).read_bytes()) for name in (RECIPE, METRICS))
+    except (ModelError, OSError, ValueError) as error:
+        sys.stderr.write(f"error: {checkpoint} is not a finished checkpoint: {error}\n")
+        return 1
+    logits = predict(classifier, rows)
+    write_report(checkpoint / "report", classifier, rows, logits, metrics=metrics, recipe=recipe)
+    sys.stdout.write(f"{checkpoint / 'report' / 'index.html'}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
