@@ -16,7 +16,7 @@ from typing import get_args, get_type_hints
 
 from training.checkpoint.output import OutputError
 from training.config import HyperParameters
-from training.data.sources import parse_source
+from training.data.sources import HELD_OUT, parse_source
 from training.plan import Criterion, Plan
 from training.reading import DataError
 
@@ -122,12 +122,12 @@ def _leave_group() -> None:
 
 def _plan(options: argparse.Namespace, given: Sequence[str]) -> Plan:
     knobs = [knob.name for knob in dataclasses.fields(HyperParameters)]
-    held_out = {"held_out": 0.0} if options.validation else {}
+    held_out = 0.0 if options.validation else HELD_OUT
     return Plan(
         name=options.name or options.output.name,
         base_model=options.base_model,
         base_model_name=options.base_model_name or _public_name(options.base_model),
-        sources=[parse_source(specification, **held_out) for specification in options.data],
+        sources=[parse_source(specification, held_out=held_out) for specification in options.data],
         validation=[
             parse_source(specification, split="validation", held_out=0.0) for specification in options.validation
         ],

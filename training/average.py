@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from training.checkpoint import derived, record
+from training.checkpoint.classifier import TorchClassifier, load_checkpoint
 from training.checkpoint.output import OutputError, refuse_finished
-from training.evaluate import Classifier, load_checkpoint
 from training.learning.model import ModelError
 
 
@@ -66,7 +66,7 @@ def _check_fit(directories: Sequence[Path], forms: Sequence[dict[str, Any]]) -> 
                 raise ModelError(f"{directory} and {directories[0]} have different {what} and can not be averaged")
 
 
-def _form(classifier: Classifier, recipe: dict[str, Any]) -> dict[str, Any]:
+def _form(classifier: TorchClassifier, recipe: dict[str, Any]) -> dict[str, Any]:
     shapes = {name: tuple(weights.shape) for name, weights in classifier.model.state_dict().items()}
     return {
         "labels": classifier.labels,

@@ -23,10 +23,10 @@ from torch.nn.functional import cross_entropy
 from transformers.pytorch_utils import prune_linear_layer
 
 from training.checkpoint import derived, record
+from training.checkpoint.classifier import TorchClassifier, batches, forward, load_checkpoint
 from training.checkpoint.output import OutputError, refuse_finished
 from training.data.sources import parse_source
 from training.data.training_data import Example, read_examples, spread
-from training.evaluate import Classifier, batches, forward, load_checkpoint
 from training.learning.model import ModelError
 from training.reading import DataError
 
@@ -63,7 +63,7 @@ def form_of(model: transformers.PreTrainedModel) -> Form:
     return _FORMS[kind]
 
 
-def prune(classifier: Classifier, examples: Sequence[Example], heads: int, channels: int) -> None:
+def prune(classifier: TorchClassifier, examples: Sequence[Example], heads: int, channels: int) -> None:
     """Leave ``heads`` attention heads and ``channels`` feed-forward channels in every layer of the model.
 
     Args:
@@ -107,7 +107,7 @@ def _check_count(what: str, wanted: int, present: int) -> None:
 
 
 def _importances(
-    classifier: Classifier,
+    classifier: TorchClassifier,
     examples: Sequence[Example],
     attended: Sequence[torch.nn.Linear],
     narrowed: Sequence[torch.nn.Linear],
@@ -116,15 +116,17 @@ def _importances(
     """Return the importance of the heads, (heads,) float32 per layer, and of the channels, (channels,) likewise."""
     classifier.model.eval()
     seen: dict[torch.nn.Module, torch.Tensor] = {}
-    hooks = [module.register_forward_pre_hook(_noting(seen)) for module in (*attended, *narrowed)]
+    hooks = [module.register_forward_pre_hook(_recorder(seen)) for module in (*attended, *narrowed)]
     by_head = [torch.zeros(module.in_features // head_size) for module in attended]
     by_channel = [torch.zeros(module.in_features) for module in narrowed]
     for _, batch in batches(classifier, examples):
         labels = batch.pop("labels")
-        cross_entropy(forward(classifier, batch), labels, reduction="sum").backward()
+        loss = cross_entropy(forward(classifier, batch), labels, reduction="sum")
+        torch.autograd.backward([loss])
         for scores, module in zip(by_head, attended, strict=True):
-            effect = _effect(seen[module]).unflatten(1, (-1, head_size)).sum(dim=2)
-            scores.add_(effect.abs().sum(dim=0).cpu())
+            effect = _effect(seen[module])
+            by_row = effect.reshape(len(effect), -1, head_size).sum(dim=2)
+            scores.add_(by_row.abs().sum(dim=0).cpu())
         for scores, module in zip(by_channel, narrowed, strict=True):
             scores.add_(_effect(seen[module]).abs().sum(dim=0).cpu())
         classifier.model.zero_grad()
@@ -133,7 +135,7 @@ def _importances(
     return by_head, by_channel
 
 
-def _noting(seen: dict[torch.nn.Module, torch.Tensor]) -> Callable[[torch.nn.Module, tuple[Any, ...]], None]:
+def _recorder(seen: dict[torch.nn.Module, torch.Tensor]) -> Callable[[torch.nn.Module, tuple[Any, ...]], None]:
     """Return a hook that keeps what a module is given, with its gradient."""
 
     def note(module: torch.nn.Module, given: tuple[Any, ...]) -> None:
@@ -145,6 +147,8 @@ def _noting(seen: dict[torch.nn.Module, torch.Tensor]) -> Callable[[torch.nn.Mod
 
 def _effect(values: torch.Tensor) -> torch.Tensor:
     """Return values times their gradients, summed over tokens: (texts, features) float32."""
+    if values.grad is None:
+        raise RuntimeError("the loss does not depend on a layer's input. This is a bug.")
     return (values.detach().float() * values.grad.float()).sum(dim=1)
 
 
@@ -177,8 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _counted(options: argparse.Namespace) -> str:
-    heads = f"{options.heads} attention head" + "s" * (options.heads > 1)
-    return f"{heads} and {options.channels:,} feed-forward channel" + "s" * (options.channels > 1)
+    heads, channels = int(options.heads), int(options.channels)
+    return f"{heads} attention head{'s' * (heads > 1)} and {channels:,} feed-forward channel{'s' * (channels > 1)}"
 
 
 def _parser() -> argparse.ArgumentParser:

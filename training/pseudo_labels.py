@@ -22,16 +22,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from artifact.scores import softmax
+from training.checkpoint.classifier import TorchClassifier, load_checkpoint, predict
 from training.checkpoint.record import VALIDATION, read_validation
 from training.data.sources import parse_source
 from training.data.training_data import Example, read_examples
-from training.evaluate import Classifier, load_checkpoint, predict
 from training.learning.model import ModelError
 from training.reading import Columns, DataError, read
 
@@ -50,13 +50,10 @@ def linear_model(examples: Sequence[Example]) -> Pipeline:
 
 
 def probabilities_by(
-    classifiers: Mapping[str, Classifier], linear: Pipeline | None, examples: Sequence[Example]
+    classifiers: Mapping[str, TorchClassifier], linear: Pipeline | None, examples: Sequence[Example]
 ) -> dict[str, NDArray[np.float64]]:
     """Return the probabilities by each checkpoint, by ``linear`` and by the ``mean`` of all: (texts, labels) each."""
-    found = {
-        name: softmax(predict(classifier, examples).astype(np.float64), axis=1)
-        for name, classifier in classifiers.items()
-    }
+    found = {name: softmax(predict(classifier, examples)) for name, classifier in classifiers.items()}
     if linear is not None:
         found["linear"] = linear.predict_proba([example.text for example in examples])
     return found | {"mean": np.mean(list(found.values()), axis=0)}
@@ -125,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _common_labels(classifiers: Mapping[str, Classifier]) -> list[str]:
+def _common_labels(classifiers: Mapping[str, TorchClassifier]) -> list[str]:
     """Return the labels that all have, in one order.
 
     Raises:
@@ -171,7 +168,7 @@ def _texts_in(path: Path) -> list[str]:
     return [row.text for row in read(path, Columns(label=None)).rows]
 
 
-def _judge(classifiers: Mapping[str, Classifier], linear: Pipeline | None, held_out: Sequence[Example]) -> None:
+def _judge(classifiers: Mapping[str, TorchClassifier], linear: Pipeline | None, held_out: Sequence[Example]) -> None:
     """Print, source by source, how good each member and their mean are on rows that none has learnt."""
     for source in dict.fromkeys(example.source for example in held_out):
         examples = [example for example in held_out if example.source == source]

@@ -10,18 +10,16 @@ import transformers
 from rich.console import Console
 from transformers.trainer_callback import PrinterCallback
 
-from training import evaluate
-from training.checkpoint import record
+from training.checkpoint import metrics, record
+from training.checkpoint.classifier import TorchClassifier, predict
 from training.checkpoint.output import Output, refuse_finished
-from training.data.training_data import Corpus, load_corpus, spread, weighted
-from training.evaluate import Classifier
-from training.figures import figures
+from training.data.training_data import TrainingData, load_training_data, spread, weighted
 from training.learning.loss import Loss, balanced_weights, soft_targets
 from training.learning.model import load_classifier, load_tokenizer, tokenization_of
 from training.learning.progress import ShowProgress
 from training.learning.quantization import RoundLastSteps
 from training.learning.tokens import PaddedBatch, tokenized
-from training.learning.trainer import ClassifierTrainer, KeepBest, NoteTime, last_checkpoint, training_arguments
+from training.learning.trainer import ClassifierTrainer, KeepBest, RecordTime, last_checkpoint, training_arguments
 from training.plan import Plan
 from training.report.page import write_report
 
@@ -33,15 +31,15 @@ def train(plan: Plan, console: Console) -> None:
         DataError, ModelError, OutputError: before any time is spent on training.
     """
     refuse_finished(plan.output)
-    corpus = _load(plan)
-    _print_corpus(corpus, console)
-    tokenizer, classifier = _classifier(plan, corpus.labels)
+    data = _load(plan)
+    _print_data(data, console)
+    tokenizer, classifier = _classifier(plan, data.labels)
     output = Output(plan.output, plan.fingerprint(), record.first_state())
     rounded = plan.parameters.quantization_aware
     best = KeepBest(output.scratch / "best", plan.best_by, plan.patience, after=1 - rounded if rounded else 0.0)
     rounding = RoundLastSteps(rounded)
-    callbacks = [best, rounding, NoteTime(output), ShowProgress(console)]
-    trainer = _trainer(plan, corpus, classifier, output, callbacks)
+    callbacks = [best, rounding, RecordTime(output.record_time), ShowProgress(console)]
+    trainer = _trainer(plan, data, classifier, output, callbacks)
     trainer.train(resume_from_checkpoint=last_checkpoint(output.scratch))
     if not trainer.is_world_process_zero():
         return
@@ -51,29 +49,29 @@ def train(plan: Plan, console: Console) -> None:
         "best_step": best.best_step,
         "duration_s": round(output.elapsed_s, 1),
     }
-    recipe = record.recipe(plan, corpus, output.state, **outcome)
+    recipe = record.recipe(plan, data, output.state, **outcome)
     classifier.model.save_pretrained(output.partial)
     tokenizer.save_pretrained(output.partial)
-    evaluate.write_json(output.partial / record.RECIPE, recipe)
-    record.write_validation(output.partial / record.VALIDATION, corpus.validation)
-    logits = evaluate.predict(classifier, corpus.validation)
-    measured = evaluate.evaluations(logits, corpus.validation, "held out of train", measured_on="torch")
-    metrics = {"schema_version": 1, "evaluations": measured, "history": trainer.state.log_history}
-    evaluate.write_json(output.partial / record.METRICS, metrics)
-    write_report(output.partial / "report", classifier, corpus.validation, logits, metrics=metrics, recipe=recipe)
+    metrics.write_json(output.partial / record.RECIPE, recipe)
+    record.write_validation(output.partial / record.VALIDATION, data.validation)
+    logits = predict(classifier, data.validation)
+    measured = metrics.evaluations(logits, data.validation, "held out of train", measured_on="torch")
+    document = {"schema_version": 1, "evaluations": measured, "history": trainer.state.log_history}
+    metrics.write_json(output.partial / record.METRICS, document)
+    write_report(output.partial / "report", classifier, data.validation, logits, metrics=document, recipe=recipe)
     output.finish()
     _print_summary(measured, plan, console)
 
 
-def _load(plan: Plan) -> Corpus:
-    corpus = load_corpus(plan.sources, plan.labels, plan.parameters.seed, plan.validation)
+def _load(plan: Plan) -> TrainingData:
+    data = load_training_data(plan.sources, plan.labels, plan.parameters.seed, plan.validation)
     if plan.limit:
-        corpus.train = spread(corpus.train, plan.limit)
-        corpus.validation = spread(corpus.validation, plan.limit)
-    return corpus
+        data.train = spread(data.train, plan.limit)
+        data.validation = spread(data.validation, plan.limit)
+    return data
 
 
-def _classifier(plan: Plan, labels: list[str]) -> tuple[transformers.PreTrainedTokenizerFast, Classifier]:
+def _classifier(plan: Plan, labels: list[str]) -> tuple[transformers.PreTrainedTokenizerFast, TorchClassifier]:
     parameters = plan.parameters
     if plan.threads:
         torch.set_num_threads(plan.threads)
@@ -83,24 +81,24 @@ def _classifier(plan: Plan, labels: list[str]) -> tuple[transformers.PreTrainedT
     tokenization = tokenization_of(tokenizer, parameters)
     model = load_classifier(plan.base_model, labels, parameters)
     model.config.pad_token_id = tokenizer.pad_token_id
-    return tokenizer, Classifier(model, tokenization, parameters.truncation, parameters.precision)
+    return tokenizer, TorchClassifier(model, tokenization, parameters.truncation, parameters.precision)
 
 
 def _trainer(
     plan: Plan,
-    corpus: Corpus,
-    classifier: Classifier,
+    data: TrainingData,
+    classifier: TorchClassifier,
     output: Output,
     callbacks: list[transformers.TrainerCallback],
 ) -> ClassifierTrainer:
-    learning = weighted(corpus.train, plan.sources, plan.parameters.seed)
+    learning = weighted(data.train, plan.sources, plan.parameters.seed)
     rows = tokenized(learning, classifier.tokenization, classifier.truncation)
     lengths = [len(ids) for ids in rows["input_ids"]]
     balanced = plan.parameters.label_weights == "balanced"
-    weights = balanced_weights(rows["labels"], len(corpus.labels)) if balanced else None
+    weights = balanced_weights(rows["labels"], len(data.labels)) if balanced else None
     soft = any(example.confidence < 1 for example in learning)
     if soft:
-        targets = soft_targets(learning, len(corpus.labels))
+        targets = soft_targets(learning, len(data.labels))
         rows = rows.remove_columns("labels").add_column("labels", targets)
     trainer = ClassifierTrainer(
         plan.parameters,
@@ -109,7 +107,7 @@ def _trainer(
         args=training_arguments(plan, output.scratch, len(rows)),
         data_collator=PaddedBatch(classifier.model.config.pad_token_id),
         train_dataset=rows,
-        eval_dataset=tokenized(corpus.validation, classifier.tokenization, classifier.truncation),
+        eval_dataset=tokenized(data.validation, classifier.tokenization, classifier.truncation),
         compute_loss_func=Loss(weights, plan.parameters.label_smoothing) if balanced or soft else None,
         compute_metrics=_compute_metrics,
         callbacks=callbacks,
@@ -119,23 +117,23 @@ def _trainer(
 
 
 def _compute_metrics(outcome: transformers.EvalPrediction) -> dict[str, float]:
-    return figures(outcome.predictions, outcome.label_ids)
+    return metrics.figures(outcome.predictions, outcome.label_ids)
 
 
-def _print_corpus(corpus: Corpus, console: Console) -> None:
-    counts = ", ".join(f"{name} {rows} rows" for name, rows in corpus.rows.items())
-    _print(console, f"{counts}; labels {', '.join(corpus.labels)}")
+def _print_data(data: TrainingData, console: Console) -> None:
+    counts = ", ".join(f"{name} {rows} rows" for name, rows in data.rows.items())
+    _print(console, f"{counts}; labels {', '.join(data.labels)}")
     _print(
         console,
-        f"{len(corpus.train)} rows to learn from, {len(corpus.validation)} held out; left out: "
-        f"{corpus.duplicates} exact duplicates ({corpus.conflicts} of them with another label) and "
-        f"{corpus.nested} that share a passage with a held-out row",
+        f"{len(data.train)} rows to learn from, {len(data.validation)} held out; left out: "
+        f"{data.duplicates} exact duplicates ({data.conflicts} of them with another label) and "
+        f"{data.nested} that share a passage with a held-out row",
     )
 
 
 def _print_summary(measured: list[dict[str, Any]], plan: Plan, console: Console) -> None:
     for entry in measured:
-        _print(console, evaluate.describe(entry))
+        _print(console, metrics.describe(entry))
     _print(console, f"checkpoint: {plan.output}, report: {plan.output / 'report' / 'index.html'}")
 
 

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from training import evaluate
-from training.checkpoint import record
+from training.checkpoint import metrics, record
+from training.checkpoint.classifier import TorchClassifier, predict
 from training.data.training_data import Example
-from training.evaluate import Classifier
 from training.learning.model import ModelError, load_tokenizer
 
 _KEPT: Final = (
@@ -45,7 +44,13 @@ def name_of(recipe: Mapping[str, Any]) -> str:
     return f"{recipe['name']} of {recipe['started_at']}"
 
 
-def write(output: Path, classifier: Classifier, made_from: Path, held_out: Sequence[Example], **recipe: Any) -> None:  # noqa: ANN401 - JSON
+def write(
+    output: Path,
+    classifier: TorchClassifier,
+    made_from: Path,
+    held_out: Sequence[Example],
+    **recipe: Any,  # noqa: ANN401 - JSON
+) -> None:
     """Write the checkpoint, and say on the terminal how good it is on the held-out rows.
 
     Args:
@@ -58,11 +63,11 @@ def write(output: Path, classifier: Classifier, made_from: Path, held_out: Seque
     classifier.model.save_pretrained(output)
     load_tokenizer(str(made_from)).save_pretrained(output)
     record.write_validation(output / record.VALIDATION, held_out)
-    logits = evaluate.predict(classifier, held_out)
-    measured = evaluate.evaluations(logits, held_out, "held out of train", measured_on="torch")
-    evaluate.write_json(output / record.METRICS, {"schema_version": 1, "evaluations": measured, "history": []})
+    logits = predict(classifier, held_out)
+    measured = metrics.evaluations(logits, held_out, "held out of train", measured_on="torch")
+    metrics.write_json(output / record.METRICS, {"schema_version": 1, "evaluations": measured, "history": []})
     earlier = record.read_recipe(made_from)
-    document = {
+    document: dict[str, Any] = {
         **{name: earlier[name] for name in _KEPT if name in earlier},
         **record.first_state(),
         "base_recipe": earlier,
@@ -72,6 +77,6 @@ def write(output: Path, classifier: Classifier, made_from: Path, held_out: Seque
         **record.surroundings(),
         **recipe,
     }
-    evaluate.write_json(output / record.RECIPE, document)  # last: it makes a checkpoint finished
+    metrics.write_json(output / record.RECIPE, document)  # last: it makes a checkpoint finished
     for entry in measured:
-        sys.stdout.write(evaluate.describe(entry) + "\n")
+        sys.stdout.write(metrics.describe(entry) + "\n")

@@ -49,14 +49,14 @@ class Output:
             raise OutputError(f"{self.partial} can not be made: {error.strerror}") from error
         self.state = self._resume(fingerprint) or {"fingerprint": fingerprint, "elapsed_s": 0.0, **first_state}
         self._earlier_s = self.state["elapsed_s"]
-        self.note_time()
+        self.record_time()
 
     @property
     def elapsed_s(self) -> float:
         """Seconds that the run has taken, those before it was killed included up to its last checkpoint."""
         return float(self._earlier_s + time.monotonic() - self._begun)
 
-    def note_time(self) -> None:
+    def record_time(self) -> None:
         """Write down how long the run has taken, for the day it is killed."""
         self.state["elapsed_s"] = self.elapsed_s
         beside = self.scratch / f"{_STATE}.{os.getpid()}"

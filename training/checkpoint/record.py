@@ -21,7 +21,7 @@ from pyarrow import parquet
 
 from artifact.cpu import cpu_model
 from training.data.sources import Source, sha256_of
-from training.data.training_data import Corpus, Example
+from training.data.training_data import Example, TrainingData
 from training.plan import Plan
 
 RECIPE_VERSION: Final = 1
@@ -37,12 +37,12 @@ def first_state() -> dict[str, str]:
     return {"source_commit": source_commit(), "started_at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
-def recipe(plan: Plan, corpus: Corpus, state: dict[str, Any], **outcome: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def recipe(plan: Plan, data: TrainingData, state: dict[str, Any], **outcome: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Return the document ``recipe.json``.
 
     Args:
         plan: what was asked for.
-        corpus: what the data came to.
+        data: what the data came to.
         state: of the run, see ``first_state``.
         **outcome: steps and seconds it took, and more for people to read.
     """
@@ -52,17 +52,17 @@ def recipe(plan: Plan, corpus: Corpus, state: dict[str, Any], **outcome: Any) ->
         "name": plan.name,
         "base_model": plan.base_model_name,
         "base_recipe": _recipe_of(plan.base_model),
-        "labels": corpus.labels,
+        "labels": data.labels,
         "max_length": parameters.max_length,
         "truncation": parameters.truncation,
         "head_tokens": parameters.head_tokens,
         "seed": parameters.seed,
         "hyper_parameters": asdict(parameters),
-        "data": [_data_entry(source, corpus) for source in (*plan.sources, *plan.validation)],
+        "data": [_data_entry(source, data) for source in (*plan.sources, *plan.validation)],
         "left_out": {
-            "exact_duplicates": corpus.duplicates,
-            "duplicates_with_another_label": corpus.conflicts,
-            "sharing_a_passage_with_held_out": corpus.nested,
+            "exact_duplicates": data.duplicates,
+            "duplicates_with_another_label": data.conflicts,
+            "sharing_a_passage_with_held_out": data.nested,
         },
         "command": plan.command,
         "source_commit": state["source_commit"],
@@ -138,12 +138,12 @@ def _recipe_of(base_model: str) -> dict[str, Any] | None:
     return read_recipe(path) if (path / RECIPE).exists() else None
 
 
-def _data_entry(source: Source, corpus: Corpus) -> dict[str, Any]:
+def _data_entry(source: Source, data: TrainingData) -> dict[str, Any]:
     options = {key: value for key, value in asdict(source).items() if key != "location"}
     counts = {
-        "rows": corpus.rows[source.name],
-        "rows_train": sum(example.source == source.name for example in corpus.train),
-        "rows_validation": sum(example.source == source.name for example in corpus.validation),
+        "rows": data.rows[source.name],
+        "rows_train": sum(example.source == source.name for example in data.train),
+        "rows_validation": sum(example.source == source.name for example in data.validation),
     }
     return {**options, **counts, "sha256": sha256_of(source)}
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from training.data.treebank import detokenize
-from training.reading import SUFFIXES, Columns, DataError, Table, read
+from training.reading import SUFFIXES, Columns, DataError, TextTable, read
 from training.reading.hub import read_hub
 
 Style = Literal["natural", "treebank"]
+HELD_OUT: Final = 0.05
+"""Share of a source's rows that is kept for validation by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Source:
     confidence: str = ""
     style: Style = "natural"
     min_words: int = 0
-    held_out: float = 0.05
+    held_out: float = HELD_OUT
     weight: float = 1.0
 
     @property
@@ -60,14 +62,19 @@ _OPTIONS: Final = {entry.name: entry for entry in fields(Source) if entry.name !
 _KINDS: Final = {"min_words": int, "held_out": float, "weight": float}
 
 
-def parse_source(specification: str, **defaults: float | str) -> Source:
+def parse_source(specification: str, *, split: str = "train", held_out: float = HELD_OUT) -> Source:
     """Return the source that ``LOCATION[,option=value …]`` names.
+
+    Args:
+        specification: as on the command line.
+        split: where the specification names none.
+        held_out: likewise.
 
     Raises:
         DataError: for an unknown option or a value of the wrong kind.
     """
     location, *options = specification.split(",")
-    source = replace(Source(location, name=_default_name(location)), **defaults)
+    source = Source(location, name=_default_name(location), split=split, held_out=held_out)
     for option in options:
         key, separator, value = option.partition("=")
         if not separator or key not in _OPTIONS:
@@ -83,7 +90,7 @@ def parse_source(specification: str, **defaults: float | str) -> Source:
     return source
 
 
-def read_source(source: Source) -> Table:
+def read_source(source: Source) -> TextTable:
     """Read all rows of a source, in its style.
 
     Raises:

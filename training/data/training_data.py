@@ -1,4 +1,4 @@
-"""Rows of several sources -> a checked, split corpus.
+"""Rows of several sources -> a checked, split data.
 
 Owns the meaning of labels, what makes data unfit, duplicates, the validation split and the weights of sources.
 Everything that is wrong is found here, before any time is spent on a model. Knows no tokens.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from training.data.overlap import fragments, nested
 from training.data.sources import Source, read_source
-from training.reading import DataError, Table, label_names, match_labels
+from training.reading import DataError, TextTable, label_names, match_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Example:
 
 
 @dataclass(slots=True)
-class Corpus:
+class TrainingData:
     """What a run is trained and validated on.
 
     Attributes:
@@ -47,12 +47,12 @@ class Corpus:
     nested: int = 0
 
 
-def load_corpus(
+def load_training_data(
     sources: Sequence[Source],
     labels: Sequence[str] | None,
     seed: int,
     validation: Sequence[Source] = (),
-) -> Corpus:
+) -> TrainingData:
     """Read, check and split the sources.
 
     Args:
@@ -68,24 +68,24 @@ def load_corpus(
     _need_names([*sources, *validation])
     tables = [read_source(source) for source in sources]
     names = list(labels or ()) or label_names(tables)
-    corpus = Corpus(names)
+    data = TrainingData(names)
     seen: dict[str, int] = {}
     for source in validation:  # first, so that a text in both is held out and not learnt
         table = read_source(source)
-        corpus.rows[source.name] = len(table.rows)
-        corpus.validation += _fresh(_examples(table, names, source), seen, corpus)
+        data.rows[source.name] = len(table.rows)
+        data.validation += _fresh(_examples(table, names, source), seen, data)
     for source, table in zip(sources, tables, strict=True):
-        corpus.rows[source.name] = len(table.rows)
-        fresh = _fresh(_examples(table, names, source), seen, corpus)
+        data.rows[source.name] = len(table.rows)
+        fresh = _fresh(_examples(table, names, source), seen, data)
         parts = fragments([example.text for example in fresh]) if source.held_out else set()
         train, held_out = split(fresh, source.held_out, seed, parts)
-        corpus.train += train
-        corpus.validation += held_out
-    leaking = nested([example.text for example in corpus.train], [example.text for example in corpus.validation])
-    corpus.nested = len(leaking)
-    corpus.train = [example for index, example in enumerate(corpus.train) if index not in leaking]
-    _need_every_label(corpus)
-    return corpus
+        data.train += train
+        data.validation += held_out
+    leaking = nested([example.text for example in data.train], [example.text for example in data.validation])
+    data.nested = len(leaking)
+    data.train = [example for index, example in enumerate(data.train) if index not in leaking]
+    _need_every_label(data)
+    return data
 
 
 def read_examples(source: Source, labels: Sequence[str]) -> list[Example]:
@@ -151,14 +151,14 @@ def _need_names(sources: Sequence[Source]) -> None:
         raise DataError(f"two sources are called {double[0]!r}; tell them apart with name=…")
 
 
-def _examples(table: Table, labels: Sequence[str], source: Source) -> list[Example]:
+def _examples(table: TextTable, labels: Sequence[str], source: Source) -> list[Example]:
     indices = match_labels(table, labels)
     return [
         Example(row.text, index, source.name, row.confidence) for row, index in zip(table.rows, indices, strict=True)
     ]
 
 
-def _fresh(examples: Iterable[Example], seen: dict[str, int], corpus: Corpus) -> list[Example]:
+def _fresh(examples: Iterable[Example], seen: dict[str, int], data: TrainingData) -> list[Example]:
     """Leave out texts that were seen before, and count them."""
     fresh = []
     for example in examples:
@@ -166,18 +166,18 @@ def _fresh(examples: Iterable[Example], seen: dict[str, int], corpus: Corpus) ->
             seen[example.text] = example.label
             fresh.append(example)
         else:
-            corpus.duplicates += 1
-            corpus.conflicts += seen[example.text] != example.label
+            data.duplicates += 1
+            data.conflicts += seen[example.text] != example.label
     return fresh
 
 
-def _need_every_label(corpus: Corpus) -> None:
-    if not corpus.validation:
+def _need_every_label(data: TrainingData) -> None:
+    if not data.validation:
         raise DataError("no row is held out; give held_out=… above 0 to a --data source, or --validation")
-    counts = Counter(example.label for example in corpus.train)
-    if len(corpus.labels) < 2 or len(counts) < 2:  # noqa: PLR2004 - a choice needs two
-        only = corpus.labels[next(iter(counts), 0)]
+    counts = Counter(example.label for example in data.train)
+    if len(data.labels) < 2 or len(counts) < 2:  # noqa: PLR2004 - a choice needs two
+        only = data.labels[next(iter(counts), 0)]
         raise DataError(f"a classifier needs at least two labels, the rows to learn from have {only!r} alone")
-    missing = [name for index, name in enumerate(corpus.labels) if not counts[index]]
+    missing = [name for index, name in enumerate(data.labels) if not counts[index]]
     if missing:
         raise DataError(f"no training row has the label {', '.join(missing)}")

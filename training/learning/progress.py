@@ -17,7 +17,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 _LOG_EVERY_S: Final = 60.0
 
 
-class ShowProgress(transformers.TrainerCallback):
+class ShowProgress(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed
     """Show how a run goes.
 
     Args:
@@ -82,7 +82,8 @@ class ShowProgress(transformers.TrainerCallback):
 
     def _speed(self, state: TrainerState) -> float:
         step, moment = self._first
-        return (state.global_step - step) / max(self._clock() - moment, 1e-9)
+        steps: int = state.global_step - step
+        return steps / max(self._clock() - moment, 1e-9)
 
     def _line(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True)

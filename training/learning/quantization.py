@@ -35,7 +35,7 @@ def rounded_input(values: torch.Tensor) -> torch.Tensor:
     return torch.fake_quantize_per_tensor_affine(values, scale, zero, 0, _INPUT_LEVELS)
 
 
-class RoundLastSteps(TrainerCallback):
+class RoundLastSteps(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
     """Let the linear layers round from a step on, until training ends.
 
     Decides by the step alone, so that a resumed run rounds as an unbroken one.
@@ -61,7 +61,7 @@ class RoundLastSteps(TrainerCallback):
         if not self._layers and state.global_step >= (1 - self._share) * state.max_steps:
             self._layers = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
             for layer in self._layers:
-                layer.forward = partial(_forward, layer)
+                layer.forward = partial(_forward, layer)  # type: ignore[method-assign]  # undone when training ends
 
     def on_train_end(self, *_: object, **__: object) -> None:
         """Compute as before again."""

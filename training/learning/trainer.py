@@ -8,7 +8,7 @@ run over processes without code of ours.
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ from torch.utils.data import Sampler
 from transformers import TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
-from training.checkpoint.output import Output
 from training.config import HyperParameters
 from training.learning.model import parameter_groups
 from training.learning.tokens import BucketSampler
@@ -28,7 +27,7 @@ _LOGS_PER_RUN: Final = 100  # points of the learning curve
 _GPU_LOADERS: Final = 4  # processes that pad batches: a GPU takes one of a small model in milliseconds
 
 
-class ClassifierTrainer(transformers.Trainer):
+class ClassifierTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers is not followed
     """The Trainer, with batches of equal length and a learning rate per layer.
 
     Args:
@@ -36,6 +35,8 @@ class ClassifierTrainer(transformers.Trainer):
         lengths: tokens per training row.
         **arguments: the Trainer's own.
     """
+
+    optimizer: torch.optim.Optimizer | None
 
     def __init__(self, parameters: HyperParameters, lengths: Sequence[int], **arguments: Any) -> None:  # noqa: ANN401 - the Trainer's
         self._parameters = parameters
@@ -56,7 +57,7 @@ class ClassifierTrainer(transformers.Trainer):
         return self.optimizer
 
 
-class KeepBest(transformers.TrainerCallback):
+class KeepBest(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed
     """Keep the weights that did best on the held-out rows, and stop when they stay behind.
 
     The Trainer's own way keeps whole checkpoints and ties saving to evaluating; here a long run can save often,
@@ -123,16 +124,20 @@ class KeepBest(transformers.TrainerCallback):
             model.load_state_dict(type(model).from_pretrained(self._directory).state_dict())
 
 
-class NoteTime(transformers.TrainerCallback):
-    """Write down the run's time with every checkpoint."""
+class RecordTime(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed
+    """Record the run's time with every checkpoint of the Trainer.
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
+    Args:
+        record_time: does it.
+    """
+
+    def __init__(self, record_time: Callable[[], None]) -> None:
+        self._record_time = record_time
 
     def on_save(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
-        """Note the time."""
+        """Record the time."""
         if state.is_world_process_zero:
-            self._output.note_time()
+            self._record_time()
 
 
 def last_checkpoint(directory: Path) -> str | None:

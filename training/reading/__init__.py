@@ -10,14 +10,14 @@ lines hold no row and are skipped. Imports nothing else of training, and neither
 
 from training.reading.files import SUFFIXES, read
 from training.reading.labels import label_names, match_indices, match_labels
-from training.reading.rows import Columns, DataError, Row, Table
+from training.reading.rows import Columns, DataError, Row, TextTable
 
 __all__ = [
     "SUFFIXES",
     "Columns",
     "DataError",
     "Row",
-    "Table",
+    "TextTable",
     "label_names",
     "match_indices",
     "match_labels",

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from training.reading.lines import read_json_lines, read_plain
-from training.reading.rows import STANDARD, Columns, DataError, Record, Table, collect
+from training.reading.rows import STANDARD, Columns, DataError, Record, TextTable, collect
 from training.reading.separated import read_separated
 
 if TYPE_CHECKING:
     from pyarrow import ChunkedArray
 
 
-def read(path: Path, columns: Columns = STANDARD, *, min_words: int = 0) -> Table:
+def read(path: Path, columns: Columns = STANDARD, *, min_words: int = 0) -> TextTable:
     """Read a file whole.
 
     Args:

@@ -1,10 +1,10 @@
 """Data sets on the Hugging Face hub -> rows."""
 
 from training.reading.files import SUFFIXES
-from training.reading.rows import Columns, DataError, Table, collect
+from training.reading.rows import Columns, DataError, TextTable, collect
 
 
-def read_hub(name: str, split: str, columns: Columns, *, min_words: int = 0) -> Table:
+def read_hub(name: str, split: str, columns: Columns, *, min_words: int = 0) -> TextTable:
     """Read one split of a data set on the hub.
 
     Args:

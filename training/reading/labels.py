@@ -6,10 +6,10 @@ Training derives the names from the data; export and evaluation have the names o
 import math
 from collections.abc import Sequence
 
-from training.reading.rows import DataError, Row, Table
+from training.reading.rows import DataError, Row, TextTable
 
 
-def label_names(tables: Sequence[Table]) -> list[str]:
+def label_names(tables: Sequence[TextTable]) -> list[str]:
     """Return the names that the data declares, or those that occur: numbers by value, others by alphabet.
 
     Raises:
@@ -31,7 +31,7 @@ def label_names(tables: Sequence[Table]) -> list[str]:
     return sorted(found, key=lambda name: (values.get(name, 0.0), name))
 
 
-def match_labels(table: Table, names: Sequence[str]) -> list[int]:
+def match_labels(table: TextTable, names: Sequence[str]) -> list[int]:
     """Return the index of each row's label among ``names``, in the order of the rows.
 
     A label that is a name counts as that name. A number counts as an index from 0, unless a name is a number too
@@ -51,7 +51,7 @@ def match_labels(table: Table, names: Sequence[str]) -> list[int]:
     return [_index(table, row, places, names) for row in table.rows]
 
 
-def match_indices(table: Table, count: int) -> list[int]:
+def match_indices(table: TextTable, count: int) -> list[int]:
     """Return each row's label as an index, in the order of the rows; for ``validation.parquet``, which holds indices.
 
     Raises:
@@ -61,7 +61,7 @@ def match_indices(table: Table, count: int) -> list[int]:
     return [_index(table, row, places, list(places)) for row in table.rows]
 
 
-def _match_declared(table: Table, declared: Sequence[str], names: Sequence[str]) -> list[int]:
+def _match_declared(table: TextTable, declared: Sequence[str], names: Sequence[str]) -> list[int]:
     if set(declared) <= set(names):
         targets = [names.index(name) for name in declared]
     elif len(declared) == len(names):
@@ -74,7 +74,7 @@ def _match_declared(table: Table, declared: Sequence[str], names: Sequence[str])
     return [_index(table, row, places, list(places)) for row in table.rows]
 
 
-def _index(table: Table, row: Row, places: dict[str, int], names: Sequence[str]) -> int:
+def _index(table: TextTable, row: Row, places: dict[str, int], names: Sequence[str]) -> int:
     index = places.get(str(row.label))
     if index is None:
         raise DataError(

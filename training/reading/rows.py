@@ -81,7 +81,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TextTable:
     """The rows of one file or data set.
 
     Attributes:
@@ -111,7 +111,7 @@ def collect(
     unit: str,
     min_words: int = 0,
     label_names: tuple[str, ...] | None = None,
-) -> Table:
+) -> TextTable:
     """Check all records and return them as a table.
 
     Args:
@@ -120,7 +120,7 @@ def collect(
         location: path or name, for messages.
         unit: what the numbers count, ``line`` or ``row``.
         min_words: shorter texts are left out.
-        label_names: see ``Table``.
+        label_names: see ``TextTable``.
 
     Raises:
         DataError: if there is no row, or a value is not what its column needs.
@@ -137,7 +137,7 @@ def collect(
             raise DataError(f"{location} {unit} {number}, column {column!r}: {reason}") from None
     if not rows:
         raise DataError(f"{location} holds no row" + (f" of at least {min_words} words" if min_words else ""))
-    return Table(location, unit, columns, rows, label_names)
+    return TextTable(location, unit, columns, rows, label_names)
 
 
 class _UnfitError(Exception):

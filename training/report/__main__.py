@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.checkpoint.classifier import load_checkpoint, predict
 from training.checkpoint.record import METRICS, RECIPE, VALIDATION, read_validation
-from training.evaluate import load_checkpoint, predict
 from training.learning.model import ModelError
 from training.report.page import write_report
 

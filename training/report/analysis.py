@@ -4,13 +4,14 @@ Owns the numbers behind the report; knows neither plots nor files.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artifact.scores import confusion, reliability, softmax
 from training.data.training_data import Example
-from training.figures import confusion, reliability, softmax
 
 _EDGES: Final = (16, 32, 64, 128, 256, 512)
 """Tokens up to which a text belongs to a bucket of length."""
@@ -35,10 +36,7 @@ def analyse(
     return {
         "labels": list(labels),
         "confusion": confusion(predicted, truth, len(labels)).tolist(),
-        "reliability": [
-            {"confidence": confidence, "accuracy": accuracy, "n": texts}
-            for confidence, accuracy, texts in reliability(probabilities, truth)
-        ],
+        "reliability": [asdict(part) for part in reliability(probabilities, truth)],
         "accuracy_by_length": by_length(predicted == truth, np.asarray(tokens)),
         "worst_errors": _worst_errors(probabilities, predicted, examples, labels),
     }

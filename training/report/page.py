@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from training.checkpoint.classifier import TorchClassifier
 from training.data.training_data import Example
-from training.evaluate import Classifier
 from training.report import plots
 from training.report.analysis import analyse
 
@@ -31,7 +31,7 @@ pre { white-space: pre-wrap; background: #f5f5f5; padding: .7rem; border-radius:
 
 def write_report(
     directory: Path,
-    classifier: Classifier,
+    classifier: TorchClassifier,
     examples: Sequence[Example],
     logits: NDArray[np.float32],
     *,

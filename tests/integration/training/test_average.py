@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from training.__main__ import main as train
 from training.average import main as average
-from training.evaluate import load_checkpoint
+from training.checkpoint.classifier import load_checkpoint
 
 pytestmark = pytest.mark.development
 

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 from tests.integration.training.conftest import write_rows
 from training.__main__ import main
-from training.evaluate import load_checkpoint, predict
+from training.checkpoint.classifier import load_checkpoint, predict
 from training.evaluate import main as evaluate
 
 pytestmark = pytest.mark.development

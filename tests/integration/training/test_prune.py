@@ -14,8 +14,8 @@ import torch
 from tests.support.checkpoints import Architecture, build_checkpoint, synthetic_rows
 from training.__main__ import main as train
 from training.average import main as average
+from training.checkpoint.classifier import load_checkpoint, predict
 from training.data.training_data import Example
-from training.evaluate import load_checkpoint, predict
 from training.prune import form_of, prune
 from training.prune import main as prune_command
 

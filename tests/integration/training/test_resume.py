@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from training.__main__ import main
-from training.learning.trainer import NoteTime
+from training.learning.trainer import RecordTime
 
 pytestmark = pytest.mark.development
 
@@ -17,11 +17,11 @@ class _KilledError(Exception):
 
 
 def _kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    def on_save(self: NoteTime, args: object, state: object, control: object, **_: object) -> None:
+    def on_save(self: RecordTime, args: object, state: object, control: object, **_: object) -> None:
         if state.global_step >= step:
             raise _KilledError
 
-    monkeypatch.setattr(NoteTime, "on_save", on_save)
+    monkeypatch.setattr(RecordTime, "on_save", on_save)
 
 
 @pytest.mark.parametrize("step", [6, 24, 36])

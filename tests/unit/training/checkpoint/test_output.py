@@ -27,7 +27,7 @@ def test_finished_checkpoint_is_not_overwritten(tmp_path: Path) -> None:
 def test_state_of_the_first_start_is_kept(tmp_path: Path) -> None:
     """A resumed run keeps the commit and the time of its first start, and adds up the seconds."""
     first = Output(tmp_path / "out", "print", {"source_commit": "a"})
-    first.note_time()
+    first.record_time()
     second = Output(tmp_path / "out", "print", {"source_commit": "b"})
     assert "a" == second.state["source_commit"]
     assert second.elapsed_s >= first.state["elapsed_s"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from training.data.sources import Source
-from training.data.training_data import Example, load_corpus, read_examples, split, spread, weighted
+from training.data.training_data import Example, load_training_data, read_examples, split, spread, weighted
 from training.reading import DataError
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
@@ -29,7 +29,7 @@ def _rows(count: int, labels: tuple[str, ...] = ("no", "yes"), start: int = 0) -
 
 def test_labels_keep_the_order_given(tmp_path: Path) -> None:
     """--labels decides which index a name has."""
-    corpus = load_corpus([_source(tmp_path / "a.tsv", _rows(20))], ["yes", "no"], seed=1)
+    corpus = load_training_data([_source(tmp_path / "a.tsv", _rows(20))], ["yes", "no"], seed=1)
     assert ["yes", "no"] == corpus.labels
     assert {example.label for example in corpus.train if example.text == _text(0)} <= {1}
 
@@ -37,16 +37,16 @@ def test_labels_keep_the_order_given(tmp_path: Path) -> None:
 def test_names_are_sorted_by_default(tmp_path: Path) -> None:
     """Without --labels the names that occur are sorted."""
     rows = _rows(60, ("neutral", "bad", "good"))
-    assert ["bad", "good", "neutral"] == load_corpus([_source(tmp_path / "a.tsv", rows)], None, seed=1).labels
+    assert ["bad", "good", "neutral"] == load_training_data([_source(tmp_path / "a.tsv", rows)], None, seed=1).labels
 
 
 def test_numbers_are_indices_of_given_names(tmp_path: Path) -> None:
     """A label that is a number is an index into the names, unless names are numbers themselves."""
     source = _source(tmp_path / "a.tsv", _rows(20, ("0", "1")))
-    corpus = load_corpus([source], ["negative", "positive"], seed=1)
+    corpus = load_training_data([source], ["negative", "positive"], seed=1)
     assert {0, 1} == {example.label for example in corpus.train}
     stars = _source(tmp_path / "b.tsv", _rows(20, ("1", "2")))
-    assert ["1", "2"] == load_corpus([stars], None, seed=1).labels
+    assert ["1", "2"] == load_training_data([stars], None, seed=1).labels
 
 
 def test_split_is_stratified_and_fixed_by_seed(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_parts_of_other_rows_are_not_held_out(tmp_path: Path) -> None:
     sentences = [f"{_text(index)} with much to like {index}" for index in range(20)]
     phrases = [text.partition(" ")[2] for text in sentences]
     rows = [(text, "no" if index % 2 else "yes") for index, text in enumerate([*phrases, *sentences])]
-    corpus = load_corpus([_source(tmp_path / "a.tsv", rows, held_out=10)], None, seed=1)
+    corpus = load_training_data([_source(tmp_path / "a.tsv", rows, held_out=10)], None, seed=1)
     assert 10 == len(corpus.validation)
     assert {example.text for example in corpus.validation} <= set(sentences)
     assert 10 == corpus.nested
@@ -74,7 +74,7 @@ def test_exact_duplicates_are_left_out_and_counted(tmp_path: Path) -> None:
     """A text counts once, across sources too; another label for it is a conflict."""
     first = _source(tmp_path / "a.tsv", [*_rows(20), (_text(0), "no")])
     second = _source(tmp_path / "b.tsv", [*_rows(20, start=50), (_text(1), "no")])
-    corpus = load_corpus([first, second], None, seed=1)
+    corpus = load_training_data([first, second], None, seed=1)
     assert (2, 1) == (corpus.duplicates, corpus.conflicts)
     assert {"a": 21, "b": 21} == corpus.rows
     texts = [example.text for example in corpus.train + corpus.validation]
@@ -85,7 +85,7 @@ def test_validation_file_wins_over_training(tmp_path: Path) -> None:
     """A text that stands in both files is held out and not learnt."""
     train = _source(tmp_path / "train.tsv", _rows(30), held_out=0)
     validation = _source(tmp_path / "validation.tsv", _rows(10))
-    corpus = load_corpus([train], None, seed=1, validation=[validation])
+    corpus = load_training_data([train], None, seed=1, validation=[validation])
     assert 10 == len(corpus.validation)
     assert 20 == len(corpus.train)
     assert 10 == corpus.duplicates
@@ -96,7 +96,7 @@ def test_phrases_of_held_out_sentences_are_not_learnt(tmp_path: Path) -> None:
     sentence = "one two three four five six"
     train = _source(tmp_path / "train.tsv", [("two three four five", "no"), *_rows(20)], held_out=0)
     validation = _source(tmp_path / "validation.tsv", [(sentence, "no")])
-    corpus = load_corpus([train], None, seed=1, validation=[validation])
+    corpus = load_training_data([train], None, seed=1, validation=[validation])
     assert 1 == corpus.nested
     assert "two three four five" not in {example.text for example in corpus.train}
 
@@ -122,7 +122,7 @@ def test_unfit_rows_are_refused(
 ) -> None:
     """Empty texts, unknown labels and labels that never occur are refused, with the line."""
     with pytest.raises(DataError, match=message):
-        load_corpus([_source(tmp_path / "a.tsv", rows)], labels, seed=1)
+        load_training_data([_source(tmp_path / "a.tsv", rows)], labels, seed=1)
 
 
 @pytest.mark.parametrize("confidence", ["", "much", "0", "1.01", "nan"])
@@ -133,13 +133,13 @@ def test_confidence_must_be_a_probability(tmp_path: Path, confidence: str) -> No
     with pytest.raises(
         DataError, match=f"line 3, column 'p': the confidence '{confidence}' is not a number above 0 and at most 1"
     ):
-        load_corpus([replace(Source(str(path)), confidence="p")], None, seed=1)
+        load_training_data([replace(Source(str(path)), confidence="p")], None, seed=1)
 
 
 def test_something_must_be_held_out(tmp_path: Path) -> None:
     """A run without held-out rows can not be judged and is refused."""
     with pytest.raises(DataError, match="no row is held out"):
-        load_corpus([_source(tmp_path / "a.tsv", _rows(20), held_out=0)], None, seed=1)
+        load_training_data([_source(tmp_path / "a.tsv", _rows(20), held_out=0)], None, seed=1)
 
 
 def test_validation_with_other_labels_is_refused(tmp_path: Path) -> None:
@@ -147,14 +147,14 @@ def test_validation_with_other_labels_is_refused(tmp_path: Path) -> None:
     train = _source(tmp_path / "train.tsv", _rows(20), held_out=0)
     validation = _source(tmp_path / "validation.tsv", [("x", "maybe")])
     with pytest.raises(DataError, match=r"validation.tsv line 2, column 'label': the label 'maybe'"):
-        load_corpus([train], None, seed=1, validation=[validation])
+        load_training_data([train], None, seed=1, validation=[validation])
 
 
 def test_sources_need_different_names(tmp_path: Path) -> None:
     """Two sources of one name could not be told apart in the figures."""
     source = _source(tmp_path / "a.tsv", _rows(20))
     with pytest.raises(DataError, match="two sources are called 'a'"):
-        load_corpus([source, source], None, seed=1)
+        load_training_data([source, source], None, seed=1)
 
 
 def test_weights_repeat_and_thin_out() -> None:

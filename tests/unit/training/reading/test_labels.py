@@ -2,12 +2,12 @@
 
 import pytest
 
-from training.reading import Columns, DataError, Row, Table, label_names, match_indices, match_labels
+from training.reading import Columns, DataError, Row, TextTable, label_names, match_indices, match_labels
 
 
-def _table(*labels: str | float | None, declared: tuple[str, ...] | None = None) -> Table:
+def _table(*labels: str | float | None, declared: tuple[str, ...] | None = None) -> TextTable:
     rows = [Row(number, "text", label) for number, label in enumerate(labels, 1)]
-    return Table("a.csv", "line", Columns(), rows, declared)
+    return TextTable("a.csv", "line", Columns(), rows, declared)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def _table(*labels: str | float | None, declared: tuple[str, ...] | None = None)
         ([_table(0, 1, declared=("neg", "pos")), _table("pos")], ["neg", "pos"]),
     ],
 )
-def test_names_come_from_the_data(tables: list[Table], names: list[str]) -> None:
+def test_names_come_from_the_data(tables: list[TextTable], names: list[str]) -> None:
     """Declared names win; else numbers are sorted by value, in any format, and other names by alphabet."""
     assert names == label_names(tables)
 
@@ -46,7 +46,7 @@ def test_declared_names_must_agree() -> None:
         (_table(0, 4, declared=("1", "2", "3", "4", "5")), ["1", "2", "3", "4", "5"], [0, 4]),
     ],
 )
-def test_labels_are_matched(table: Table, names: list[str], indices: list[int]) -> None:
+def test_labels_are_matched(table: TextTable, names: list[str], indices: list[int]) -> None:
     """Names win over indices, and names that the data declares over both."""
     assert indices == match_labels(table, names)
 
@@ -65,7 +65,7 @@ def test_labels_are_matched(table: Table, names: list[str], indices: list[int]) 
         (_table("no"), ["no", "yes", "no"], "the labels no, yes, no are not unique"),
     ],
 )
-def test_other_labels_are_refused(table: Table, names: list[str], message: str) -> None:
+def test_other_labels_are_refused(table: TextTable, names: list[str], message: str) -> None:
     """A label that is neither a name nor an index is refused with its row and the names."""
     with pytest.raises(DataError, match=message):
         match_labels(table, names)

@@ -6,34 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from training.figures import confusion, expected_calibration_error, figures, macro_f1, reliability, softmax
-
-
-def test_softmax_is_stable() -> None:
-    """Huge logits give probabilities, not overflow."""
-    assert [[0.5, 0.5], [1.0, 0.0]] == softmax(np.array([[1000.0, 1000.0], [0.0, -1000.0]])).tolist()
-
-
-def test_confusion_has_truth_in_rows() -> None:
-    """A text of label 0 predicted as 1 stands in row 0, column 1."""
-    assert [[1, 1], [0, 1]] == confusion(np.array([1, 1, 0]), np.array([0, 1, 0]), 2).tolist()
+from artifact.scores import softmax
+from training.checkpoint.metrics import figures, macro_f1
 
 
 def test_label_that_never_occurs_counts_as_zero() -> None:
     """A model that never predicts a label can not have a good macro F1."""
     assert pytest.approx((2 / 3) / 3) == macro_f1(np.array([[5, 0, 0], [5, 0, 0], [0, 0, 0]]))
-
-
-def test_calibration_error_by_hand() -> None:
-    """Two texts at 0.9, one of them wrong: the gap is 0.4."""
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1]])
-    assert pytest.approx(0.4) == expected_calibration_error(probabilities, np.array([0, 1]))
-    assert reliability(probabilities, np.array([0, 1])) == [(pytest.approx(0.9), 0.5, 2)]
-
-
-def test_certainty_falls_into_the_last_bin() -> None:
-    """A probability of exactly 1 is in a bin."""
-    assert 0.0 == expected_calibration_error(np.array([[1.0, 0.0]]), np.array([0]))
 
 
 @pytest.mark.development
