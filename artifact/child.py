@@ -151,19 +151,28 @@ class Child:
         return " ".join(map(str, self.process.args)) if isinstance(self.process.args, list) else str(self.process.args)
 
 
+def server_environment(artifact: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment variables with which a server serves an artifact on a free port of the loopback.
+
+    Args:
+        artifact: the directory that it serves.
+        settings: further variables; ``VERDICT_`` is put before names in lower case.
+    """
+    own = {"host": "127.0.0.1", "port": "0", "artifact_dir": str(artifact.resolve()), "log_level": "info"}
+    chosen = {**own, **(settings or {})}
+    return {f"VERDICT_{key.upper()}" if key.islower() else key: value for key, value in chosen.items()}
+
+
 class ServedArtifact(Child):
     """``python -m server`` on an artifact, on a free port of the loopback.
 
     Args:
         artifact: the directory that it serves.
-        settings: environment variables; ``VERDICT_`` is put before names in lower case.
+        settings: as for ``server_environment``.
         interpreter: of the environment that it runs in; this process's own by default.
     """
 
     def __init__(
         self, artifact: Path, settings: Mapping[str, str] | None = None, *, interpreter: str | Path = sys.executable
     ) -> None:
-        own = {"host": "127.0.0.1", "port": "0", "artifact_dir": str(artifact.resolve()), "log_level": "info"}
-        chosen = {**own, **(settings or {})}
-        environment = {f"VERDICT_{key.upper()}" if key.islower() else key: value for key, value in chosen.items()}
-        super().__init__([interpreter, "-m", "server"], environment=environment)
+        super().__init__([interpreter, "-m", "server"], environment=server_environment(artifact, settings))
