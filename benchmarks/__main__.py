@@ -7,33 +7,13 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
+from artifact.child import ROOT, ChildError
 from artifact.manifest import ArtifactError
-from benchmarks import commands
-from benchmarks.figures.effort import FULL
-from benchmarks.load.corpus import CorpusError
-from benchmarks.measurements.compare import TargetError
-from benchmarks.measurements.engines import EngineError
-from benchmarks.processes.bare import BareLoopError
-from benchmarks.processes.process import ROOT
-from benchmarks.processes.servers import ServerError
-from benchmarks.promises.register import PROMISES, RATIOS
-from benchmarks.report.agreement import AgreementError
-from benchmarks.report.publish import PublishError
+from benchmarks import BenchmarkError, commands
+from benchmarks.figures.rounds import FULL
 from benchmarks.report.render import LATEST
-
-_ERRORS: Final = (
-    AgreementError,
-    ArtifactError,
-    BareLoopError,
-    CorpusError,
-    EngineError,
-    PublishError,
-    ServerError,
-    TargetError,
-)
-"""What a user can mend."""
+from training.reading import DataError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except _ERRORS as error:
+    except (ArtifactError, BenchmarkError, ChildError, DataError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 2
     return code
@@ -51,25 +31,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the server under load.")
     choose = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    command = choose.add_parser("bench", help="what this machine gives: engines, server, ratios to the bare loop")
+    command = choose.add_parser("bench", help="engines, server over HTTP and ratios to the bare loop on this machine")
     _add_common(command, commands.run_bench)
     _add_checkpoint(command)
-    command = choose.add_parser("baselines", help="what one would use instead, under the same load")
+    command = choose.add_parser("baselines", help="Verdict's alternatives under the same load")
     _add_common(command, commands.run_baselines)
     _add_checkpoint(command)
     command = choose.add_parser("compare", help="two revisions, working trees or artifacts, taking turns")
     _add_common(command, commands.run_compare)
     command.add_argument("a", help="an artifact, a directory with a server, or a revision")
-    command.add_argument("b", help="likewise")
+    command.add_argument("b", help="another one")
     command.add_argument("--slow-b", type=float, metavar="FACTOR", help="make B slower: does the harness find it?")
     command = choose.add_parser("ratios", help="throughput and idle latency against the bare loop")
     _add_common(command, commands.run_promises)
-    command.set_defaults(names=RATIOS, judge=False)
-    command = choose.add_parser("promises", help="what the server must hold under load; exit code 1 if it does not")
+    command.set_defaults(names=commands.RATIOS, judge=False)
+    command = choose.add_parser(
+        "promises", help="bounds that the server must hold under load; exit code 1 if it does not"
+    )
     _add_common(command, commands.run_promises)
-    command.add_argument("names", nargs="*", choices=[*PROMISES, []], metavar="NAME", help=", ".join(PROMISES))
+    names = [*commands.PROMISES]
+    command.add_argument("names", nargs="*", choices=[*names, []], metavar="NAME", help=", ".join(names))
     command.set_defaults(judge=True)
-    command = choose.add_parser("scaling", help="texts per vCPU, and what a million of them cost")
+    command = choose.add_parser("scaling", help="texts per vCPU, and the cost of a million")
     _add_common(command, commands.run_scaling)
     command.add_argument("--vcpus", type=float, nargs="+", default=[0.25, 0.5, 1, 2], help="sizes to measure")
     command.add_argument("--price", type=float, required=True, help="of a vCPU-hour, in any currency")
@@ -77,28 +60,33 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(command, commands.run_container)
     command.add_argument("--image", default="verdict", help="its tag; make image builds it")
     command.add_argument("--vcpus", type=float, nargs="+", default=[0.25, 1], help="sizes to measure")
-    command = choose.add_parser("agreement", help="how far two runs differ; exit code 1 if a ratio does by too much")
-    command.add_argument("first", type=Path, help="what bench or baselines wrote, such as bench.json")
-    command.add_argument("second", type=Path, help="the same of another run")
-    command.add_argument("--within", type=float, default=0.10, help="the largest difference allowed: 0.1 is 10 %%")
-    command.set_defaults(run=commands.run_agreement)
-    command = choose.add_parser("publish", help="make a run the reference that the documents quote")
-    command.add_argument("directory", type=Path, nargs="?", default=LATEST, help="what the other commands wrote")
-    command.set_defaults(run=commands.run_publish)
+    _add_readers(choose)
     return parser
 
 
+def _add_readers(choose: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands that read reports and measure nothing."""
+    command = choose.add_parser("agreement", help="how far two runs differ; exit code 1 if a ratio differs too much")
+    command.add_argument("first", type=Path, help="a report of bench or baselines, such as bench.json")
+    command.add_argument("second", type=Path, help="the same report of another run")
+    command.add_argument("--within", type=float, default=0.10, help="the largest difference allowed: 0.1 is 10 %%")
+    command.set_defaults(run=commands.run_agreement)
+    command = choose.add_parser("publish", help="make a run the one that the documents quote")
+    command.add_argument("directory", type=Path, nargs="?", default=LATEST, help="written by the other commands")
+    command.set_defaults(run=commands.run_publish)
+
+
 def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", type=Path, help="weights of what it is compared with; random ones if none")
+    parser.add_argument("--checkpoint", type=Path, help="weights of the models compared with; random ones if none")
 
 
 def _add_common(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("--output", type=Path, default=LATEST, help="directory for JSON, Markdown and pictures")
     parser.add_argument("--artifact", type=Path, default=ROOT / "models" / "default", help="what to serve")
-    parser.add_argument("--corpus", type=Path, help="a file of texts in place of the project's own")
+    parser.add_argument("--corpus", type=Path, help="a .txt, .jsonl, .csv or .parquet in place of the project's texts")
     parser.add_argument("--seed", type=int, default=0, help="of the texts and of the arrivals")
-    parser.add_argument("--server-cores", type=int, default=1, help="cores that the server gets")
+    parser.add_argument("--server-cores", type=int, default=1, help="cores of the server")
     parser.add_argument("--set", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="of the server")
     parser.add_argument("--rounds", type=int, default=FULL.rounds, help="turns of each side in a comparison")
     parser.add_argument("--seconds", type=float, default=FULL.seconds, help="of each side in a round")

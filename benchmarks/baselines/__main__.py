@@ -9,7 +9,7 @@ import uvicorn
 
 from benchmarks.baselines.app import Predict, create_app
 
-# Name -> (module, function): each is imported only when it is served, so that none pays for another's imports.
+# Name -> (module, function). Only the one that is served is imported: none spends time on another's imports.
 _BASELINES: Final = {
     "replaced": ("replaced", "load"),
     "transformers": ("pipelines", "load_transformers"),

@@ -1,4 +1,4 @@
-"""App: the FastAPI application that all baselines share: one route around one function."""
+"""The FastAPI application of all baselines: one route around one function."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 Predict = Callable[[str], Sequence[float]]
-"""A text to its probabilities, in label order."""
+"""From a text to its probabilities, in label order."""
 
 
 class Body(BaseModel):
@@ -16,7 +16,7 @@ class Body(BaseModel):
 
 
 def create_app(predict: Predict) -> FastAPI:
-    """Return an application that answers with what the function says."""
+    """Return an application that answers with the function's result."""
     app = FastAPI()
 
     @app.get("/health/ready")

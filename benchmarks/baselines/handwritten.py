@@ -1,6 +1,7 @@
-"""Handwritten: what a careful developer writes in an hour, tokenizers and onnxruntime behind FastAPI's threads.
+"""Handwritten: a server that a careful developer writes in an hour, with tokenizers and onnxruntime.
 
-It serves the very artifact that Verdict serves, so that the difference is the server alone.
+It serves the same artifact as Verdict, so the difference is the server alone. It opens its own session, as its author
+would: this is the competitor, not our engine.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import onnxruntime as ort
 from tokenizers import Tokenizer
 
 from artifact.manifest import read_manifest
+from artifact.scores import softmax
 from benchmarks.baselines.app import Predict
 
 
@@ -30,8 +32,7 @@ def load(artifact: Path) -> Predict:
     def predict(text: str) -> Sequence[float]:
         ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
         (logits,) = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        powers = np.exp(logits[0] - logits[0].max())
-        probabilities: list[float] = (powers / powers.sum()).tolist()
+        probabilities: list[float] = softmax(logits)[0].tolist()
         return probabilities
 
     return predict

@@ -1,12 +1,12 @@
-"""Reference: the model that one would serve without Verdict, as fp32 weights, as ONNX and by the usual int8 recipe.
+"""Baseline models: the model that one would serve without Verdict, in PyTorch, as fp32 ONNX and as usual int8.
 
-Time does not depend on weights, so random ones in the shape of the default model do; give a checkpoint to
-compare an artifact of another shape. The files are made once, in the way of optimum's own guides: export, fuse
-(O2), dynamic int8 per tensor.
+Time does not depend on weights, so they have random ones in the shape of the default model; a checkpoint is needed to
+compare an artifact of another shape. The files are made once, as optimum's guides do it: export, fuse (O2), dynamic
+int8 per tensor.
 
     directory/
-        config.json model.safetensors tokenizer…   what transformers loads
-        fp32/model.onnx                            what optimum exports
+        config.json model.safetensors tokenizer…   for transformers
+        fp32/model.onnx                            exported by optimum
         int8/model.onnx                            fused and quantized
 """
 
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.processes.process import ROOT
+from artifact.child import ROOT
 
 _CACHE: Final = ROOT / "build" / "benchmarks"
 _MODEL: Final = "model.onnx"
@@ -34,16 +34,16 @@ SHAPE: Final = {
 }
 
 
-def make_reference(tokenizer: Path, max_length: int, checkpoint: Path | None = None, cache: Path = _CACHE) -> Path:
-    """Return the directory of the reference model; it is made first if this shape has not been made yet.
+def make_models(tokenizer: Path, max_length: int, checkpoint: Path | None = None, cache: Path = _CACHE) -> Path:
+    """Return the directory of the baseline models, and make it if there is none of this shape.
 
     Args:
         tokenizer: the artifact's ``tokenizer.json``; its vocabulary decides the size of the embeddings.
-        max_length: tokens that a text is cut to.
-        checkpoint: what transformers loads; random weights in the default model's shape where None.
-        cache: where reference models are kept, by what they are made of.
+        max_length: longer texts are cut to this many tokens.
+        checkpoint: of transformers; random weights in the default model's shape if None.
+        cache: where the models are kept, by a hash of their inputs.
     """
-    directory = cache / f"reference-{_key(tokenizer, max_length, checkpoint)}"
+    directory = cache / f"baseline-{_key(tokenizer, max_length, checkpoint)}"
     if directory.exists():
         return directory
     partial = directory.with_suffix(".partial")
@@ -58,7 +58,7 @@ def make_reference(tokenizer: Path, max_length: int, checkpoint: Path | None = N
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back warnings: the tracer's of constants that are constant, the fusions' of heads that were left out."""
+    """Suppress the warnings of the tracer (about constants) and of the fusions (about pruned heads)."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -78,7 +78,7 @@ def _key(tokenizer: Path, max_length: int, checkpoint: Path | None) -> str:
 
 
 def _write_model(directory: Path, tokenizer_file: Path, max_length: int, checkpoint: Path | None) -> None:
-    import transformers  # noqa: PLC0415 - takes seconds, which commands without baselines need not wait
+    import transformers  # noqa: PLC0415 - takes seconds that commands without baselines do not need
 
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_file=str(tokenizer_file), model_max_length=max_length, **_special_tokens(tokenizer_file)
@@ -93,7 +93,7 @@ def _write_model(directory: Path, tokenizer_file: Path, max_length: int, checkpo
 
 
 def _special_tokens(tokenizer_file: Path) -> dict[str, str]:
-    """Return the roles of BERT's special tokens, as far as this tokenizer has them."""
+    """Return the roles of BERT's special tokens that this tokenizer has."""
     from tokenizers import Tokenizer  # noqa: PLC0415 - as above
 
     vocabulary = Tokenizer.from_file(str(tokenizer_file)).get_vocab()
@@ -118,7 +118,7 @@ def _quantize(directory: Path) -> None:
     optimizer: Any = ORTOptimizer.from_pretrained(directory / "fp32")
     optimizer.optimize(AutoOptimizationConfig.O2(), save_dir=directory / "int8", file_suffix="fused")
     fused = directory / "int8" / "model_fused.onnx"
-    # optimum's own quantizer stops at fused graphs, whose operators have no type inference, without this option
+    # without this option, fused graphs fail: their operators have no type inference
     options = {"DefaultTensorType": onnx.TensorProto.FLOAT}
     quantize_dynamic(fused, directory / "int8" / _MODEL, weight_type=QuantType.QInt8, extra_options=options)
     fused.unlink()

@@ -1,6 +1,6 @@
 """Replaced: the system that Verdict replaces, DistilBERT in PyTorch with every text padded to 510 tokens.
 
-Random weights in DistilBERT's shape: they take the time that trained ones take.
+It has random weights in DistilBERT's shape: time does not depend on weights.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from benchmarks.baselines.app import Predict
 _TOKENS: Final = 510
 
 
-def load(reference: Path) -> Predict:
-    """Return the function; only the tokenizer is the reference's."""
-    tokenizer = AutoTokenizer.from_pretrained(reference)
+def load(models: Path) -> Predict:
+    """Return the function. Of the baseline models it uses the tokenizer alone."""
+    tokenizer = AutoTokenizer.from_pretrained(models)
     model = DistilBertForSequenceClassification(DistilBertConfig(vocab_size=len(tokenizer))).eval()
 
     def predict(text: str) -> Sequence[float]:

@@ -1,1 +1,1 @@
-"""From noisy rounds to figures: how long to measure, in which order, and how sure the result is."""
+"""Figures: how long to measure, in which order, and how certain the result is. Knows nothing of servers."""

@@ -1,4 +1,4 @@
-"""Statistics: what a few noisy rounds say, and how sure one can be of it."""
+"""Statistics: estimates from a few noisy rounds, with bootstrap intervals."""
 
 import math
 import statistics
@@ -34,9 +34,10 @@ class Interval:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least ``share`` of the values do not exceed; NaN if there are none.
+    """Return the nearest-rank quantile; NaN if there are no values.
 
-    The nearest-rank quantile is one of the values: no tail is invented by interpolation.
+    It is the smallest value that at least ``share`` of the values do not exceed. It is always one of the values:
+    interpolation would invent a tail.
     """
     if not values:
         return math.nan
@@ -50,35 +51,40 @@ def ratio_interval(
 
     Args:
         numerators: a figure of each round.
-        denominators: what it is compared with, measured in the same round.
-        confidence: share of such intervals that are to hold the true value.
+        denominators: the figure that it is compared with, of the same rounds.
+        confidence: share of such intervals that should contain the true value.
     """
     interval = median_interval([math.log(a / b) for a, b in zip(numerators, denominators, strict=True)], confidence)
     return Interval(math.exp(interval.estimate), math.exp(interval.low), math.exp(interval.high))
 
 
 def middle_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:
-    """Return the ratio of what two took in the middle half of the rounds, with its bootstrap interval over the rounds.
+    """Return the ratio of two sides' times in the middle half of the rounds, with its bootstrap interval.
 
-    The quarters with the smallest and with the largest ratio are left out: in those, somebody disturbed one of the two
-    and not the other. As precise as the ratio of all rounds, and no single round decides it.
+    The quarters with the smallest and the largest ratio are left out: there, only one of the two sides was disturbed.
+    It is as precise as the ratio over all rounds, and no single round decides it.
 
     Args:
-        numerators: seconds of each round.
-        denominators: seconds of the other one in the same rounds, right before or after.
+        numerators: seconds of one side in each round.
+        denominators: seconds of the other side in the same rounds, right before or after.
     """
     ones, others = np.asarray(numerators), np.asarray(denominators)
     return _of_middle(ones / others, lambda middle: ones[middle].sum(axis=1) / others[middle].sum(axis=1))
 
 
 def middle_gap(minuends: Sequence[float], subtrahends: Sequence[float]) -> Interval:
-    """Return the mean difference over the middle half of the rounds, as ``middle_ratio`` the ratio."""
+    """Return the mean difference over the middle half of the rounds, with its bootstrap interval."""
     gaps = np.asarray(minuends) - np.asarray(subtrahends)
     return _of_middle(gaps, lambda middle: gaps[middle].mean(axis=1))
 
 
 def _of_middle(order: Values, compare: Callable[[NDArray[np.int64]], Values]) -> Interval:
-    """Return what ``compare`` finds, (samples,), in the middle rounds, (samples, rounds), of all and of resamples."""
+    """Return the estimate and interval of a comparison over the middle half of the rounds.
+
+    Args:
+        order: (rounds,) float64, by which the rounds are sorted.
+        compare: from indices of rounds, (samples, rounds) int64, to one figure per sample, (samples,) float64.
+    """
     count = len(order)
     left_out = int(count * _QUARTER)
 
@@ -94,9 +100,9 @@ def _of_middle(order: Values, compare: Callable[[NDArray[np.int64]], Values]) ->
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Return the median with its bootstrap interval (percentile method; Efron & Tibshirani 1993).
 
-    Of few rounds, some of which a neighbour spoils, the median says more than the mean, and its interval keeps what it
-    promises better: of ten normal values, intervals of 99 % around the mean miss it in 4.5 % of cases, those around the
-    median in 2 %, of twelve in 1.5 % (simulated).
+    Of few rounds with outliers the median is the better estimate, and its interval is closer to its promise: of ten
+    normal values, an interval of 99 % misses the mean in 4.5 % of cases and the median in 2 %, of twelve values the
+    median in 1.5 % (simulated).
     """
     draw = np.random.default_rng(_SEED)
     medians = np.median(draw.choice(np.asarray(values), (_RESAMPLES, len(values))), axis=1)

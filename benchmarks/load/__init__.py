@@ -1,1 +1,1 @@
-"""What is sent to a server and what comes back: texts, requests, clients, closed and open loops."""
+"""The load: texts, requests, and the client that sends them in closed and open loops."""

@@ -1,12 +1,11 @@
 """Corpora: the texts that benchmarks send.
 
-Two corpora are composed from words written for this project (``fragments.toml``), by a seed, so that the
-repository ships no one else's text. Their lengths follow the real ones, because time depends on length alone:
-``sentences`` those of SST-2 and ``reviews`` those of IMDB. A corpus of one's own is a file with a text per line,
-or JSON lines with a ``text`` field.
+Two corpora are composed by a seed from fragments written for this project (``fragments.toml``), so that the
+repository contains no text of others. Computing time depends on length alone, so their lengths follow real data:
+``sentences`` follows SST-2 and ``reviews`` follows IMDB. A user's corpus is a text file
+with a text per line, or a JSON lines, CSV or Parquet file with a column ``text``.
 """
 
-import json
 import random
 import re
 import tomllib
@@ -16,27 +15,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks import BenchmarkError
+from training.reading import Columns, read
+
 _FRAGMENTS: Final = Path(__file__).parent / "fragments.toml"
 _SLOT: Final = re.compile(r"\{(\w+)\}")
 _SHARES: Final = (0.0, 0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1.0)
 
-# Word counts at those shares. Measured on the development sentences of SST-2 and the training reviews of IMDB
-# with the WordPiece tokenizer of BERT (uncased), then divided by the tokens per word of the texts composed here.
+# Word counts at these shares: token counts of SST-2 development sentences and IMDB training reviews (WordPiece
+# tokenizer of BERT, uncased), divided by the tokens per word of the texts that are composed here.
 _SENTENCE_WORDS: Final = (1, 3, 5, 6, 9, 13, 19, 25, 28, 34, 40)
 _REVIEW_WORDS: Final = (10, 44, 68, 99, 130, 184, 303, 489, 637, 944, 1500)
-_NAMES: Final = ("sentences", "reviews")
-
-
-class CorpusError(Exception):
-    """A corpus can not be used; the message says why."""
+SHAPES: Final = ("sentences", "reviews")
+_SENTENCES: Final = 18_000
+_REVIEWS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
+class TextPool:
     """Texts in a fixed order.
 
     Attributes:
-        name: what tables call it.
+        name: for tables.
         texts: distinct, never empty.
     """
 
@@ -44,47 +44,64 @@ class Corpus:
     texts: tuple[str, ...]
 
     def take(self, count: int, start: int = 0) -> list[str]:
-        """Return ``count`` texts from position ``start``, from the beginning again after the last one."""
+        """Return ``count`` texts from position ``start``, starting over after the last one."""
         return [self.texts[(start + index) % len(self.texts)] for index in range(count)]
 
 
-def compose(name: str, count: int, seed: int = 0) -> Corpus:
-    """Compose ``count`` distinct sentences or reviews; the same arguments give the same texts.
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of one run: short ones and long ones."""
+
+    sentences: TextPool
+    reviews: TextPool
+
+    def of(self, shape: str) -> TextPool:
+        """Return the texts of a shape, one of ``SHAPES``."""
+        return self.sentences if shape == "sentences" else self.reviews
+
+    def mixed(self, count: int, seed: int) -> TextPool:
+        """Return single texts in random order, nine sentences to one review."""
+        long = count // 10
+        texts = self.sentences.take(count - long) + self.reviews.take(long)
+        random.Random(seed).shuffle(texts)  # noqa: S311 - not cryptography
+        return TextPool("mix 9:1", tuple(texts))
+
+    def large_mix(self, seed: int) -> TextPool:
+        """Return a mix so large that no text recurs while the queue holds it: the server computes equal rows once."""
+        return self.mixed(_SENTENCES + _REVIEWS, seed)
+
+
+def choose_texts(file: Path | None, seed: int) -> Texts:
+    """Return the project's own texts, or those of a file in place of both kinds."""
+    if file is not None:
+        pool = read_corpus(file)
+        return Texts(pool, pool)
+    return Texts(compose("sentences", _SENTENCES, seed), compose("reviews", _REVIEWS, seed))
+
+
+def compose(name: str, count: int, seed: int = 0) -> TextPool:
+    """Compose ``count`` distinct sentences or reviews. The same arguments give the same texts.
 
     Raises:
-        CorpusError: if the name is neither "sentences" nor "reviews".
+        BenchmarkError: if the name is neither "sentences" nor "reviews".
     """
-    if name not in _NAMES:
-        raise CorpusError(f"no corpus is called {name!r}; choose one of {', '.join(_NAMES)} or give a file")
+    if name not in SHAPES:
+        raise BenchmarkError(f"no corpus is called {name!r}; choose one of {', '.join(SHAPES)} or give a file")
     writer = _Writer(_read_fragments(), random.Random(f"{name} {seed}"))  # noqa: S311 - not cryptography
     texts: dict[str, None] = {}
     while len(texts) < count:
         texts[writer.sentence() if name == "sentences" else writer.review()] = None
-    return Corpus(name, tuple(texts))
+    return TextPool(name, tuple(texts))
 
 
-def mix(sentences: Corpus, reviews: Corpus, count: int, seed: int = 0) -> Corpus:
-    """Return single texts in random order, nine sentences to one review."""
-    long = count // 10
-    texts = sentences.take(count - long) + reviews.take(long)
-    random.Random(seed).shuffle(texts)  # noqa: S311 - not cryptography
-    return Corpus("mix 9:1", tuple(texts))
-
-
-def read_corpus(path: Path) -> Corpus:
-    """Read a text per line, or JSON lines with a ``text`` field where the file's name ends in ``.jsonl``.
+def read_corpus(path: Path) -> TextPool:
+    """Read a user's texts, by the reader of training and export; duplicates are dropped.
 
     Raises:
-        CorpusError: if the file can not be read or holds no text.
+        DataError: if the file is missing or is not what its suffix says, or a row is unfit.
     """
-    try:
-        lines = [line for line in path.read_text().splitlines() if line.strip()]
-        texts = [str(json.loads(line)["text"]) for line in lines] if path.suffix == ".jsonl" else lines
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorpusError(f"{path} can not be read as a corpus: {error!r}") from error
-    if not texts:
-        raise CorpusError(f"{path} holds no text")
-    return Corpus(path.stem, tuple(dict.fromkeys(texts)))
+    table = read(path, Columns(label=None))
+    return TextPool(path.stem, tuple(dict.fromkeys(row.text for row in table.rows)))
 
 
 def _read_fragments() -> Mapping[str, Sequence[str]]:
@@ -99,12 +116,12 @@ class _Writer:
         self._draw = draw
 
     def sentence(self) -> str:
-        """Return one sentence of a length that SST-2 could have."""
+        """Return a sentence; its length follows SST-2."""
         words = self._length(_SENTENCE_WORDS)
         return self._finish(self._fill("short") if words <= 4 else self._clauses(words))  # noqa: PLR2004 - words
 
     def review(self) -> str:
-        """Return a review of a length that IMDB could have, in paragraphs as people there write them."""
+        """Return a review in paragraphs; its length follows IMDB."""
         words = self._length(_REVIEW_WORDS)
         sentences = [self._finish(self._fill("opening"))]
         while sum(sentence.count(" ") + 1 for sentence in sentences) < words:
@@ -115,14 +132,14 @@ class _Writer:
         return " ".join(sentences)
 
     def _length(self, words: Sequence[int]) -> int:
-        """Draw a word count by the inverse of the distribution function, linear between its shares."""
+        """Draw a word count from the inverse distribution function, linear between its shares."""
         share = self._draw.random()
         right = bisect_right(_SHARES, share)
         low, high = _SHARES[right - 1], _SHARES[right]
         return round(words[right - 1] + (words[right] - words[right - 1]) * (share - low) / (high - low))
 
     def _clauses(self, words: int) -> str:
-        """Return clauses of about so many words in sum."""
+        """Return clauses with about ``words`` words in total."""
         text = self._fill("clause")
         if self._draw.random() < 0.2:  # noqa: PLR2004 - one sentence in five opens with an aside
             text = f"{self._fill('aside')}, {text}"

@@ -1,4 +1,4 @@
-"""Misbehaviour: callers as they are, with cancels, bad input, short patience and texts of any length."""
+"""Misbehaviour: the requests of callers that cancel, send bad input, set short deadlines or long texts."""
 
 import json
 import random
@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from benchmarks.load.client import Request, post, predict, predict_batch
-from benchmarks.load.corpus import Corpus
+from benchmarks.load.corpus import TextPool
+from benchmarks.load.requests import HttpRequest, post, predict, predict_batch
 
 _LONGEST_ABANDONED_S: Final = 0.05
 _LARGEST_BATCH: Final = 24
@@ -27,44 +27,44 @@ _BAD: Final[Sequence[tuple[bytes, dict[str, str], int]]] = (
 )
 
 
-def callers(corpus: Corpus, count: int, seed: int) -> list[Request]:
-    """Return requests of mixed callers: three quarters want one answer, the rest is trouble.
+def mixed_callers(pool: TextPool, count: int, seed: int) -> list[HttpRequest]:
+    """Return ``count`` requests: three quarters are plain, the rest are trouble.
 
     Args:
-        corpus: where their texts come from.
-        count: requests.
-        seed: of everything drawn.
+        pool: texts to draw from.
+        count: number of requests.
+        seed: the same seed gives the same requests.
     """
     draw = random.Random(seed)  # noqa: S311 - not cryptography
-    kinds: list[Callable[[Corpus, random.Random], Request]] = [_plain, _batch, _cut, _abandoned, _hasty, _bad]
+    kinds: list[Callable[[TextPool, random.Random], HttpRequest]] = [_plain, _batch, _cut, _abandoned, _hasty, _bad]
     chosen = draw.choices(kinds, weights=[60, 5, 10, 10, 5, 10], k=count)
-    return [kind(corpus, draw) for kind in chosen]
+    return [kind(pool, draw) for kind in chosen]
 
 
-def _plain(corpus: Corpus, draw: random.Random) -> Request:
-    return predict(draw.choice(corpus.texts))
+def _plain(pool: TextPool, draw: random.Random) -> HttpRequest:
+    return predict(draw.choice(pool.texts))
 
 
-def _cut(corpus: Corpus, draw: random.Random) -> Request:
+def _cut(pool: TextPool, draw: random.Random) -> HttpRequest:
     """A text cut to a random length, so that every length occurs."""
-    text = draw.choice(corpus.texts)
+    text = draw.choice(pool.texts)
     return predict(text[: draw.randint(1, len(text))].strip() or "x")
 
 
-def _batch(corpus: Corpus, draw: random.Random) -> Request:
-    return predict_batch(draw.choices(corpus.texts, k=draw.randint(2, _LARGEST_BATCH)))
+def _batch(pool: TextPool, draw: random.Random) -> HttpRequest:
+    return predict_batch(draw.choices(pool.texts, k=draw.randint(2, _LARGEST_BATCH)))
 
 
-def _abandoned(corpus: Corpus, draw: random.Random) -> Request:
-    return replace(_plain(corpus, draw), abandon_after_s=draw.uniform(0.001, _LONGEST_ABANDONED_S))
+def _abandoned(pool: TextPool, draw: random.Random) -> HttpRequest:
+    return replace(_plain(pool, draw), abandon_after_s=draw.uniform(0.001, _LONGEST_ABANDONED_S))
 
 
-def _hasty(corpus: Corpus, draw: random.Random) -> Request:
-    """A caller whose deadline may well pass: both answers are right."""
+def _hasty(pool: TextPool, draw: random.Random) -> HttpRequest:
+    """A request whose deadline may pass: 200 and 504 are right."""
     headers = {"x-request-timeout-ms": str(draw.randint(1, 30))}
-    return replace(predict(draw.choice(corpus.texts), headers), expected=frozenset({200, 504}))
+    return replace(predict(draw.choice(pool.texts), headers), expected=frozenset({200, 504}))
 
 
-def _bad(corpus: Corpus, draw: random.Random) -> Request:
+def _bad(pool: TextPool, draw: random.Random) -> HttpRequest:
     body, headers, status = draw.choice(_BAD)
     return replace(post("/predict", body, headers=headers), expected=frozenset({status}))

@@ -1,1 +1,1 @@
-"""The measurements behind the commands, each from a rig and an effort to sections of a report."""
+"""The measurements behind the commands: each is a function from a rig and an effort to sections of a report."""

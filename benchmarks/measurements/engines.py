@@ -1,46 +1,31 @@
-"""Engines: the artifact's graph against what one would run without it, on one core, taking turns.
+"""Engines: the artifact's graph against PyTorch, fp32 and the usual int8, on one core, taking turns.
 
-No tokenizer, no HTTP: token ids in, logits out. Each engine has a process of its own, as one would run it; the others
+Token ids in, logits out: no tokenizer, no HTTP. Each engine has its own process, as a user would run it; the others
 wait meanwhile and take no CPU. A round is one pass over a case's batches, and every engine has a short turn at a batch
-before any has one at the next: what others do to the machine's caches changes within half a second, so that only turns
-which lie closer together can be compared. Ratios are those of the middle half of the rounds.
+before any has one at the next: other processes change the caches within half a second, so only turns that are close
+together can be compared. Ratios are those of the middle half of the rounds.
 """
 
-import contextlib
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Final
 
-from benchmarks.figures.effort import Effort
-from benchmarks.figures.rounds import Rounds
+from benchmarks.figures.rounds import Effort, Measurement, Rounds
 from benchmarks.figures.statistics import Interval, middle_ratio
-from benchmarks.measurements.engine_cases import Batches, Case
-from benchmarks.processes.process import Process
+from benchmarks.measurements.engine_cases import EngineCase, choose_cases
+from benchmarks.processes.loop_child import ARTIFACT, ENGINES
+from benchmarks.processes.loops import EngineLoop
+from benchmarks.processes.servers import Rig
+from benchmarks.report.section import ReportTable, Section
 
-TORCH: Final = "PyTorch eager fp32"
-FP32: Final = "ONNX fp32"
-USUAL_INT8: Final = "usual int8"
-ARTIFACT: Final = "this artifact"
-ENGINES: Final = (TORCH, FP32, USUAL_INT8, ARTIFACT)
 _ORDERS: Final = tuple((*ENGINES[first:], *ENGINES[:first]) for first in range(len(ENGINES)))
 _TURN_S: Final = 0.06
 _CASE_S: Final = 6.5
-# glibc: memory that a run gives back stays with the process. Otherwise the state of its heap decides whether large
-# batches get their memory from the kernel at every run, which costs the same engine 18 % in one process and nothing in
-# the next. All engines get the same.
-_KEEP_MEMORY: Final = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-
-
-class EngineError(Exception):
-    """The process of the engines ended; the message holds what it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
-    """How fast an engine is at a case.
+class EngineSpeed:
+    """The speed of an engine at a case.
 
     Attributes:
         case: the case's name.
@@ -48,7 +33,7 @@ class Speed:
         engine: the engine's name.
         texts_per_s: per CPU second, over all rounds.
         ratio: the artifact's speed over this engine's, in the middle half of the rounds.
-        rounds: how many there were.
+        rounds: number of rounds.
     """
 
     case: str
@@ -59,81 +44,21 @@ class Speed:
     rounds: int
 
 
-class EngineLoop(Process):
-    """One engine in a process of its own, pinned."""
-
-    def __init__(self, engine: str, artifact: Path, reference: Path, cores: Sequence[int]) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.processes.engine_loop",
-            engine,
-            str(artifact.resolve()),
-            str(reference),
-        ]
-        super().__init__(command, cores=cores, environment=_KEEP_MEMORY, pipes=True)
-
-    def wait_until_loaded(self) -> None:
-        """Wait until it can take turns.
-
-        Raises:
-            EngineError: if the process has ended.
-        """
-        self._read()
-
-    def seconds(self, batches: Batches, seconds: float) -> float:
-        """Take a turn and return the CPU seconds that all batches take, run one by one.
-
-        Args:
-            batches: run over and over.
-            seconds: length of the turn; longer where one pass over the batches is.
-
-        Raises:
-            EngineError: if the process has ended.
-        """
-        assert self.child.stdin is not None  # noqa: S101 - pipes were asked for
-        with contextlib.suppress(BrokenPipeError):  # reading says why it ended
-            self.child.stdin.write(json.dumps({"batches": batches, "seconds": seconds}) + "\n")
-            self.child.stdin.flush()
-        return sum(self._read())
-
-    def _read(self) -> list[float]:
-        assert self.child.stdout is not None  # noqa: S101 - pipes were asked for
-        line = self.child.stdout.readline()
-        if not line:
-            self.stop()
-            written = self.log()
-            self.close()
-            raise EngineError(f"an engine ended; it wrote:\n{written}")
-        answer: list[float] = json.loads(line)
-        return answer
-
-
-@contextlib.contextmanager
-def start_engines(artifact: Path, reference: Path, cores: Sequence[int]) -> Iterator[Mapping[str, EngineLoop]]:
-    """Start every engine, all at once, and end them with the block."""
-    with contextlib.ExitStack() as stack:
-        loops = {name: stack.enter_context(EngineLoop(name, artifact, reference, cores)) for name in ENGINES}
-        for loop in loops.values():
-            loop.wait_until_loaded()
-        yield loops
-
-
 class Contest:
-    """The engines at one case; each has run it once when the contest is made.
+    """The engines at one case. Each runs it once when the contest is made.
 
-    Every contest gets the same time: the shorter its runs, the noisier they are, and the more rounds it gets. Each
-    engine is as often first at a batch as second, third and last.
+    Every contest gets the same time, so short texts, whose runs are noisier, get more rounds. Each engine is equally
+    often first, second, third and last at a batch.
     """
 
-    def __init__(self, loops: Mapping[str, EngineLoop], case: Case, effort: Effort) -> None:
-        self.rounds = Rounds(self._round, 1 if effort.quick else len(_ORDERS), effort.lasting(_CASE_S))
+    def __init__(self, loops: Mapping[str, EngineLoop], case: EngineCase, effort: Effort) -> None:
+        self.rounds = Rounds(self._round, 1 if effort.quick else len(_ORDERS), effort.scaled(_CASE_S))
         self._loops = loops
         self._case = case
-        self._turn_s = effort.lasting(_TURN_S)
+        self._turn_s = effort.scaled(_TURN_S)
         self._seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
         for loop in loops.values():
-            loop.seconds(case.batches, self._turn_s)  # the first runs of a length pay for their memory
+            loop.seconds(case.batches, self._turn_s)  # the first runs of a length allocate its memory
 
     def _round(self) -> None:
         shift = len(self._seconds[ARTIFACT])
@@ -144,10 +69,10 @@ class Contest:
         for engine in ENGINES:
             self._seconds[engine].append(taken[engine])
 
-    def speeds(self) -> list[Speed]:
-        """Return how fast each engine was in the rounds so far."""
+    def speeds(self) -> list[EngineSpeed]:
+        """Return the speed of each engine in the rounds so far."""
         return [
-            Speed(
+            EngineSpeed(
                 self._case.name,
                 self._case.tokens,
                 engine,
@@ -157,3 +82,25 @@ class Contest:
             )
             for engine, seconds in self._seconds.items()
         ]
+
+
+def measure_engines(rig: Rig, loops: Mapping[str, EngineLoop], effort: Effort) -> Measurement[Section]:
+    """Measure all engines at all cases."""
+    contests = [Contest(loops, case, effort) for case in choose_cases(rig, effort)]
+
+    def section() -> Section:
+        cases = [contest.speeds() for contest in contests]
+        rows = [[speeds[0].case, *(f"{each.texts_per_s:.1f} ({each.ratio.estimate:.2f}x)" for each in speeds)]
+                for speeds in cases]  # fmt: skip
+        return Section(
+            "engines",
+            "Engines: texts per CPU second, and how many times as fast this artifact is",
+            [asdict(speed) for speeds in cases for speed in speeds],
+            ReportTable(["texts", *ENGINES], rows),
+            [
+                "Token ids in, logits out, one thread; each engine in a process of its own; short turns at one batch "
+                "after the other, with a warm cache; ratios of the middle half of the rounds."
+            ],
+        )
+
+    return Measurement([contest.rounds for contest in contests], section)

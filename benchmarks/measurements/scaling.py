@@ -1,26 +1,27 @@
-"""Scaling: what one, two or a fraction of a vCPU give, and what a million texts cost there.
+"""Scaling: the throughput of fractions and multiples of a vCPU, and the cost of a million texts there.
 
-No network: the price of a vCPU-hour is the caller's.
+It looks up no price: the user gives that of a vCPU-hour.
 """
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from benchmarks.figures.effort import Effort
+from benchmarks.figures.rounds import Effort
+from benchmarks.load.corpus import SHAPES
 from benchmarks.load.generator import Generator, run
-from benchmarks.processes.cgroup import QuotaError, quota
-from benchmarks.processes.rig import Rig
-from benchmarks.processes.servers import Server
-from benchmarks.promises.ratios import single
-from benchmarks.report.section import Section, Table
+from benchmarks.load.requests import single
+from benchmarks.processes.placement import QuotaError, quota
+from benchmarks.processes.servers import Rig, Server
+from benchmarks.report.costs import cost_of_a_million
+from benchmarks.report.section import ReportColumns, ReportTable, Section
+
+Row = Mapping[str, Any]
 
 _CALLERS: Final = 32
 _SECONDS: Final = 8.0
-_SHAPES: Final = ("sentences", "reviews")
-_MILLION: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +32,32 @@ class Size:
 
     @property
     def cores(self) -> int:
-        """Cores that the server runs on."""
+        """Cores of the server."""
         return max(int(self.vcpus), 1)
 
     @property
     def is_quota(self) -> bool:
-        """Whether it is a fraction that only a control group can give."""
+        """Whether it is a fraction that needs a control group."""
         return self.vcpus != self.cores
+
+
+def _cell(key: str, form: str) -> Callable[[Row], str]:
+    return lambda row: form.format(row[key])
+
+
+_COLUMNS: Final[ReportColumns[Row]] = (
+    ("vCPU", _cell("vcpus", "{:g}")),
+    *((f"{shape}/s", _cell(f"{shape}_per_s", "{:.1f}")) for shape in SHAPES),
+    ("start", _cell("start_s", "{:.1f} s")),
+    *((f"a million {shape}", _cell(f"million_{shape}_cost", "{:.3f}")) for shape in SHAPES),
+)
 
 
 def scaling(rig: Rig, effort: Effort, sizes: Sequence[float], price_per_hour: float) -> Section:
     """Measure each size at sentences and reviews.
 
     Args:
-        rig: artifact and texts; its placement is chosen anew for each size.
+        rig: artifact and texts; the cores are chosen for each size.
         effort: how long.
         sizes: vCPUs; fractions need the right to make control groups.
         price_per_hour: of a vCPU, in any currency.
@@ -58,18 +71,8 @@ def scaling(rig: Rig, effort: Effort, sizes: Sequence[float], price_per_hour: fl
         except QuotaError as error:
             notes.append(f"{vcpus:g} vCPU was not measured: {error}")
         if rig.placement.resized(size.cores).shared:
-            notes.append(f"{vcpus:g} vCPU: the load ran on the server's cores and took its part of them.")
-    columns = ["vCPU", "sentences/s", "reviews/s", "start", "a million sentences", "a million reviews"]
-    rows = [
-        [
-            f"{it['vcpus']:g}",
-            *(f"{it[f'{shape}_per_s']:.1f}" for shape in _SHAPES),
-            f"{it['start_s']:.1f} s",
-            *(f"{it[f'million_{shape}_cost']:.3f}" for shape in _SHAPES),
-        ]
-        for it in figures
-    ]
-    return Section("scaling", "Scaling and cost", figures, Table(columns, rows), notes)
+            notes.append(f"{vcpus:g} vCPU: the load ran on the server's cores and took a part of them.")
+    return Section("scaling", "Scaling and cost", figures, ReportTable.of(_COLUMNS, figures), notes)
 
 
 def _measure(rig: Rig, effort: Effort, size: Size, price_per_hour: float) -> dict[str, Any]:
@@ -79,7 +82,7 @@ def _measure(rig: Rig, effort: Effort, size: Size, price_per_hour: float) -> dic
         group = stack.enter_context(quota(size.vcpus)) if size.is_quota else None
         server = stack.enter_context(sized.server(group))
         figures["start_s"] = server.start_s
-        for shape in _SHAPES:
+        for shape in SHAPES:
             rate = _rate(server, rig, shape, effort)
             figures[f"{shape}_per_s"] = rate
             figures[f"{shape}_per_vcpu_s"] = rate / size.vcpus
@@ -87,15 +90,10 @@ def _measure(rig: Rig, effort: Effort, size: Size, price_per_hour: float) -> dic
     return figures
 
 
-def cost_of_a_million(texts_per_vcpu_s: float, price_per_hour: float) -> float:
-    """Return what a million texts cost at full load, in the currency of the price."""
-    return _MILLION / texts_per_vcpu_s / 3600 * price_per_hour
-
-
 def _rate(server: Server, rig: Rig, shape: str, effort: Effort) -> float:
-    corpus = rig.texts.sentences if shape == "sentences" else rig.texts.reviews
-    requests = itertools.cycle(single(corpus.texts))
-    run(Generator(server.address).closed_loop(requests, _CALLERS, duration_s=effort.lasting(1)))  # warm-up
-    return run(
-        Generator(server.address).closed_loop(requests, _CALLERS, duration_s=effort.lasting(_SECONDS))
-    ).texts_per_s
+    requests = itertools.cycle(single(rig.texts.of(shape).texts))
+    rates = [
+        run(Generator(server.address).closed_loop(requests, _CALLERS, duration_s=effort.scaled(seconds))).texts_per_s
+        for seconds in (1.0, _SECONDS)  # the first one warms up
+    ]
+    return rates[-1]

@@ -1,1 +1,1 @@
-"""Child processes that are measured: servers, the bare loop, engines, and the cores and quotas that they get."""
+"""Child processes that are measured: servers, the bare loop and engines, with their cores and CPU quota."""

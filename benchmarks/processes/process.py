@@ -1,10 +1,8 @@
-"""Process: a child on cores of its own, with what it takes of CPU, memory, threads and file descriptors."""
+"""Process: a child on its own cores, and the CPU, memory, threads and file descriptors that it uses."""
 
-import os
-import signal
-import subprocess
 import sys
-import tempfile
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,10 @@ from typing import Final, Self
 
 import psutil
 
-ROOT: Final = Path(__file__).parents[2]
-# Pins itself, enters the control group if one is named, then becomes the command: threads inherit both.
+from artifact.child import ROOT, Child
+from benchmarks.processes.placement import can_pin
+
+# Pins itself, enters the control group if one is named, then becomes the command. Threads inherit both.
 _LAUNCH: Final = """
 import os, sys
 cores, group = sys.argv[1:3]
@@ -24,12 +24,11 @@ if group:
     open(group, "w").write(str(os.getpid()))
 os.execvp(sys.argv[3], sys.argv[3:])
 """
-_STOP_TIMEOUT_S: Final = 35.0
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process and its children take.
+    """The resources of a process and its children.
 
     Attributes:
         resident_bytes: resident memory.
@@ -44,54 +43,22 @@ class Usage:
     descriptors: int
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Which cores run the server and which the load; the same ones where there is only one."""
-
-    server: tuple[int, ...]
-    load: tuple[int, ...]
-
-    @property
-    def shared(self) -> bool:
-        """Whether server and load disturb each other."""
-        return bool(set(self.server) & set(self.load))
-
-    def resized(self, server_cores: int) -> "Placement":
-        """Return the same cores dealt out anew, with so many for the server."""
-        cores = sorted({*self.server, *self.load})
-        return Placement(tuple(cores[:server_cores]), tuple(cores[server_cores:] or self.load))
-
-
-def can_pin() -> bool:
-    """Whether this system lets a process choose its cores."""
-    return hasattr(os, "sched_setaffinity")
-
-
-def place(server_cores: int = 1) -> Placement:
-    """Give the first of this process's cores to the server and the rest to the load.
-
-    Ask before ``pin_load``: afterwards this process has no other cores to deal out.
-    """
-    cores = tuple(sorted(os.sched_getaffinity(0)) if can_pin() else range(os.cpu_count() or 1))
-    return Placement(cores, cores).resized(server_cores)
-
-
 def server_python() -> str:
-    """Return the interpreter of the server's own environment where it has been made, else this one."""
+    """Return the interpreter of the server's own environment; this process's where that has not been made."""
     own = ROOT / ".venv-server" / "bin" / "python"
     return str(own) if own.exists() else sys.executable
 
 
-class Process:
-    """A child process that ends with the block that it was started in.
+class Process(Child):
+    """A pinned child process that ends with its ``with`` block.
 
     Args:
         command: program and arguments.
-        cores: where it may run; anywhere if the system can not pin.
+        cores: where it may run; anywhere if the system cannot pin.
         environment: added to this process's environment.
         directory: where it runs.
         group: ``cgroup.procs`` of the control group that limits it.
-        pipes: whether its standard input and output are pipes; both streams go to ``log`` otherwise.
+        pipes: whether its standard input and output are text pipes.
     """
 
     def __init__(
@@ -104,31 +71,17 @@ class Process:
         group: Path | None = None,
         pipes: bool = False,
     ) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._command = command
         pins = ",".join(str(core) for core in cores) if can_pin() else ""
-        self.child = subprocess.Popen(  # noqa: S603 - commands of the benchmark's own
-            [sys.executable, "-c", _LAUNCH, pins, str(group or ""), *command],
-            cwd=directory,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if pipes else self._log,
-            stderr=self._log,
-            text=True,
-        )
+        launch = [sys.executable, "-c", _LAUNCH, pins, str(group or ""), *command]
+        super().__init__(launch, environment=environment, directory=directory, pipes=pipes)
 
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.child.poll() is None
-
-    def log(self) -> str:
-        """Return what it has written so far."""
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+    def __str__(self) -> str:
+        return " ".join(self._command)
 
     def usage(self) -> Usage:
-        """Return what it and its children take now."""
-        parent = psutil.Process(self.child.pid)
+        """Return the resources that it and its children use now."""
+        parent = psutil.Process(self.process.pid)
         family = [parent, *parent.children(recursive=True)]
         times = [member.cpu_times() for member in family]
         return Usage(
@@ -138,33 +91,44 @@ class Process:
             descriptors=sum(member.num_fds() for member in family),
         )
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self.child.send_signal(number)
 
-    def stop(self) -> int:
-        """Ask it to end, kill it if it does not, and return its exit code."""
-        if self.running:
-            self.child.terminate()
-        return self.wait()
+class UsageSampler:
+    """Samples a process's usage on a thread between enter and exit, until the process ends.
 
-    def wait(self) -> int:
-        """Let it end by itself, kill it if it does not, and return its exit code."""
-        try:
-            return self.child.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            return self.child.wait()
+    Args:
+        process: to sample.
+        every_s: seconds between samples; one takes about a millisecond of this process.
 
-    def close(self) -> None:
-        """End it and let go of what belongs to it."""
-        self.stop()
-        for stream in (self.child.stdin, self.child.stdout, self._log):
-            if stream is not None:
-                stream.close()
+    Attributes:
+        samples: (seconds since the start, usage).
+    """
+
+    def __init__(self, process: Process, every_s: float) -> None:
+        self.samples: list[tuple[float, Usage]] = []
+        self._process = process
+        self._every_s = every_s
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def between(self, start: float, end: float) -> list[Usage]:
+        """Return the samples of a part of the time, given by its limits from 0 to 1."""
+        last = self.samples[-1][0]
+        return [usage for seconds, usage in self.samples if start * last <= seconds <= end * last]
+
+    def _sample(self) -> None:
+        started = time.perf_counter()
+        while True:
+            try:
+                self.samples.append((time.perf_counter() - started, self._process.usage()))
+            except psutil.NoSuchProcess:
+                return
+            if self._ended.wait(self._every_s):
+                return
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self.close()
+        self._ended.set()
+        self._thread.join()

@@ -1,9 +1,7 @@
-"""Servers: start what is measured on cores of its own and wait until it is ready."""
+"""Servers: start a server on its own cores and wait until it is ready."""
 
 import http.client
-import os
 import socket
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,15 +9,15 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+from artifact.child import ROOT, ChildError, server_environment
 from benchmarks.load.client import Address
-from benchmarks.processes.process import ROOT, Process, server_python
+from benchmarks.load.corpus import Texts
+from benchmarks.processes.loops import BareLoop
+from benchmarks.processes.placement import Placement
+from benchmarks.processes.process import Process, server_python
 
 HOST: Final = "127.0.0.1"
 _POLL_S: Final = 0.02
-
-
-class ServerError(Exception):
-    """A server did not become ready; the message holds what it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +25,26 @@ class Launch:
     """How to start a server.
 
     Attributes:
-        command: program and arguments; ``{port}`` in them is the port.
+        command: program and arguments; ``{port}`` in them becomes the port.
         environment: added to this process's environment; ``{port}`` likewise.
-        ready_path: answers 200 once the server takes requests.
         directory: where it runs.
-        start_timeout_s: how long it may take.
+        start_timeout_s: how long its start may take.
     """
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    ready_path: str = "/health/ready"
     directory: Path = ROOT
     start_timeout_s: float = 60.0
 
 
 def verdict(artifact: Path, *, directory: Path = ROOT, settings: Mapping[str, str] | None = None) -> Launch:
-    """Return how to start Verdict with an artifact; settings without their prefix, such as ``max_batch_tokens``."""
-    chosen = {f"VERDICT_{name.upper()}": value for name, value in (settings or {}).items()}
-    environment = {"VERDICT_HOST": HOST, "VERDICT_PORT": "{port}", "VERDICT_ARTIFACT_DIR": str(artifact.resolve())}
-    return Launch([server_python(), "-m", "server"], {**environment, **chosen}, directory=directory)
+    """Return how to start Verdict with an artifact; settings without prefix, such as ``max_batch_tokens``."""
+    environment = server_environment(artifact, {"port": "{port}", **(settings or {})})
+    return Launch([server_python(), "-m", "server"], environment, directory)
 
 
 class Server(Process):
-    """A running server, ready for requests.
+    """A server that is ready for requests.
 
     Args:
         launch: how to start it.
@@ -58,43 +53,63 @@ class Server(Process):
 
     Attributes:
         address: where it listens.
-        start_s: seconds from the start of the process to its readiness.
+        start_s: seconds from the start of the process until it is ready.
 
     Raises:
-        ServerError: if it ends or does not become ready in time.
+        ChildError: if it ends or does not become ready in time.
     """
 
     def __init__(self, launch: Launch, cores: Sequence[int], group: Path | None = None) -> None:
-        port = free_port()
-        self.address = Address(HOST, port)
+        self.address = Address(HOST, free_port())
+        port = str(self.address.port)
         started = time.perf_counter()
         super().__init__(
-            [part.replace("{port}", str(port)) for part in launch.command],
+            [part.replace("{port}", port) for part in launch.command],
             cores=cores,
-            environment={name: value.replace("{port}", str(port)) for name, value in launch.environment.items()},
+            environment={name: value.replace("{port}", port) for name, value in launch.environment.items()},
             directory=launch.directory,
             group=group,
         )
-        self._wait_until_ready(launch, started)
-        self.start_s = time.perf_counter() - started
-
-    def _wait_until_ready(self, launch: Launch, started: float) -> None:
-        while not is_ready(self.address, launch.ready_path):
+        while not is_ready(self.address):
             late = time.perf_counter() - started > launch.start_timeout_s
             if late or not self.running:
-                self.stop()
-                reason = "was not ready in time" if late else f"ended with exit code {self.child.returncode}"
-                written = self.log()
                 self.close()
-                raise ServerError(f"{' '.join(launch.command)} {reason}; it wrote:\n{written}")
+                reason = "was not ready in time" if late else f"ended with exit code {self.process.returncode}"
+                raise ChildError(f"{self} {reason}; it wrote:\n{self.log}")
             time.sleep(_POLL_S)
+        self.start_s = time.perf_counter() - started
 
 
-def is_ready(address: Address, path: str = "/health/ready") -> bool:
-    """Ask a server once whether it takes requests: whether ``path`` answers 200 within a second."""
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Starts servers and bare loops of one artifact on the same cores.
+
+    Attributes:
+        artifact: the directory that they run.
+        texts: what they get.
+        placement: their cores.
+        settings: of the server, without prefix; its defaults where empty.
+    """
+
+    artifact: Path
+    texts: Texts
+    placement: Placement
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def server(self, group: Path | None = None) -> Server:
+        """Start the server, in a control group if one is given; it ends with the ``with`` block."""
+        return Server(verdict(self.artifact, settings=self.settings), self.placement.server, group)
+
+    def bare(self) -> BareLoop:
+        """Start the bare loop; it ends with the ``with`` block."""
+        return BareLoop(self.artifact, self.placement.server)
+
+
+def is_ready(address: Address) -> bool:
+    """Ask a server once whether it is ready: whether ``/health/ready`` answers 200 within a second."""
     connection = http.client.HTTPConnection(address.host, address.port, timeout=1)
     try:
-        connection.request("GET", path)
+        connection.request("GET", "/health/ready")
         return connection.getresponse().status == HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
@@ -103,14 +118,8 @@ def is_ready(address: Address, path: str = "/health/ready") -> bool:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on now."""
+    """Return a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def pin_load(cores: Sequence[int]) -> None:
-    """Keep this process, which sends the load, off the server's cores."""
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, cores)

@@ -1,8 +1,8 @@
 """``python slowed.py FACTOR``: the server of the working directory, with a busy loop after every run of the model.
 
-A harness that can not find a slowdown of 15 % can not be believed when it finds none; ``compare --slow-b`` starts
-the second server through this. It is run by its path, so that it slows the server of any working tree or revision
-down. It imports nothing that the server's environment does not hold.
+``compare --slow-b`` starts the second server with it, to show that the harness finds a slowdown of 15 %. It is started
+by its path, so that it slows down the server of any working tree or revision, and it imports nothing that the server's
+environment does not have.
 """
 
 import runpy
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Slow the runtime down, then serve."""
+    """Slow down the runtime, then serve."""
     factor = float(sys.argv.pop(1))
-    sys.path[0] = str(Path.cwd())  # in place of this file's own directory: as with ``python -m server``
-    import onnxruntime  # noqa: PLC0415 - after the arguments, so that a mistake in them shows at once
+    sys.path[0] = str(Path.cwd())  # as with ``python -m server``; it was this file's directory
+    import onnxruntime  # noqa: PLC0415 - after the path is set, as the server imports it
 
     fast = onnxruntime.InferenceSession.run
 

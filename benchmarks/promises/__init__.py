@@ -1,5 +1,4 @@
-"""Promises: what the server must hold under load, each measured with one command.
+"""Promises: what the server must hold under load. ``python -m benchmarks promises NAME`` measures one.
 
-``python -m benchmarks promises NAME`` runs one of ``PROMISES``; each is a function from a rig and an effort to
-findings, and knows its own bounds.
+Each is a function from a rig and an effort to findings, and contains its own bounds.
 """

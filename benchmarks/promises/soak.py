@@ -1,18 +1,15 @@
-"""Soak: ten minutes of callers as they are, after which the server must be what it was before."""
+"""Soak: after ten minutes of mixed callers the server must use no more resources than before."""
 
 import itertools
 import time
 from typing import Final
 
-from benchmarks.figures.effort import Effort
-from benchmarks.load.capacity import measure_capacity
-from benchmarks.load.generator import Generator, poisson_arrivals, run
-from benchmarks.load.misbehaviour import callers
-from benchmarks.load.outcome import Outcome
-from benchmarks.processes.process import Usage
-from benchmarks.processes.rig import Rig
-from benchmarks.processes.servers import Server
-from benchmarks.processes.watch import Watch
+from benchmarks.figures.rounds import Effort
+from benchmarks.load.generator import Generator, measure_rate, poisson_arrivals, run
+from benchmarks.load.misbehaviour import mixed_callers
+from benchmarks.load.result import LoadResult
+from benchmarks.processes.process import Usage, UsageSampler
+from benchmarks.processes.servers import Rig, Server
 from benchmarks.promises.finding import Finding
 
 _LOAD: Final = 0.5
@@ -23,35 +20,34 @@ _DISTINCT_REQUESTS: Final = 20_000
 
 def soak(rig: Rig, effort: Effort) -> list[Finding]:
     """Mixed lengths, batches, cancels, deadlines and bad input arrive for 10 minutes at half of capacity."""
-    corpus = rig.texts.mixed(3000, seed=3)
-    requests = callers(corpus, _DISTINCT_REQUESTS, seed=3)
+    pool = rig.texts.mixed(3000, seed=3)
+    requests = mixed_callers(pool, _DISTINCT_REQUESTS, seed=3)
     with rig.server() as server:
         generator = Generator(server.address)
-        rate = _LOAD * measure_capacity(server, corpus, effort.lasting(10)).texts_per_s
-        warm_up = poisson_arrivals(rate, effort.lasting(_WARM_UP_S), seed=4)
+        rate = _LOAD * measure_rate(server.address, pool.texts, effort.scaled(10))
+        warm_up = poisson_arrivals(rate, effort.scaled(_WARM_UP_S), seed=4)
         run(generator.open_loop(list(reversed(requests)), warm_up))
         before = _settled(server)
-        arrivals = poisson_arrivals(rate, effort.lasting(600), seed=5)
-        with Watch(server, every_s=effort.lasting(2)) as watch:
-            outcome = run(generator.open_loop(requests, arrivals))
+        arrivals = poisson_arrivals(rate, effort.scaled(600), seed=5)
+        with UsageSampler(server, every_s=effort.scaled(2)) as sampler:
+            result = run(generator.open_loop(requests, arrivals))
         after = _settled(server)
-    return [*_memory(watch), *_constant(before, after), _answers(outcome)]
+    return [*_memory(sampler), *_constant(before, after), _answers(result)]
 
 
 def _settled(server: Server) -> Usage:
-    """Return what the server takes once it has noticed that its callers have gone."""
+    """Return the server's usage after it has noticed that its callers have gone."""
     time.sleep(_SETTLE_S)
     return server.usage()
 
 
-def _memory(watch: Watch) -> list[Finding]:
-    megabytes = [[usage.resident_bytes / 1e6 for usage in watch.between(*span)] for span in ((0, 0.3), (0.7, 1))]
-    peak = max(usage.resident_bytes for _, usage in watch.samples) / 1e6
-    growth = max(megabytes[1]) - max(megabytes[0])
-    note = f"from {max(megabytes[0]):.1f} to {max(megabytes[1]):.1f} MB"
+def _memory(sampler: UsageSampler) -> list[Finding]:
+    first, last = (max(usage.resident_bytes for usage in sampler.between(*span)) / 1e6 for span in ((0, 0.3), (0.7, 1)))
+    peak = max(usage.resident_bytes for _, usage in sampler.samples) / 1e6
+    note = f"from {first:.1f} to {last:.1f} MB"
     return [
         Finding("soak: largest resident memory", peak, "MB", "at most", 220),
-        Finding("soak: memory, the first 30 % of the time against the last", growth, "MB", "at most", 3, note),
+        Finding("soak: memory, the first 30 % of the time against the last", last - first, "MB", "at most", 3, note),
     ]
 
 
@@ -63,10 +59,8 @@ def _constant(before: Usage, after: Usage) -> list[Finding]:
     ]
 
 
-def _answers(outcome: Outcome) -> Finding:
-    wrong = [it for it in outcome.exchanges if not it.as_expected]
-    examples = itertools.islice((f"{it.status} for {it.request.payload[-60:]!r}" for it in wrong), 3)
-    note = f"{len(outcome.exchanges)} requests; {outcome.statuses()}; {outcome.generator_note}"
-    return Finding(
-        "soak: answers that were not the intended", len(wrong), "answers", "exactly", 0, "; ".join([note, *examples])
-    )
+def _answers(result: LoadResult) -> Finding:
+    wrong = result.unexpected
+    examples = itertools.islice((f"{each.status} for {each.request.payload[-60:]!r}" for each in wrong), 3)
+    note = "; ".join([f"{len(result.attempts)} requests", str(result.statuses()), result.generator_note, *examples])
+    return Finding("soak: answers that were not the intended", len(wrong), "answers", "exactly", 0, note)

@@ -1,1 +1,1 @@
-"""What was measured, as tables, JSON, Markdown and pictures, and the machine that it was measured on."""
+"""Reports: figures as tables, JSON, Markdown and pictures, with the machine that they were measured on."""

@@ -1,4 +1,4 @@
-"""Machine: where figures come from, without which they mean nothing."""
+"""Machine: where figures come from. Without it they mean nothing."""
 
 import importlib.metadata
 import os
@@ -13,12 +13,12 @@ from typing import Any, Final, Self
 
 import psutil
 
+from artifact.child import ROOT
+from artifact.cpu import cgroup_quota, cpu_flags, cpu_model
 from artifact.manifest import MODEL, read_manifest
-from benchmarks.processes.process import ROOT, Placement
+from benchmarks.processes.placement import Placement
 
-_CGROUP: Final = Path("/sys/fs/cgroup")
-_QUOTA_FILES: Final = ("cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
-# What decides how fast int8, bf16 and fp32 run, on x86 and on Arm.
+# They decide how fast int8, bf16 and fp32 run, on x86 and on Arm.
 _SPEED_FLAGS: Final = frozenset(
     {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "fma"}
     | {"asimddp", "i8mm", "bf16", "sve"}
@@ -33,16 +33,15 @@ def describe(artifact: Path, placement: Placement) -> dict[str, Any]:
     """Return machine, versions, artifact and command, ready for JSON."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        "command": command(),
         "source_commit": _commit(),
         "machine": {
-            "cpu": _cpu_field("model name") or platform.machine(),
-            "flags": sorted(_SPEED_FLAGS & set((_cpu_field("flags") or _cpu_field("Features")).split())),
+            "cpu": cpu_model(),
+            "flags": sorted(_SPEED_FLAGS & cpu_flags()),
             "cores": os.cpu_count(),
             "server_cores": list(placement.server),
             "load_cores": list(placement.load),
-            "quota_vcpus": quota_vcpus(),
-            "cgroup": _quota(),
+            "quota_vcpus": cgroup_quota(),
             "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
             "load_average": [round(load, 2) for load in os.getloadavg()],
             "cpu_at_start": asdict(CpuSeconds.now()),
@@ -54,20 +53,25 @@ def describe(artifact: Path, placement: Placement) -> dict[str, Any]:
     }
 
 
+def command() -> str:
+    """Return this process's command."""
+    return shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+
+
 def conclude(context: dict[str, Any]) -> None:
-    """Add to a description what others took of the machine since it was made."""
+    """Add the share of the machine that other processes took since ``describe`` was called."""
     before = CpuSeconds(**context["machine"]["cpu_at_start"])
     context["machine"]["others_share"] = CpuSeconds.now().others_share(before)
 
 
 @dataclass(frozen=True, slots=True)
 class CpuSeconds:
-    """CPU seconds of this machine since some moment.
+    """CPU seconds of this machine since an arbitrary time.
 
     Attributes:
         there: of all cores, idle or not.
-        busy: of these, taken by anybody; by other machines on the same host too, as far as it tells.
-        own: taken by this process and its children that have ended.
+        busy: of these, not idle; with the time that other guests of the host took, where the kernel reports it.
+        own: of these, of this process and its children that have ended.
     """
 
     there: float
@@ -76,14 +80,14 @@ class CpuSeconds:
 
     @classmethod
     def now(cls) -> Self:
-        """Return them since the machine and this process were started."""
+        """Return them since the machine and this process started."""
         times = psutil.cpu_times()._asdict()
-        spent = {name: seconds for name, seconds in times.items() if not name.startswith("guest")}  # counted in user
+        spent = {name: seconds for name, seconds in times.items() if not name.startswith("guest")}  # part of user
         busy = sum(seconds for name, seconds in spent.items() if name not in {"idle", "iowait"})
         return cls(sum(spent.values()), busy, sum(os.times()[:4]))
 
     def others_share(self, before: Self) -> float:
-        """Return what others took of the machine since then, from 0 to 1."""
+        """Return the share of the machine that others took between two times, from 0 to 1."""
         others = (self.busy - before.busy) - (self.own - before.own)
         return min(max(others / max(self.there - before.there, 1e-9), 0.0), 1.0)
 
@@ -100,30 +104,6 @@ def _artifact(directory: Path) -> dict[str, Any]:
     }
 
 
-def _cpu_field(name: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
-
-
-def quota_vcpus(cgroup: Path = _CGROUP) -> float | None:
-    """Return the CPU seconds per second that the control group gives; None where it sets no limit."""
-    quota = _quota(cgroup)
-    if "cpu.max" in quota:
-        limit, period = quota["cpu.max"].split()
-    else:
-        limit, period = quota.get("cpu.cfs_quota_us", "-1"), quota.get("cpu.cfs_period_us", "1")
-    return None if limit in {"max", "-1"} else int(limit) / int(period)
-
-
-def _quota(cgroup: Path = _CGROUP) -> dict[str, str]:
-    """Return what the cgroup says of CPU time, v2 or v1, as it says it."""
-    files = (cgroup / name for name in _QUOTA_FILES)
-    return {path.name: path.read_text().strip() for path in files if path.exists()}
-
-
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
@@ -132,8 +112,8 @@ def _version(package: str) -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    arguments = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - fixed
+        return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - fixed
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

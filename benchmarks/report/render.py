@@ -1,4 +1,4 @@
-"""Report: what was measured, for people on the terminal and in Markdown, for programs in JSON, as pictures."""
+"""Rendering: sections on the terminal and as Markdown, JSON and pictures."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,16 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.processes.process import ROOT
+from artifact.child import ROOT
 from benchmarks.report.plots import draw
 from benchmarks.report.section import Section
 
-LATEST: Final = ROOT / "benchmarks" / "results" / "latest"
+RESULTS: Final = ROOT / "benchmarks" / "results"
+LATEST: Final = RESULTS / "latest"
 
 
 def print_section(section: Section, console: Console) -> None:
-    """Print one section as soon as it has been measured."""
+    """Print one section."""
     table = RichTable(title=section.title, title_justify="left", title_style="bold", header_style="dim", box=None)
     for index, column in enumerate(section.table.columns):
         table.add_column(column, justify="right" if index else "left")
@@ -30,12 +31,12 @@ def print_section(section: Section, console: Console) -> None:
 
 
 def write(name: str, context: Mapping[str, Any], sections: Sequence[Section], directory: Path) -> dict[str, Any]:
-    """Write ``NAME.json``, ``NAME.md`` and the pictures, and return what the JSON holds.
+    """Write ``NAME.json``, ``NAME.md`` and the pictures, and return the content of the JSON.
 
     Args:
         name: of the files, such as "bench".
         context: machine, versions, artifact, command.
-        sections: what was measured.
+        sections: the results.
         directory: made if it is missing.
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -43,7 +44,7 @@ def write(name: str, context: Mapping[str, Any], sections: Sequence[Section], di
     for section in sections:
         picture = draw(section.name, section.figures, directory)
         document["sections"][section.name] = {**asdict(section), "picture": picture.name if picture else None}
-    document = json.loads(json.dumps(document))  # what is returned is what can be read again: keys are texts
+    document = json.loads(json.dumps(document))  # as a reader of the file gets it: keys are strings
     (directory / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
     (directory / f"{name}.md").write_text(markdown(document))
     return document
@@ -53,10 +54,10 @@ def markdown(document: Mapping[str, Any], pictures: str = "") -> str:
     """Return a report's JSON as Markdown.
 
     Args:
-        document: what ``write`` returned, or what stands in its file.
-        pictures: the folder of the pictures, as a link says it, with a slash at its end.
+        document: what ``write`` returned, or the content of its file.
+        pictures: the folder of the pictures for links, with a slash at its end.
     """
-    return "\n".join([_head(document), *(_section(it, pictures) for it in document["sections"].values())])
+    return "\n".join([_head(document), *(_section(part, pictures) for part in document["sections"].values())])
 
 
 def _head(context: Mapping[str, Any]) -> str:
@@ -76,7 +77,7 @@ def _head(context: Mapping[str, Any]) -> str:
 
 
 def _quota(machine: Mapping[str, Any]) -> str:
-    """Say what the control group allows, if that was looked at."""
+    """Describe the CPU quota; older reports have none."""
     if "quota_vcpus" not in machine:
         return ""
     vcpus = machine["quota_vcpus"]
@@ -84,7 +85,7 @@ def _quota(machine: Mapping[str, Any]) -> str:
 
 
 def _others(machine: Mapping[str, Any]) -> str:
-    """Say how quiet the machine was, if that was looked at."""
+    """Describe the load of other processes; older reports do not have it."""
     return f", others took {machine['others_share']:.0%} of it meanwhile" if "others_share" in machine else ""
 
 

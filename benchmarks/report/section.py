@@ -1,52 +1,47 @@
-"""Section: one part of a report: tables for people, figures for programs."""
+"""Section: one part of a report, with a table for people and figures for programs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from benchmarks.figures.rounds import Rounds
+T = TypeVar("T")
+
+ReportColumns = Sequence[tuple[str, Callable[[T], str]]]
+"""Names of columns, each with the function that renders its cell of a row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """A table of texts.
 
     Attributes:
         columns: names; those after the first are aligned to the right.
-        rows: as many texts as there are columns.
+        rows: one text per column.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    @classmethod
+    def of(cls, columns: ReportColumns[T], rows: Iterable[T]) -> Self:
+        """Render rows of any type."""
+        return cls([name for name, _ in columns], [[cell(row) for _, cell in columns] for row in rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one measurement gave.
+    """The result of one measurement.
 
     Attributes:
         name: its key in the JSON.
         title: its headline.
         figures: ready for JSON.
         table: the same for people.
-        notes: what one must know to judge the figures.
+        notes: facts that one needs to judge the figures.
     """
 
     name: str
     title: str
     figures: list[dict[str, Any]]
-    table: Table
+    table: ReportTable
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A section while it is measured.
-
-    Attributes:
-        rounds: what is still to do for it.
-        section: what the rounds so far gave.
-    """
-
-    rounds: Sequence[Rounds]
-    section: Callable[[], Section]

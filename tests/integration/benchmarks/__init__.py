@@ -1,1 +1,1 @@
-"""Benchmarks against real servers: what they write, not what they measure."""
+"""Benchmarks with real servers: their output, not their figures."""

@@ -1,4 +1,4 @@
-"""What one would use instead answers as people would write it, so that the comparison is with something real."""
+"""The baselines give real answers, so that the comparison means something."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ pytest.importorskip("optimum")
 
 from benchmarks.baselines import handwritten, pipelines, replaced
 from benchmarks.baselines.app import Predict, create_app
-from benchmarks.baselines.models import make_reference
+from benchmarks.baselines.models import make_models
 from tests.support.checkpoints import MAX_LENGTH, build_checkpoint
 from tests.support.tiny import TINY
 
@@ -19,33 +19,33 @@ pytestmark = pytest.mark.development
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reference model of a tiny checkpoint, in fp32 and int8."""
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The baseline models of a tiny checkpoint, in fp32 and int8."""
     checkpoint = build_checkpoint(tmp_path_factory.mktemp("checkpoint"))
     cache = tmp_path_factory.mktemp("cache")
-    return make_reference(checkpoint / "tokenizer.json", MAX_LENGTH, checkpoint, cache)
+    return make_models(checkpoint / "tokenizer.json", MAX_LENGTH, checkpoint, cache)
 
 
 @pytest.mark.parametrize("load", [replaced.load, pipelines.load_transformers, pipelines.load_optimum])
-def test_a_model_of_the_reference_gives_probabilities(load: Callable[[Path], Predict], reference: Path) -> None:
-    """Two of them, which sum to one, for a text of any length."""
-    predict = load(reference)
+def test_a_baseline_model_gives_probabilities(load: Callable[[Path], Predict], models: Path) -> None:
+    """Two that sum to one, for a text of any length."""
+    predict = load(models)
     for text in ("good", "a very long and boring film " * 200):
         probabilities = predict(text)
         assert 2 == len(probabilities)
         assert pytest.approx(1, abs=1e-4) == sum(probabilities)
 
 
-def test_int8_is_close_to_fp32(reference: Path) -> None:
-    """The usual recipe is done right, else its speed would mean nothing."""
+def test_int8_is_close_to_fp32(models: Path) -> None:
+    """The speed of a broken model would mean nothing."""
     text = "the film was very good"
-    exact, quantized = pipelines.load_transformers(reference)(text), pipelines.load_optimum(reference)(text)
-    assert pytest.approx(exact, abs=0.05) == quantized
+    fp32, int8 = pipelines.load_transformers(models)(text), pipelines.load_optimum(models)(text)
+    assert pytest.approx(fp32, abs=0.05) == int8
 
 
 @pytest.mark.anyio
 async def test_the_handwritten_server_serves_the_artifact() -> None:
-    """It gives the answer that the artifact's probe knows."""
+    """It gives the known answer of the artifact's probe."""
     transport = httpx.ASGITransport(create_app(handwritten.load(TINY)))
     async with httpx.AsyncClient(transport=transport, base_url="http://baseline") as client:
         answer = (await client.post("/predict", json={"text": "good"})).json()

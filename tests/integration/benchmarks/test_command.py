@@ -1,4 +1,4 @@
-"""Every command ends with one JSON object of the promised shape; its figures are nobody's business here."""
+"""Every command ends with one JSON object of the documented shape. Its figures are not tested."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("psutil")
 pytest.importorskip("torch")
 
-from benchmarks.promises.register import PROMISES
+from benchmarks.commands import PROMISES
 from tests.support.checkpoints import build_checkpoint
 from tests.support.tiny import TINY
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
-    """Run a command on the tiny artifact and return what its last line says."""
+    """Run a command on the tiny artifact and return the object in its last line."""
     command = [sys.executable, "-m", "benchmarks", *arguments, "--artifact", str(TINY), "--quick"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode in codes, finished.stderr
@@ -30,40 +30,40 @@ def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
 
 
 def test_every_promise_is_measured_with_one_command(tmp_path: Path) -> None:
-    """Each gives findings with a figure and a bound, and what must be exact is exact even in a hurry."""
+    """Each gives findings with a figure and a bound. Errors must be zero even in a quick run."""
     document = run("promises", "--output", str(tmp_path), codes=(0, 1))
     assert document["held"] == all(finding["holds"] for finding in document["promises"])
     words = " ".join(finding["what"] for finding in document["promises"])
     assert len(document["promises"]) >= len(PROMISES)
     assert all(word in words for word in ("sentences", "reviews", "overload", "soak", "SIGTERM", "isolation"))
-    exact = [it for it in document["promises"] if it["what"].startswith(("isolation", "SIGTERM"))]
+    exact = [finding for finding in document["promises"] if finding["what"].startswith(("isolation", "SIGTERM"))]
     assert [0, 0, 0, 0] == [finding["value"] for finding in exact]
     assert (tmp_path / "promises.md").exists()
 
 
 def test_bench_writes_a_report(tmp_path: Path) -> None:
-    """JSON, Markdown and pictures, and a summary as the last line."""
+    """JSON, Markdown and pictures; the last line is a summary."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     summary = run("bench", "--checkpoint", str(checkpoint), "--output", str(tmp_path))
     sections = json.loads((tmp_path / "bench.json").read_text())["sections"]
     figures = {name: section["figures"] for name, section in sections.items()}
     assert "tiny" == summary["artifact"]
-    assert {it["engine"] for it in figures["engines"]} >= {"PyTorch eager fp32", "this artifact"}
-    assert {it["shape"] for it in figures["closed_loops"]} >= {"sentences", "reviews"}
-    assert [0.5, 0.7, 0.9, 1.1, 3.0] == [it["load"] for it in figures["open_loops"]]
+    assert {row["engine"] for row in figures["engines"]} >= {"PyTorch eager fp32", "this artifact"}
+    assert {row["shape"] for row in figures["closed_loops"]} >= {"sentences", "reviews"}
+    assert [0.5, 0.7, 0.9, 1.1, 3.0] == [row["load"] for row in figures["open_loops"]]
     assert 4 == len(figures["ratios"])
     assert {path.suffix for path in tmp_path.iterdir()} >= {".json", ".md", ".png"}
 
 
 def test_compare_takes_any_two_servers(tmp_path: Path) -> None:
-    """An artifact against a working tree that was made slower on purpose."""
+    """An artifact against a working tree that is made slower on purpose."""
     document = run("compare", str(TINY), str(ROOT), "--slow-b", "1.15", "--output", str(tmp_path))
-    assert {it["load"] for it in document["comparison"]} >= {"sentences, 1 caller", "reviews, 16 callers"}
-    assert all({"ratio", "cpu_ratio", "verdict"} <= it.keys() for it in document["comparison"])
+    assert {row["load"] for row in document["comparison"]} >= {"sentences, 1 caller", "reviews, 16 callers"}
+    assert all({"ratio", "cpu_ratio", "verdict"} <= row.keys() for row in document["comparison"])
 
 
-def test_a_missing_artifact_is_told_in_one_line(tmp_path: Path) -> None:
-    """No traceback, and an exit code of its own."""
+def test_a_missing_artifact_gives_one_line(tmp_path: Path) -> None:
+    """Exit code 2 and no traceback."""
     command = [sys.executable, "-m", "benchmarks", "ratios", "--artifact", str(tmp_path)]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert 2 == finished.returncode

@@ -1,4 +1,4 @@
-"""A real server that stops for a while can not hide it from an open loop."""
+"""An open loop shows that a real server stopped for a while."""
 
 import asyncio
 import signal
@@ -7,11 +7,12 @@ import pytest
 
 pytest.importorskip("psutil")
 
-from benchmarks.load.client import predict
+from artifact.child import ChildError
 from benchmarks.load.generator import Generator, run
-from benchmarks.load.outcome import Outcome
-from benchmarks.processes.process import place
-from benchmarks.processes.servers import Server, ServerError, verdict
+from benchmarks.load.requests import predict
+from benchmarks.load.result import LoadResult
+from benchmarks.processes.placement import place
+from benchmarks.processes.servers import Server, verdict
 from tests.support.tiny import TINY
 
 pytestmark = pytest.mark.development
@@ -20,23 +21,23 @@ STOPPED_S = 0.4
 
 
 def test_a_stopped_server_shows_in_the_open_loop() -> None:
-    """Requests that were due while it stood still waited for it, each for its own part of that time."""
+    """Every request that was due during the stop waited for its end."""
     with Server(verdict(TINY), place().server) as server:
-        outcome = run(_stop_for_a_while(server))
-    longest = max(outcome.latencies_s())
-    assert {200: 100} == outcome.statuses()
+        result = run(_stop_for_a_while(server))
+    longest = max(result.latencies_s())
+    assert {200: 100} == result.statuses()
     assert longest > 0.75 * STOPPED_S
-    assert sum(latency > STOPPED_S / 4 for latency in outcome.latencies_s()) >= 15
+    assert sum(latency > STOPPED_S / 4 for latency in result.latencies_s()) >= 15
 
 
-def test_a_server_that_does_not_start_says_why() -> None:
-    """What it wrote stands in the message."""
-    with pytest.raises(ServerError, match="no artifact in"):
+def test_the_error_of_a_server_that_does_not_start_has_its_output() -> None:
+    """The output says why."""
+    with pytest.raises(ChildError, match="no artifact in"):
         Server(verdict(TINY.parent), place().server)
 
 
-async def _stop_for_a_while(server: Server) -> Outcome:
+async def _stop_for_a_while(server: Server) -> LoadResult:
     loop = asyncio.get_running_loop()
     loop.call_later(0.2, server.signal, signal.SIGSTOP)
     loop.call_later(0.2 + STOPPED_S, server.signal, signal.SIGCONT)
-    return await Generator(server.address).open_loop([predict("a good film")], [0.01 * it for it in range(100)])
+    return await Generator(server.address).open_loop([predict("a good film")], [0.01 * number for number in range(100)])

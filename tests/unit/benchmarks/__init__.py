@@ -1,1 +1,1 @@
-"""Unit tests of benchmarks."""
+"""Unit tests of benchmarks, mirroring its folders."""

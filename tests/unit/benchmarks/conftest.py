@@ -1,4 +1,4 @@
-"""A fake server that answers as it is told, on the test's own event loop."""
+"""A fake server on the test's own event loop, with responses that a test chooses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +16,7 @@ Respond = Callable[[int], Awaitable[bytes]]
 
 @dataclass
 class FakeServer:
-    """Answers each request with what ``respond`` returns for its number; an empty answer ends the connection."""
+    """Sends what ``respond`` returns for the number of a request; an empty response ends the connection."""
 
     address: Address
     respond: Respond
@@ -24,20 +24,20 @@ class FakeServer:
     connections: int = 0
 
 
-async def _answer_ok(_: int) -> bytes:
+async def _respond_ok(_: int) -> bytes:
     return OK
 
 
 @pytest.fixture
 async def fake_server(anyio_backend: str) -> AsyncIterator[FakeServer]:
-    """A fake server that answers 200 until a test sets ``respond``."""
-    fake = FakeServer(Address("127.0.0.1", 0), _answer_ok)
+    """A fake server that responds with 200 until a test sets ``respond``."""
+    fake = FakeServer(Address("127.0.0.1", 0), _respond_ok)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         fake.connections += 1
         try:
-            while answer := await _exchange(fake, reader):
-                writer.write(answer)
+            while response := await _response(fake, reader):
+                writer.write(response)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -49,7 +49,7 @@ async def fake_server(anyio_backend: str) -> AsyncIterator[FakeServer]:
         yield fake
 
 
-async def _exchange(fake: FakeServer, reader: asyncio.StreamReader) -> bytes:
+async def _response(fake: FakeServer, reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
     fake.bodies.append(await reader.readexactly(length))

@@ -1,1 +1,1 @@
-"""Unit tests of benchmarks/baselines."""
+"""Unit tests of the baselines."""

@@ -1,4 +1,4 @@
-"""What stands beside the default model in the bench's tables has the default model's own shape."""
+"""The models that the default model is compared with have its shape."""
 
 import pytest
 
@@ -6,14 +6,14 @@ pytest.importorskip("onnx")
 
 import onnx
 
+from artifact.child import ROOT
 from benchmarks.baselines.models import SHAPE
-from benchmarks.processes.process import ROOT
 
 pytestmark = pytest.mark.development
 
 
-def test_reference_has_the_shape_of_the_default_model() -> None:
-    """As many layers, heads and channels: else the table compares a model with another one."""
+def test_baseline_models_have_the_shape_of_the_default_model() -> None:
+    """Same layers, heads and channels: otherwise the tables would compare different models."""
     graph = onnx.load(ROOT / "models" / "default" / "model.onnx").graph
     shapes = [tuple(tensor.dims) for tensor in graph.initializer]
     hidden, layers, channels = (SHAPE[name] for name in ("hidden_size", "num_hidden_layers", "intermediate_size"))

@@ -1,1 +1,1 @@
-"""Unit tests of benchmarks/figures."""
+"""Unit tests of estimates and rounds."""

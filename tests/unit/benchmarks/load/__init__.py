@@ -1,1 +1,1 @@
-"""Unit tests of benchmarks/load."""
+"""Unit tests of texts, client and load generator."""

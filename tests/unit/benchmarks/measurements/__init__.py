@@ -1,1 +1,1 @@
-"""Unit tests of benchmarks/measurements."""
+"""Unit tests of the measurements, with servers and engines that are fakes."""

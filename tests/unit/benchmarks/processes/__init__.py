@@ -1,1 +1,1 @@
-"""Unit tests of benchmarks/processes."""
+"""Unit tests of child processes and their cores."""

@@ -1,1 +1,1 @@
-"""Unit tests of benchmarks/promises."""
+"""Unit tests of promises."""

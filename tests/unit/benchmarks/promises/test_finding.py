@@ -1,12 +1,11 @@
-"""A figure keeps its bound or it does not; one that was never measured does not."""
+"""A figure keeps its bound, breaks it, or was not measured."""
 
 import math
 from typing import Literal
 
 import pytest
 
-from benchmarks.promises.finding import Finding
-from benchmarks.promises.summary import summarize
+from benchmarks.promises.finding import Finding, summarize
 
 
 @pytest.mark.parametrize(
@@ -25,14 +24,14 @@ from benchmarks.promises.summary import summarize
 def test_a_finding_holds_if_its_figure_keeps_the_bound(
     value: float, relation: Literal["at least", "at most", "exactly"], bound: float, holds: bool
 ) -> None:
-    """Bounds belong to what they allow."""
-    assert Finding("something", value, "x", relation, bound).holds is holds
+    """The bound itself is allowed."""
+    assert holds is Finding("something", value, "x", relation, bound).holds
     assert Finding("something", value, "x", relation, bound, limited=True).holds is None
 
 
-def test_what_was_not_measured_is_not_called_held() -> None:
-    """A figure of a load generator that could not keep up is neither kept nor broken, and the table says so."""
+def test_a_figure_limited_by_the_load_generator_counts_as_not_measured() -> None:
+    """Its bound is neither kept nor broken, and the table says so."""
     findings = [Finding("goodput", 1.0, "x", "at least", 0.9, limited=True), Finding("errors", 0, "", "exactly", 0)]
     section = summarize("promises", "Promises", findings)
     assert ["not measured", "yes"] == [row[-1] for row in section.table.rows]
-    assert [None, True] == [it["holds"] for it in section.figures]
+    assert [None, True] == [row["holds"] for row in section.figures]

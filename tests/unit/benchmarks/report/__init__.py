@@ -1,1 +1,1 @@
-"""Unit tests of benchmarks/report."""
+"""Unit tests of reports, published results and costs."""

@@ -1,4 +1,4 @@
-"""Two runs agree if every ratio of the one is a ratio of the other, within what is allowed."""
+"""Two runs agree if all of their ratios do, within a tolerance."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,9 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("psutil")
 pytest.importorskip("rich")
 
+from benchmarks import BenchmarkError
 from benchmarks.__main__ import main
-from benchmarks.report.agreement import AgreementError, compare_runs
+from benchmarks.report.agreement import compare_runs
 
 pytestmark = pytest.mark.development
 
@@ -37,8 +38,8 @@ def write(path: Path, *, int8: float = 1.3, server: float = 0.98, idle_ms: float
     return path
 
 
-def test_runs_agree_within_what_is_allowed(tmp_path: Path) -> None:
-    """An engine over itself is no ratio, and a rate may move with the machine."""
+def test_runs_agree_within_the_tolerance(tmp_path: Path) -> None:
+    """An engine over itself is not a ratio, and rates are not judged."""
     first, second = write(tmp_path / "a.json"), write(tmp_path / "b.json", int8=1.42, rate=500.0)
     section, agree = compare_runs(first, second, within=0.1)
     assert agree
@@ -48,7 +49,7 @@ def test_runs_agree_within_what_is_allowed(tmp_path: Path) -> None:
 
 
 def test_one_ratio_too_far_apart_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The exit code says so, and the last line which one."""
+    """The exit code is 1, and the last line names the ratio."""
     first, second = write(tmp_path / "a.json"), write(tmp_path / "b.json", server=0.88)
     assert 1 == main(["agreement", str(first), str(second)])
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -56,28 +57,28 @@ def test_one_ratio_too_far_apart_is_enough(tmp_path: Path, capsys: pytest.Captur
     assert 0 == main(["agreement", str(first), str(second), "--within", "0.12"])
 
 
-def test_a_difference_is_compared_as_the_ratio_that_it_stands_for(tmp_path: Path) -> None:
+def test_a_difference_is_compared_as_a_ratio(tmp_path: Path) -> None:
     """0.6 and 0.8 ms above 2 ms are 8 % apart, not a third."""
     _, agree = compare_runs(write(tmp_path / "a.json"), write(tmp_path / "b.json", idle_ms=0.8), within=0.1)
     assert agree
 
 
-def test_other_machines_are_named(tmp_path: Path) -> None:
-    """Ratios of two machines need not agree."""
+def test_a_note_names_different_machines(tmp_path: Path) -> None:
+    """Their ratios may differ."""
     first, second = write(tmp_path / "a.json"), write(tmp_path / "b.json")
     second.write_text(second.read_text().replace('"cpu": "a"', '"cpu": "b"'))
     section, _ = compare_runs(first, second, within=0.1)
     assert "The runs differ in machine cpu: a and b." == section.notes[-1]
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    """The message names the file, or what only one of both has."""
+def test_files_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    """The message names the file, or the figure that only one of them has."""
     first, second = write(tmp_path / "a.json"), write(tmp_path / "b.json")
     second.write_text(second.read_text().replace("16 tokens", "64 tokens"))
-    with pytest.raises(AgreementError, match=r"only one of them has: engines, 16 tokens: over usual int8"):
+    with pytest.raises(BenchmarkError, match=r"only one of them has: engines, 16 tokens: over usual int8"):
         compare_runs(first, second, within=0.1)
     second.write_text("{}")
-    with pytest.raises(AgreementError, match=r"b\.json is no report"):
+    with pytest.raises(BenchmarkError, match=r"b\.json is no report"):
         compare_runs(first, second, within=0.1)
-    with pytest.raises(AgreementError, match=r"missing\.json can not be read"):
+    with pytest.raises(BenchmarkError, match=r"missing\.json cannot be read"):
         compare_runs(first, tmp_path / "missing.json", within=0.1)

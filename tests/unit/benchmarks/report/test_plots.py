@@ -1,4 +1,4 @@
-"""Pictures can be read: nothing lies on anything else, and legends follow the lines."""
+"""Pictures are readable: no words overlap, and legends follow the lines."""
 
 import itertools
 from typing import Any
@@ -26,7 +26,7 @@ BASELINES: list[dict[str, Any]] = [
 
 
 def drawn(name: str, figures: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Figure:
-    """Return a section's picture as it was saved."""
+    """Return a section's picture as it is saved."""
     kept: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: kept.append(figure))
     monkeypatch.setattr(plt, "close", lambda _: None)
@@ -34,29 +34,29 @@ def drawn(name: str, figures: list[dict[str, Any]], monkeypatch: pytest.MonkeyPa
     return kept[0]
 
 
-def test_no_word_lies_on_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a legend nor an axis covers the figure at a bar's end."""
+def test_words_do_not_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No legend, axis or figure covers another word."""
     figure = drawn("baselines", BASELINES, monkeypatch)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    words = [it for it in figure.findobj(Text) if it.get_text() and it.get_visible()]
-    boxes = [(it.get_text(), it.get_window_extent(canvas.get_renderer())) for it in words]
+    words = [word for word in figure.findobj(Text) if word.get_text() and word.get_visible()]
+    boxes = [(word.get_text(), word.get_window_extent(canvas.get_renderer())) for word in words]
     assert [] == [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)]
-    at_bars = [it for axes in figure.axes for it in axes.texts]
-    assert len(at_bars) == 2 * len(BASELINES)
-    assert [] == [it for it in at_bars if it.get_window_extent(canvas.get_renderer()).x1 > figure.bbox.width]
+    at_bars = [label for axes in figure.axes for label in axes.texts]
+    assert 2 * len(BASELINES) == len(at_bars)
+    assert [] == [label for label in at_bars if label.get_window_extent(canvas.get_renderer()).x1 > figure.bbox.width]
 
 
 def test_the_fastest_server_stands_on_top(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In both panels, so that a glance is enough."""
+    """Both panels share the order."""
     figure = drawn("baselines", BASELINES, monkeypatch)
     names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
-    assert names == [BASELINES[index]["name"] for index in (0, 4, 3, 2, 1)]
+    assert [BASELINES[index]["name"] for index in (0, 4, 3, 2, 1)] == names
     assert figure.axes[0].yaxis_inverted()
 
 
 def test_a_legend_names_the_lines_from_the_top_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One finds a line by its place, not by its colour alone."""
+    """A line can be found by its place, not by its colour alone."""
     figures = [
         {"shape": shape, "callers": callers, "texts_per_s": rate * callers}
         for shape, rate in (("slow", 1.0), ("fast", 3.0), ("middling", 2.0))
