@@ -12,6 +12,7 @@ from artifact.child import ROOT, ChildError
 from artifact.manifest import ArtifactError
 from benchmarks import BenchmarkError, commands
 from benchmarks.figures.rounds import FULL
+from benchmarks.report.publish import PUBLISHED
 from benchmarks.report.render import LATEST
 from training.reading import DataError
 
@@ -71,6 +72,11 @@ def _add_readers(choose: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("second", type=Path, help="the same report of another run")
     command.add_argument("--within", type=float, default=0.10, help="the largest difference allowed: 0.1 is 10 %%")
     command.set_defaults(run=commands.run_agreement)
+    command = choose.add_parser("costs", help="dollars per million texts, beside hosted services")
+    command.add_argument("directory", type=Path, nargs="?", default=PUBLISHED, help="with bench.json; costs go there")
+    command.add_argument("--price", type=float, required=True, help="of a vCPU-hour, in US dollars")
+    command.add_argument("--price-of", default="", metavar="TEXT", help="what costs that, for the report")
+    command.set_defaults(run=commands.run_costs)
     command = choose.add_parser("publish", help="make a run the one that the documents quote")
     command.add_argument("directory", type=Path, nargs="?", default=LATEST, help="written by the other commands")
     command.set_defaults(run=commands.run_publish)

@@ -26,6 +26,7 @@ from benchmarks.promises.soak import soak
 from benchmarks.promises.steady import open_loop
 from benchmarks.report import machine, render
 from benchmarks.report.agreement import compare_runs
+from benchmarks.report.costs import costs
 from benchmarks.report.publish import publish
 from benchmarks.report.section import Section
 
@@ -111,6 +112,15 @@ def run_agreement(options: argparse.Namespace) -> int:
     worst = next(row for row in section.figures if row["kind"] == "ratio")
     _print_json({"agree": agree, "within": options.within, "worst": worst, "notes": section.notes})
     return 0 if agree else 1
+
+
+def run_costs(options: argparse.Namespace) -> int:
+    """Price a million texts at the rates of a report."""
+    context, section = costs(options.directory, choose_texts(None, 0), options.price, options.price_of)
+    render.print_section(section, Console(stderr=True))
+    render.write("costs", {**context, "command": machine.command()}, [section], options.directory)
+    _print_json({section.name: section.figures})
+    return 0
 
 
 def run_publish(options: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ def publish(source: Path, target: Path = PUBLISHED, readme: Path = README) -> No
     """Copy the reports of a run and quote them in the README.
 
     Args:
-        source: a directory that ``bench`` or another command wrote.
+        source: a directory that ``bench`` or another command wrote; ``target`` itself to quote it again.
         target: the directory of the published run.
         readme: a file with the two marks.
 
@@ -38,7 +38,7 @@ def publish(source: Path, target: Path = PUBLISHED, readme: Path = README) -> No
             raise BenchmarkError(f"{path} is of a quick run, which only shows that it works; measure without --quick")
     target.mkdir(parents=True, exist_ok=True)
     for path in source.iterdir():
-        if path.suffix in {".json", ".md", ".png"}:
+        if path.suffix in {".json", ".md", ".png"} and source.resolve() != target.resolve():
             shutil.copy(path, target)
     before, _, after = split(readme.read_text())
     readme.write_text(before + quote(target) + after)
