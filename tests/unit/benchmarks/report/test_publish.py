@@ -47,7 +47,7 @@ def test_the_main_readme_quotes_the_three_headline_figures() -> None:
     assert [] == [words for words in headlines(bench) if words not in readme]
 
 
-@pytest.mark.parametrize("directory", OTHER_CPUS, ids=lambda directory: directory.name)
+@pytest.mark.parametrize("directory", [PUBLISHED, *OTHER_CPUS], ids=lambda directory: directory.name)
 def test_the_readme_of_benchmarks_quotes_the_headline_figures_of_every_run(directory: Path) -> None:
     """In the words of ``headlines``."""
     bench = json.loads((directory / "bench.json").read_text())
