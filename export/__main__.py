@@ -1,4 +1,4 @@
-"""``python -m export CHECKPOINT --output DIR``: find the fastest graph that is still right, and package it."""
+"""``python -m export CHECKPOINT --output DIR``: find the fastest graph that passes its gates, and package it."""
 
 import argparse
 import logging
@@ -18,7 +18,7 @@ from export.variants import CANDIDATES, Target, candidates
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the export; return 0, or 1 after one line (or the table) that says why not."""
+    """Run the export; return 0, or 1 after one line, or the table, with the reason."""
     options = _parser().parse_args(arguments)
     with _quiet_libraries():
         return _export(options)
@@ -28,10 +28,10 @@ def _export(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     from export import pipeline  # noqa: PLC0415 - torch takes seconds; --help should not
     from export.progress import Progress  # noqa: PLC0415
-    from export.write import package, report  # noqa: PLC0415 - torch takes seconds; --help should not
+    from export.write import package, report  # noqa: PLC0415
     from export.write.artifact import fill as fill_artifact  # noqa: PLC0415
 
-    request = pipeline.Request(
+    request = pipeline.ExportRequest(
         options.checkpoint,
         options.output,
         tuple(options.data),
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "--target",
         choices=get_args(Target),
         default="portable",
-        help="CPU to export for; portable is exact everywhere and loses nothing where VNNI is (default: portable)",
+        help="CPU to export for; portable is right on every CPU and as fast with VNNI (default: portable)",
     )
     parser.add_argument(
         "--only",
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         choices=[variant.name for variant in CANDIDATES],
         metavar="CANDIDATE",
-        help="compare this candidate alone with the references, in minutes; may be given several times",
+        help="compare this candidate alone with the baselines; may be given several times",
     )
     parser.add_argument(
         "--max-change",
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
-    """Keep the libraries' chatter out of the progress: what matters is checked and said by this program."""
+    """Silence logs and warnings of the libraries, which would break the progress bars; this program checks itself."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     with warnings.catch_warnings():

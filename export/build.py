@@ -1,47 +1,44 @@
 """Build: a variant's graph as a file.
 
-Graphs that share fusions and rewrites are made once, weights that are rounded alike are rounded once, and calibration
-texts run through each tensor once.
+Work that variants share is done once: fusions and float rewrites, the pass over the calibration texts, and the
+rounding of weights with equal scales and inputs.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dynamic
-from onnxruntime.quantization.calibrate import TensorData, TensorsData
-from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from artifact.manifest import SessionOptions
 from export.graph.fuse import Fusions, fuse
 from export.graph.graph import Graph
-from export.quantize.activations import Observer, Range
+from export.quantize.activations import Observer
 from export.quantize.outliers import tame_outliers
 from export.quantize.products import quantize_embeddings, quantize_products
 from export.quantize.weights import Feedback
-from export.rewrites import Check, Outcome, Rewrite, apply
+from export.rewrites.apply import Check, Rewrite, RewriteResult, apply
 from export.rewrites.embeddings import trim_positions
-from export.rewrites.gelu import approximate_gelu
-from export.rewrites.padding import skip_padding
 from export.variants import DynamicInt8, StaticInt8, Variant
 
-REWRITE_TOLERANCE = 1e-5
+_FLOAT_TOLERANCE: Final = 1e-5
 """Largest change of a probability that a rewrite may cause: the rounding of fp32 sums in another order."""
-UNCHANGED = 0.0
-"""The same of a quantized graph, where any other rounding can move a value into the next step."""
+_QUANTIZED_TOLERANCE: Final = 0.0
+"""The same on a quantized graph, where a difference in rounding can move a value into the next step."""
 CheckAgainst = Callable[[Path, SessionOptions | None], Check]
-"""A file and the options of its session -> how far another graph's answers are from those of the graph in it."""
+"""A graph file and its session options -> a check of other graphs against the answers of that graph."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A variant's graph and what became of its rewrites."""
+    """A variant's graph file, and which rewrites were kept in it."""
 
     variant: Variant
     path: Path
-    outcomes: tuple[Outcome, ...]
+    rewrites: tuple[RewriteResult, ...]
 
 
 class Builder:
@@ -50,8 +47,8 @@ class Builder:
     Args:
         fp32: the converted graph.
         directory: where graphs are written.
-        observer: sees the calibration texts.
-        check_against: how answers are compared.
+        observer: has the calibration texts.
+        check_against: compares answers.
         max_length: tokens of the longest text.
     """
 
@@ -71,66 +68,48 @@ class Builder:
         self._check_against = check_against
         self._check = check_against(fp32, None)
         self._feedback = Feedback()
-        self._graphs: dict[tuple[Fusions, tuple[Rewrite, ...]], tuple[onnx.ModelProto, tuple[Outcome, ...]]] = {}
+        self._graphs: dict[tuple[Fusions, tuple[Rewrite, ...]], tuple[onnx.ModelProto, tuple[RewriteResult, ...]]] = {}
 
     def build(self, variant: Variant) -> Built:
         """Write a variant's graph.
 
         Raises:
-            Exception: whatever the library raises about a graph that it does not understand.
+            Exception: of any class that a library raises about a graph it does not understand.
         """
         path = self._directory / f"{variant.name}.onnx"
-        model, outcomes = self._float(variant)
+        model, results = self._float(variant)
         if isinstance(variant.quantization, DynamicInt8):
             _quantize_dynamic(model, path)
         elif variant.quantization is None:
             onnx.save(model, path)
-        elif variant.quantization.library:
-            _quantize_with_library(model, path, self._observer.ranges(model, variant.quantization.method))
         else:
             quantized = self._static(model, variant.quantization)
             onnx.save(quantized, path)
-            if not variant.quantization.padding:
-                quantized, more = apply(
-                    quantized, (skip_padding,), self._check_against(path, variant.session), tolerance=UNCHANGED
-                )
-                onnx.save(quantized, path)
-                outcomes += tuple(more)
-        return Built(variant, path, outcomes)
+            check = self._check_against(path, variant.session)
+            rewritten, more = apply(quantized, variant.quantized_rewrites, check, tolerance=_QUANTIZED_TOLERANCE)
+            onnx.save(rewritten, path)
+            results += tuple(more)
+        return Built(variant, path, results)
 
-    def _float(self, variant: Variant) -> tuple[onnx.ModelProto, tuple[Outcome, ...]]:
-        key = (variant.fusions, variant.rewrites)
+    def _float(self, variant: Variant) -> tuple[onnx.ModelProto, tuple[RewriteResult, ...]]:
+        key = (variant.fusions, variant.float_rewrites)
         if key not in self._graphs:
             fused = fuse(self._fp32, variant.fusions)
-            model, outcomes = apply(fused, variant.rewrites, self._check, tolerance=REWRITE_TOLERANCE)
-            self._graphs[key] = (model, tuple(outcomes))
+            model, results = apply(fused, variant.float_rewrites, self._check, tolerance=_FLOAT_TOLERANCE)
+            self._graphs[key] = (model, tuple(results))
         return self._graphs[key]
 
     def _static(self, model: onnx.ModelProto, recipe: StaticInt8) -> onnx.ModelProto:
-        ranges = self._observer.ranges(model, recipe.method)
-        moments = self._observer.moments(model) if recipe.feedback else None
+        ranges, moments = self._observer.ranges(model), self._observer.moments(model)
         graph = Graph(model)
-        if recipe.fast_gelu:
-            approximate_gelu(graph)
-        if recipe.outlier_ratio is not None:
-            tamed = tame_outliers(graph, self._observer.channels(model), ratio=recipe.outlier_ratio)
-            graph = Graph(graph.finish())
-            ranges |= {name: row.limits for name, row in tamed.items()}
-            if moments is not None:
-                moments |= {
-                    name: moments[row.source] / np.outer(row.factors, row.factors) for name, row in tamed.items()
-                }
-        quantize_products(
-            graph,
-            ranges,
-            per_channel=recipe.per_channel,
-            exact=recipe.exact,
-            moments=moments,
-            feedback=self._feedback,
-        )
-        if recipe.embeddings:
-            quantize_embeddings(graph)
-            trim_positions(graph, self._max_length)
+        tamed = tame_outliers(graph, self._observer.channels(model), ratio=recipe.outlier_ratio)
+        graph = Graph(graph.finish())
+        for name, row in tamed.items():
+            ranges[name] = row.limits
+            moments[name] = moments[row.source] / np.outer(row.factors, row.factors)
+        quantize_products(graph, ranges, moments, self._feedback, saturation_safe=recipe.saturation_safe)
+        quantize_embeddings(graph)
+        trim_positions(graph, self._max_length)
         return graph.finish()
 
 
@@ -146,25 +125,3 @@ def _quantize_dynamic(model: onnx.ModelProto, path: Path) -> None:
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # outputs of fused operators have no shape
     )
     source.unlink()
-
-
-def _quantize_with_library(model: onnx.ModelProto, path: Path, ranges: dict[str, Range]) -> None:
-    """Write quantize/dequantize pairs around products, their outputs left in float."""
-    found = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in ranges.items()}
-    quantizer = QDQQuantizer(
-        model,
-        per_channel=True,
-        reduce_range=False,
-        weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QUInt8,
-        tensors_range=TensorsData(CalibrationMethod.MinMax, found),
-        nodes_to_quantize=[],
-        nodes_to_exclude=[],
-        op_types_to_quantize=["MatMul"],
-        extra_options={
-            "OpTypesToExcludeOutputQuantization": ["MatMul"],
-            "DefaultTensorType": onnx.TensorProto.FLOAT,
-        },
-    )
-    quantizer.quantize_model()
-    quantizer.model.save_model_to_file(str(path))

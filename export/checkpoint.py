@@ -1,7 +1,7 @@
-"""The checkpoint: what training wrote, checked before anything is converted.
+"""Checkpoint: the directory that training wrote, checked before anything is converted.
 
-Owns the door ``checkpoint/``: Hugging Face files (``config.json``, ``model.safetensors``, ``tokenizer.json``) and
-the project's ``recipe.json``, which a foreign checkpoint does not have. It knows nothing of ONNX.
+It holds Hugging Face files (``config.json``, ``model.safetensors``, ``tokenizer.json``) and the project's
+``recipe.json``, which a foreign checkpoint does not have. This module knows nothing of ONNX.
 """
 
 import json
@@ -21,20 +21,20 @@ from export.errors import ExportError
 _CLASSIFIER: Final = "ForSequenceClassification"
 _HEADS: Final = ("classifier.weight", "classifier.out_proj.weight", "score.weight")
 _LONGEST: Final = 512
-"""Tokens a foreign checkpoint reads at most: what the encoders that fit a small CPU were pretrained with."""
+"""Most tokens that a foreign checkpoint reads: the length that encoders for small CPUs are pretrained with."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run of training that a checkpoint comes from.
+class TrainingRun:
+    """One run of training that led to a checkpoint.
 
     Attributes:
-        base_model: what it began with.
+        base_model: the model that it started from.
         source_commit: of the code.
-        command: as it was given.
-        data: one line per source that it learned from.
-        minutes: how long it took; 0 where nobody knows.
-        hardware: that it took them on.
+        command: the command line.
+        data: one line per source of training data.
+        minutes: duration; 0 where it is not recorded.
+        hardware: on which it ran.
     """
 
     base_model: str
@@ -47,15 +47,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A sequence classifier and how it reads text.
+    """A sequence classifier and the way it reads text.
 
     Attributes:
         name: of the model, for the manifest.
-        base_model: what the first of its runs began with.
+        base_model: the model that its first run started from.
         labels: names in label order.
-        max_length: tokens per row at most, special tokens included.
+        max_length: most tokens per row, special tokens included.
         source_commit: of the code that trained it, or "unknown".
-        runs: that made it, the first one first; none where nobody knows.
+        runs: of training, the first one first; empty where they are not recorded.
     """
 
     directory: Path
@@ -67,32 +67,36 @@ class Checkpoint:
     head_tokens: int
     pad_token_id: int
     source_commit: str
-    runs: tuple[Run, ...] = ()
+    runs: tuple[TrainingRun, ...] = ()
 
     @property
     def validation_path(self) -> Path:
-        """Held-out rows that training left for export; a foreign checkpoint has none."""
+        """File of held-out rows that training leaves for export; a foreign checkpoint has none."""
         return self.directory / "validation.parquet"
 
     def tokenization(self) -> Tokenization:
-        """Return the tokenization that training used and the server will use."""
+        """Return the tokenization of training and of the server."""
         tokenizer = Tokenizer.from_file(str(self.directory / "tokenizer.json"))
         return Tokenization(tokenizer, max_length=self.max_length, head_tokens=self.head_tokens)
 
     def load_model(self) -> PreTrainedModel:
-        """Load the PyTorch model in fp32, for evaluation."""
+        """Load the PyTorch model in fp32 and in evaluation mode.
+
+        Raises:
+            ExportError: if transformers cannot load it.
+        """
         try:
             model = AutoModelForSequenceClassification.from_pretrained(self.directory, dtype="float32")
         except (OSError, ValueError, RuntimeError) as error:
-            raise ExportError(f"{self.directory} can not be loaded: {str(error).splitlines()[0]}") from error
+            raise ExportError(f"{self.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
         return model.eval()
 
 
 def read_checkpoint(directory: Path) -> Checkpoint:
-    """Check a checkpoint directory and say how it reads text.
+    """Check a checkpoint directory and return its description.
 
     Raises:
-        ExportError: if a file is missing or damaged, it is no sequence classifier, its labels do not fit its
+        ExportError: if a file is missing or damaged, the model is no sequence classifier, its labels do not fit its
             head, or a weight is not finite.
     """
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
@@ -102,8 +106,7 @@ def read_checkpoint(directory: Path) -> Checkpoint:
     labels = tuple(str(config.id2label[index]) for index in sorted(config.id2label))
     _check_weights(directory / "model.safetensors", len(labels))
     recipe = _read_recipe(directory)
-    room = _room(directory)
-    max_length = int(recipe.get("max_length", min(room, _LONGEST)))
+    max_length = int(recipe.get("max_length", min(_model_max_length(directory), _LONGEST)))
     runs = tuple(_runs(recipe))
     name = getattr(config, "_name_or_path", "")
     return Checkpoint(
@@ -120,11 +123,11 @@ def read_checkpoint(directory: Path) -> Checkpoint:
     )
 
 
-def _runs(recipe: dict[str, Any]) -> list[Run]:
-    """Return the runs that a recipe tells of: those of its base, then its own."""
+def _runs(recipe: dict[str, Any]) -> list[TrainingRun]:
+    """Return the runs that a recipe records: those of its base model, then its own."""
     if not recipe.get("command"):
         return []
-    run = Run(
+    run = TrainingRun(
         base_model=str(recipe.get("base_model") or "unknown"),
         source_commit=str(recipe.get("source_commit") or "unknown"),
         command=str(recipe["command"]),
@@ -136,7 +139,7 @@ def _runs(recipe: dict[str, Any]) -> list[Run]:
 
 
 def _source(source: dict[str, Any]) -> str:
-    """Return what the card says of one source of training data."""
+    """Return the line of the card about one source of training data."""
     rows = source.get("rows_train", source.get("rows", 0))
     digest = source.get("sha256")
     return f"{source['name']}, {source['split']} split: {rows:,} rows" + (f", sha256 {digest[:12]}…" if digest else "")
@@ -146,7 +149,7 @@ def _read_config(directory: Path) -> PretrainedConfig:
     try:
         config = AutoConfig.from_pretrained(directory)
     except (OSError, ValueError, KeyError) as error:
-        raise ExportError(f"{directory}/config.json can not be read: {str(error).splitlines()[0]}") from error
+        raise ExportError(f"{directory}/config.json cannot be read: {str(error).splitlines()[0]}") from error
     architectures = config.architectures or []
     if not any(str(name).endswith(_CLASSIFIER) for name in architectures):
         raise ExportError(
@@ -159,7 +162,7 @@ def _read_config(directory: Path) -> PretrainedConfig:
 
 
 def _check_weights(path: Path, labels: int) -> None:
-    """Read every tensor once: finite, and a head with one row per label."""
+    """Check that every weight is finite and that the head has one row per label."""
     heads = []
     try:
         with safe_open(path, framework="numpy") as tensors:
@@ -189,8 +192,8 @@ def _read_recipe(directory: Path) -> dict[str, Any]:
     return recipe
 
 
-def _room(directory: Path) -> int:
-    """Tokens that the tokenizer says the model reads; huge where it does not say."""
+def _model_max_length(directory: Path) -> int:
+    """Return the tokenizer's ``model_max_length``, which is huge where it was not set."""
     path = directory / "tokenizer_config.json"
     try:
         return int(json.loads(path.read_bytes()).get("model_max_length", _LONGEST))

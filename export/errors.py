@@ -1,5 +1,5 @@
-"""What can go wrong in an export, in words for the person who started it."""
+"""Errors: the one error of an export that its caller sees."""
 
 
 class ExportError(Exception):
-    """The export can not go on; the message is one line that says why, and what to do."""
+    """The export cannot go on; the message is one line with the reason and the remedy."""

@@ -1,7 +1,7 @@
-"""Pipeline: the whole export, read top to bottom.
+"""Pipeline: the whole export, from top to bottom.
 
-Convert and prove equal, build every variant, measure all of them briefly and in turns, prove the fastest that
-passes on everything, write the artifact. Nothing is chosen that was not proved.
+It converts the model and compares it with PyTorch, builds every variant, measures all of them on a part of the texts,
+and proves the fastest one that passes on all texts. A candidate that was not proved is never chosen.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,9 +27,9 @@ from export.measure.select import Gates, Measured
 from export.progress import Progress
 from export.quantize.activations import Observer
 from export.quantize.saturation import this_cpu_saturates
-from export.rewrites import Check
+from export.rewrites.apply import Check
 from export.samples import Sample, Samples, load_samples, spread
-from export.variants import FP32, PYTORCH, REFERENCES, Target, Variant, candidates, is_bounded
+from export.variants import BASELINES, FP32, PYTORCH, Target, Variant, candidates, is_saturation_safe
 from export.write.package import check_replaceable
 
 _PARITY_TEXTS: Final = 48
@@ -37,8 +37,15 @@ _CHECK_TEXTS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for."""
+class ExportRequest:
+    """The user's choices.
+
+    Attributes:
+        data: files of held-out rows; the checkpoint's own where there are none.
+        calibration_texts: at most so many rows calibrate.
+        measurement_texts: at most so many rows measure.
+        table: candidates to compare; those of the target where None.
+    """
 
     checkpoint: Path
     output: Path
@@ -48,12 +55,20 @@ class Request:
     calibration_texts: int = 400
     measurement_texts: int = 2000
     table: tuple[Variant, ...] | None = None
-    """Candidates to compare; those of the target where None."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything an export learned; the report and the artifact are written from it."""
+    """The results of an export; the report and the artifact are written from them.
+
+    Attributes:
+        parity: largest difference of a probability between PyTorch and fp32 ONNX.
+        fp32: the converted graph.
+        rows: every measured variant.
+        pytorch: latency of the PyTorch model.
+        unbuilt: variants that could not be built, with the reason.
+        chosen: None where no candidate passes.
+    """
 
     checkpoint: Checkpoint
     samples: Samples
@@ -67,11 +82,11 @@ class Findings:
     chosen: Measured | None
 
 
-def run(request: Request, progress: Progress, work: Callable[[Findings], None]) -> None:
-    """Export, and hand the findings to ``work`` while the built graphs still exist.
+def run(request: ExportRequest, progress: Progress, work: Callable[[Findings], None]) -> None:
+    """Export, and pass the findings to ``work`` while the built graphs still exist.
 
     Raises:
-        ExportError: if the checkpoint, the data or the target can not be used, or conversion changed answers.
+        ExportError: if the checkpoint, the data or the target cannot be used, or conversion changed answers.
     """
     check_replaceable(request.output)
     _check_cpu(request.target)
@@ -84,19 +99,21 @@ def run(request: Request, progress: Progress, work: Callable[[Findings], None]) 
 
 
 def _check_cpu(target: Target) -> None:
-    """Refuse to measure graphs that this CPU computes wrong: their known answers would be wrong ones.
+    """Refuse to measure graphs that this CPU computes wrong, because the artifact's known answers would be wrong.
 
     Raises:
         ExportError: if the target's weights use their full range and this CPU saturates.
     """
-    if this_cpu_saturates() and not any(is_bounded(variant) for variant in candidates(target)):
+    if this_cpu_saturates() and not all(is_saturation_safe(variant) for variant in candidates(target)):
         raise ExportError(
             f"--target {target} uses the full range of int8 weights, which this CPU computes wrong: it has no VNNI and "
-            "saturates; export on one that has, or leave --target out: portable graphs are bounded and exact everywhere"
+            "saturates; export on a CPU with VNNI, or leave --target out: portable graphs are right on every CPU"
         )
 
 
-def _export(request: Request, checkpoint: Checkpoint, samples: Samples, folder: Path, progress: Progress) -> Findings:
+def _export(
+    request: ExportRequest, checkpoint: Checkpoint, samples: Samples, folder: Path, progress: Progress
+) -> Findings:
     model = checkpoint.load_model()
     with progress.step("convert to ONNX", 1) as tick:
         fp32 = convert(model, folder / "fp32")
@@ -122,19 +139,15 @@ def _builder(checkpoint: Checkpoint, samples: Samples, fp32: Path, folder: Path)
 
 
 def _build(builder: Builder, table: Sequence[Variant], progress: Progress) -> tuple[list[Built], dict[str, str]]:
-    """Build every variant; one that a library can not build or load is reported, not fatal."""
+    """Build every variant; one that a library cannot build or load is reported, not fatal."""
     unbuilt: dict[str, str] = {}
     built = []
-    with progress.step("build variants", len(REFERENCES) + len(table)) as tick:
-        for variant in (*REFERENCES, *table):
-            if not (variant.reference or is_bounded(variant)) and this_cpu_saturates():
-                unbuilt[variant.name] = "its weights use the full range of int8, which this CPU computes wrong"
-                tick()
-                continue
+    with progress.step("build variants", len(BASELINES) + len(table)) as tick:
+        for variant in (*BASELINES, *table):
             try:
                 row = builder.build(variant)
                 OnnxEngine(row.path, variant.session)
-            except Exception as error:  # libraries raise what they like; the row says so
+            except Exception as error:  # onnx and onnxruntime raise many classes
                 if variant.name == FP32:
                     raise
                 unbuilt[variant.name] = str(error).splitlines()[0][:200]
@@ -147,19 +160,17 @@ def _build(builder: Builder, table: Sequence[Variant], progress: Progress) -> tu
 def _check_against(
     samples: Sequence[Sample], checkpoint: Checkpoint, folder: Path, path: Path, options: SessionOptions | None
 ) -> Check:
-    """Return how far a graph's answers are from those of the graph in a file, alone and in a padded batch."""
+    """Return a check of graphs against the answers of the graph in a file, alone and in a padded batch."""
     rows = [sample.ids for sample in spread(samples, _CHECK_TEXTS)]
     batches = [Batch.of([row], checkpoint.pad_token_id) for row in rows] + [Batch.of(rows, checkpoint.pad_token_id)]
-    reference = OnnxEngine(path, options)
-    expected = [softmax(reference.run(batch)) for batch in batches]
+    before = OnnxEngine(path, options)
+    expected = [softmax(before.run(batch)) for batch in batches]
 
     def largest_change(model: onnx.ModelProto) -> float:
         checked = folder / "checked.onnx"
         onnx.save(model, checked)
-        session = OnnxEngine(checked, options)
-        changes = (
-            np.abs(softmax(session.run(batch)) - answer).max() for batch, answer in zip(batches, expected, strict=True)
-        )
-        return float(max(changes))
+        engine = OnnxEngine(checked, options)
+        pairs = zip(batches, expected, strict=True)
+        return float(max(np.abs(softmax(engine.run(batch)) - answers).max() for batch, answers in pairs))
 
     return largest_change

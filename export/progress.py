@@ -1,4 +1,4 @@
-"""Progress: what the export is doing, for the person who waits for it."""
+"""Progress: a bar for each step of the export, and how long each step took."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +9,13 @@ from rich.console import Console
 
 
 class Progress:
-    """Shows one bar per step, and remembers how long each took.
+    """Shows one bar per step.
 
     Args:
         console: where to show it.
+
+    Attributes:
+        durations_s: of the finished steps, by name.
     """
 
     def __init__(self, console: Console) -> None:
@@ -21,7 +24,7 @@ class Progress:
 
     @contextmanager
     def step(self, name: str, total: int) -> Iterator[Callable[[], None]]:
-        """Show a step; the caller calls what it gets once per unit of ``total``."""
+        """Show a step; the caller calls the yielded function once per unit of ``total``."""
         columns = (
             bars.TextColumn("{task.description:<28}"),
             bars.BarColumn(),

@@ -1,6 +1,6 @@
-"""Convert: checkpoint -> fp32 ONNX through optimum, proved equal to PyTorch on real texts.
+"""Convert: checkpoint -> fp32 ONNX through optimum, compared with PyTorch on real texts.
 
-Torch is used here and nowhere after: from here on, the fp32 graph is the reference.
+After this step the fp32 graph is the reference; PyTorch is only timed.
 """
 
 import warnings
@@ -22,7 +22,7 @@ from export.errors import ExportError
 from export.samples import Sample
 
 PARITY_TOLERANCE: Final = 1e-4
-"""Largest accepted difference of a probability between PyTorch and fp32 ONNX (issue: real texts, padded or not)."""
+"""Largest accepted difference of a probability between PyTorch and fp32 ONNX."""
 _OPSET: Final = 18
 _BATCH: Final = 8
 
@@ -31,7 +31,7 @@ def convert(model: PreTrainedModel, directory: Path) -> Path:
     """Write the fp32 graph and return its path.
 
     Raises:
-        ExportError: if optimum does not know the architecture or the trace fails.
+        ExportError: if optimum does not know the architecture, or tracing fails.
     """
     try:
         with _two_token_types(model), warnings.catch_warnings():
@@ -39,20 +39,20 @@ def convert(model: PreTrainedModel, directory: Path) -> Path:
             warnings.simplefilter("ignore")
             onnx_export_from_model(model, directory, opset=_OPSET, task="text-classification", do_validation=False)
     except (ValueError, RuntimeError, NotImplementedError, KeyError) as error:
-        raise ExportError(f"optimum can not convert this model: {str(error).splitlines()[0]}") from error
+        raise ExportError(f"optimum cannot convert this model: {str(error).splitlines()[0]}") from error
     return directory / "model.onnx"
 
 
 @contextmanager
 def _two_token_types(model: PreTrainedModel) -> Iterator[None]:
-    """Give a model that knows one token type an equal second one: optimum traces with random types 0 and 1."""
+    """Duplicate the row of a model with one token type: optimum traces with random types 0 and 1."""
     embeddings = getattr(model.base_model, "embeddings", None)
     table = getattr(embeddings, "token_type_embeddings", None)
     if embeddings is None or table is None or table.num_embeddings > 1:
         yield
         return
     weight = table.weight.detach().repeat(2, 1)
-    embeddings.token_type_embeddings = torch.nn.Embedding.from_pretrained(weight)  # type: ignore[no-untyped-call]  # torch
+    embeddings.token_type_embeddings = torch.nn.Embedding.from_pretrained(weight)  # type: ignore[no-untyped-call] # torch
     try:
         yield
     finally:
@@ -75,7 +75,7 @@ def check_parity(model: PreTrainedModel, fp32: OnnxEngine, checkpoint: Checkpoin
         differences = np.abs(softmax(fp32.run(batch)) - expected).max(axis=1)
         worst = int(differences.argmax())
         largest = max(largest, float(differences[worst]))
-        if not differences[worst] <= PARITY_TOLERANCE:  # written so that NaN fails
+        if not differences[worst] <= PARITY_TOLERANCE:  # so that NaN fails
             raise ExportError(
                 f"fp32 ONNX differs from PyTorch by {differences[worst]:.2e} (at most {PARITY_TOLERANCE:.0e}), "
                 f"{'padded' if len(group) > 1 else 'alone'}, on {group[worst].text[:60]!r}"
@@ -85,7 +85,7 @@ def check_parity(model: PreTrainedModel, fp32: OnnxEngine, checkpoint: Checkpoin
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let PyTorch use one core: to time it, and because on a busy machine its threads wait for each other."""
+    """Let PyTorch use one thread, to time it, and because its threads wait for each other on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

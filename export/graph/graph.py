@@ -1,6 +1,6 @@
-"""Graph: find and add things in an ONNX model.
+"""Graph: an ONNX model whose nodes and constants can be found, added, removed and redirected.
 
-A thin layer over onnxruntime's own ``OnnxModel``, which prunes and sorts; the rewrites are written in its words.
+A thin layer over onnxruntime's ``OnnxModel``, which prunes and sorts. All rewrites use it.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class Graph:
 
     @property
     def nodes(self) -> list[onnx.NodeProto]:
-        """Every node, in the order of the file."""
+        """All nodes, in the order of the file."""
         return list(self._model.model.graph.node)
 
     @property
@@ -45,15 +45,15 @@ class Graph:
         return str(self._model.model.graph.output[0].name)
 
     def of_type(self, *types: str) -> list[onnx.NodeProto]:
-        """Nodes of the given operator types, in the order of the file."""
+        """Return the nodes of the given operator types, in the order of the file."""
         return [node for node in self.nodes if node.op_type in types]
 
     def producers(self) -> dict[str, onnx.NodeProto]:
-        """Which node makes each tensor."""
+        """Return the node that computes each tensor."""
         return {name: node for node in self.nodes for name in node.output}
 
     def consumers(self) -> dict[str, list[onnx.NodeProto]]:
-        """Which nodes read each tensor."""
+        """Return the nodes that read each tensor."""
         found: dict[str, list[onnx.NodeProto]] = {}
         for node in self.nodes:
             for name in node.input:
@@ -74,42 +74,37 @@ class Graph:
         self._model.add_initializer(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
-    def add(
-        self, kind: str, inputs: Iterable[str], outputs: str | list[str], *, domain: str = "", **attributes: Attribute
-    ) -> str:
-        """Add a node named after its first output and return that output's name."""
-        names = [outputs] if isinstance(outputs, str) else outputs
-        node = helper.make_node(kind, list(inputs), names, name=f"{names[0]}/{kind}", domain=domain, **attributes)
+    def add(self, kind: str, inputs: Iterable[str], output: str, *, domain: str = "", **attributes: Attribute) -> str:
+        """Add a node named after its output and return the output's name."""
+        node = helper.make_node(kind, list(inputs), [output], name=f"{output}/{kind}", domain=domain, **attributes)
         self._model.add_node(node)
-        return names[0]
+        return output
 
     def remove(self, nodes: Iterable[onnx.NodeProto]) -> None:
-        """Take nodes out."""
+        """Remove nodes."""
         self._model.remove_nodes(list(nodes))
 
     def redirect(self, old: str, new: str) -> None:
-        """Let every reader of one tensor read another."""
+        """Let all readers of one tensor read another."""
         self._model.replace_input_of_all_nodes(old, new)
 
     def drop_input(self, name: str) -> None:
-        """Take an input of the graph away."""
+        """Remove an input of the graph."""
         for value in list(self._model.model.graph.input):
             if value.name == name:
                 self._model.model.graph.input.remove(value)
 
     def copy(self) -> "Graph":
-        """Return a graph of its own that can be changed apart."""
+        """Return an independent copy."""
         return Graph(self._model.model)
 
     def branch(self, condition: str, then: "Graph", otherwise: "Graph") -> None:
-        """Become one graph or another at each run; of this one, only what computes the condition stays.
-
-        Constants are held once, whoever reads them.
+        """Replace this graph by a choice between two graphs, made in each run. Constants are stored once.
 
         Args:
-            condition: a tensor of this graph, one boolean.
-            then: what it becomes where that is true; with the same inputs and the same output as this one.
-            otherwise: what it becomes where it is false, likewise.
+            condition: a tensor of this graph, one boolean; the nodes that compute it stay.
+            then: runs where the condition is true; has the same inputs and output as this graph.
+            otherwise: runs where it is false; likewise.
         """
         model = self._model.model
         result = onnx.ValueInfoProto()
@@ -129,24 +124,24 @@ class Graph:
         self._model = OnnxModel(model)
 
     def add_outputs(self, names: Iterable[str]) -> None:
-        """Make inner float tensors readable from outside."""
+        """Make inner float tensors outputs of the graph."""
         for name in names:
             self._model.model.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
 
     def finish(self) -> onnx.ModelProto:
-        """Return the model without dead nodes and constants, sorted, its domains declared."""
+        """Return the model: unused nodes and constants removed, nodes sorted, domains declared."""
         model = self._model.model
-        if not self.of_type("If"):  # the library would take the constants of branches for dead ones
+        if not self.of_type("If"):  # the library would remove the constants of branches as unused
             self._model.prune_graph(allow_remove_graph_inputs=False)
         self._model.topological_sort()
         if MICROSOFT not in {entry.domain for entry in model.opset_import}:
             model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
-        del model.graph.value_info[:]  # shapes of what was rewritten are stale
+        del model.graph.value_info[:]  # shapes of rewritten tensors are stale
         return model
 
 
 def _as_branch(body: onnx.GraphProto, name: str) -> onnx.GraphProto:
-    """Return a body without inputs and constants, which it finds around it; tensors of its own are named after it."""
+    """Return a body that takes inputs and constants from the outer graph; its own tensors get a prefix."""
     own = {output for node in body.node for output in node.output}
     nodes = []
     for node in body.node:

@@ -1,4 +1,4 @@
-"""Bench: measures built graphs on one checkpoint's held-out texts: all of them briefly, the choice in full."""
+"""Bench: measures built graphs on one checkpoint's held-out texts: all of them on a part, the choice on all."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from export.variants import FP32, PYTORCH
 
 _SCREEN_TEXTS: Final = 400
 _SCREEN_INVARIANCE: Final = (40, 4)
-"""Texts and rounds while every variant is looked at; the choice is proved on ``_PROOF_INVARIANCE``."""
+"""Texts and rounds for every variant; the choice is proved with ``_PROOF_INVARIANCE``."""
 _PROOF_INVARIANCE: Final = (200, 20)
 
 
@@ -41,7 +41,7 @@ class Bench:
         self._reference = np.empty((0, len(checkpoint.labels)), np.float32)
 
     def latencies(self, built: Sequence[Built], model: PreTrainedModel) -> dict[str, latency.Latency]:
-        """Time every variant, and PyTorch, in turns."""
+        """Time every variant and PyTorch, alternating at each text."""
         runs: dict[str, latency.Run] = {
             row.variant.name: OnnxEngine(row.path, row.variant.session).run for row in built
         }
@@ -51,7 +51,7 @@ class Bench:
             return latency.measure(runs, self._rows, max_length=max_length, pad_token_id=self._pad, tick=tick)
 
     def screen(self, built: Sequence[Built], times: dict[str, latency.Latency]) -> list[Measured]:
-        """Measure every variant on a part of the texts; fp32 on all of them, because it is the reference."""
+        """Measure every variant on a part of the texts, and fp32, the reference, on all of them."""
         part = min(_SCREEN_TEXTS, len(self._rows))
         steps = len(self._rows) + (len(built) - 1) * part
         with self._progress.step("quality of every variant", steps) as tick:
@@ -61,7 +61,7 @@ class Bench:
             return [self._measure(row, times[row.variant.name], part, tick) for row in built]
 
     def prove(self, rows: Sequence[Measured]) -> tuple[list[Measured], Measured | None]:
-        """Prove candidates on all texts, the best of those left each time, until one passes; return all rows and it."""
+        """Prove the best candidate left on all texts, until one passes; return all rows and the proved one."""
         listed = {row.name: row for row in rows}
         while (row := best(listed.values())) is not None:
             proved = listed[row.name] = self._prove(replace(row, proved=True))
@@ -70,7 +70,7 @@ class Bench:
         return list(listed.values()), None
 
     def _prove(self, row: Measured) -> Measured:
-        """Judge a candidate on all texts, and those that pass in batches too."""
+        """Judge a candidate on all texts and, if it passes, in batches too."""
         with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
             logits = self._logits(row.built, len(self._rows), tick)
         judged = self._judge(replace(row, quality=quality(logits, self._reference, self._labels)))
@@ -95,9 +95,9 @@ class Bench:
         return self._judge(row)
 
     def _judge(self, row: Measured) -> Measured:
-        """Say which gates a row fails, on as many texts as its quality is of."""
-        labels, fp32 = self._labels[: row.quality.n], self._reference[: row.quality.n]
-        reference = quality(fp32, fp32, labels)
+        """Return the row with the gates that it fails; fp32 is judged on the same texts."""
+        labels, logits = self._labels[: row.quality.n], self._reference[: row.quality.n]
+        reference = quality(logits, logits, labels)
         row = replace(row, accuracy_gain=row.quality.accuracy - reference.accuracy)
         return replace(row, failures=failures(row, reference, self._gates))
 
@@ -113,5 +113,5 @@ class Bench:
         )
 
     def _logits(self, built: Built, texts: int, tick: Callable[[], None]) -> NDArray[np.float32]:
-        session = OnnxEngine(built.path, built.variant.session)
-        return logits_alone(session, self._rows[:texts], self._pad, tick)
+        engine = OnnxEngine(built.path, built.variant.session)
+        return logits_alone(engine, self._rows[:texts], self._pad, tick)

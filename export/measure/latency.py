@@ -1,9 +1,9 @@
-"""Latency: how long a text takes, alone and in a micro-batch, on one core, every variant in turn.
+"""Latency: milliseconds per text on one core, alone and in a micro-batch, all variants alternating.
 
-Time is the measuring thread's own processor time: with one intra-op thread all work happens on it, so on an idle
-core it is the latency, and a busy neighbour does not stretch it. Neighbours do change, every half a second, how much of
-the machine's caches is ours. So all variants take turns at each text, and what is compared is by how much each was
-faster or slower than the middle one at the same text in the same moment.
+Time is the measuring thread's processor time. With one intra-op thread all work happens on that thread, so on an idle
+core it is the latency, and other processes do not stretch it. They do take a share of the machine's caches, which
+changes about twice a second. So all variants run each text in turn, and each is compared with the median of the
+variants at the same text at the same moment.
 """
 
 import math
@@ -22,30 +22,31 @@ from artifact.runtime import Batch
 from export.samples import Ids
 
 Run = Callable[[Batch], object]
+"""Runs a batch; its result is not read."""
 LENGTHS_TOKENS: Final = (16, 64, 128, 256)
 SENTENCE_TOKENS: Final = 64
-"""Texts up to here count as sentences, longer ones as reviews."""
+"""Texts up to this length count as sentences, longer ones as reviews."""
 _ROUNDS: Final = 5
 _SEED: Final = 3
 _MIX_TEXTS: Final = 30
 _TOGETHER_TEXTS: Final = 8
 _SHORT_RUNS: Final = 5
-"""Runs of a sentence at each turn: a short run is noisier than a long one, and costs little."""
+"""Timed runs of a sentence; a longer text is run once, because longer runs are less noisy."""
 _WARM_UPS: Final = 5
-"""Runs of a sentence before those, and one of a longer text: the variant before has left its weights in the caches."""
+"""Untimed runs of a sentence before that, one of a longer text: the caches hold the weights of the variant before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds per text on one core; alone, but for ``together_ms``.
+    """Milliseconds per text on one core, run alone except in ``together_ms``.
 
     Attributes:
         by_length_ms: for texts of exactly that many tokens.
         sentences_ms: mean over the texts of at most ``SENTENCE_TOKENS``; None where there are none.
-        reviews_ms: mean over the longer ones; None where there are none.
+        reviews_ms: mean over the longer texts; None where there are none.
         mix_ms: mean over the real mix of lengths.
-        together_ms: in a micro-batch of eight sentences of neighbouring lengths, as a busy server forms them; None
-            where there are none.
+        together_ms: in a micro-batch of eight sentences of similar length, as a busy server forms them; None where
+            there are no sentences.
     """
 
     by_length_ms: dict[int, float]
@@ -63,7 +64,7 @@ def measure(
     pad_token_id: int,
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Latency]:
-    """Time every run on a micro-batch, on fixed lengths and on a mix of the lengths of ``rows``; tick per batch."""
+    """Time every run on fixed lengths, on a mix of the lengths of ``rows``, and on a micro-batch; tick per batch."""
     mix = _spread(rows, _MIX_TEXTS)
     longest = max(rows, key=len)
     fixed = [_of_length(longest, tokens) for tokens in LENGTHS_TOKENS if tokens <= max_length]
@@ -78,7 +79,7 @@ def measure(
 
 
 def steps(rows: Sequence[Ids], max_length: int) -> int:
-    """Return how often ``measure`` ticks."""
+    """Return the number of ticks of ``measure``."""
     fixed = sum(tokens <= max_length for tokens in LENGTHS_TOKENS)
     return _ROUNDS * (fixed + min(_MIX_TEXTS, len(rows)) + bool(_neighbours(rows)))
 
@@ -90,21 +91,21 @@ def _alternate(runs: Mapping[str, Run], batches: Sequence[Batch], tick: Callable
     draw = random.Random(_SEED)  # noqa: S311 - not cryptography
     for count in range(_ROUNDS):
         for place, batch in enumerate(batches):
-            draw.shuffle(order)  # so that none comes always after the same one
+            draw.shuffle(order)  # so that no run always follows the same one
             for index, run in order:
                 times[index, count, place] = _time_ms(run, batch)
             tick()
-    return dict(zip(runs, settle(times).tolist(), strict=True))
+    return dict(zip(runs, typical_ms(times).tolist(), strict=True))
 
 
-def settle(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each run takes at each batch, (runs, batches), from its rounds, (runs, rounds, batches).
+def typical_ms(times_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the time of each run at each batch, (runs, batches), from its rounds, (runs, rounds, batches).
 
-    What slowed the machine for a while slowed every run, and is taken out with the median of the runs at the time.
+    A slow moment of the machine slows all runs alike, so each time is divided by the median of the runs at that moment.
     """
-    common = np.median(times, axis=0)
-    settled: NDArray[np.float64] = np.median(times / common, axis=1) * np.median(common, axis=0)
-    return settled
+    common = np.median(times_ms, axis=0)
+    result: NDArray[np.float64] = np.median(times_ms / common, axis=1) * np.median(common, axis=0)
+    return result
 
 
 def _time_ms(run: Run, batch: Batch) -> float:
@@ -134,14 +135,14 @@ def _summary(times_ms: list[float], fixed: list[int], lengths: NDArray[np.int64]
 
 
 def _spread(rows: Sequence[Ids], count: int) -> list[Ids]:
-    """Pick rows evenly over their lengths, so that few stand for many."""
+    """Return rows spread evenly over the lengths."""
     by_length = sorted(rows, key=len)
     places = np.linspace(0, len(by_length) - 1, min(count, len(by_length))).round().astype(int)
     return [by_length[place] for place in places]
 
 
 def _neighbours(rows: Sequence[Ids]) -> list[Ids]:
-    """Return eight sentences: the middle half, by length, of as many as fill two micro-batches; again where too few."""
+    """Return eight sentences of similar length: the middle half of 16 that are spread over the lengths."""
     sentences = [row for row in rows if len(row) <= SENTENCE_TOKENS]
     if not sentences:
         return []
@@ -150,14 +151,14 @@ def _neighbours(rows: Sequence[Ids]) -> list[Ids]:
 
 
 def _of_length(row: Ids, tokens: int) -> Ids:
-    """Repeat the content of a row between its special tokens until it has the length."""
+    """Repeat a row's content between its special tokens up to the given length."""
     content = row[1:-1] * (tokens // max(1, len(row) - 2) + 1)
     return (row[0], *content[: tokens - 2], row[-1])
 
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """Pin this thread to one core where the system can."""
+    """Pin this thread to one core where the system supports it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -1,4 +1,4 @@
-"""Measure: how right one graph is, on held-out texts that nothing was calibrated on."""
+"""Quality: accuracy and changes of one graph, on held-out texts that it was not calibrated on."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,22 +14,22 @@ from artifact.scores import accuracy, expected_calibration_error, fit_temperatur
 from export.samples import Ids
 
 BATCH: Final = 8
-"""Texts of one batch when batch variance is measured."""
+"""Texts in a batch when batch variance is measured."""
 _SEED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How right a graph is, against labels and against the fp32 graph.
+    """A graph compared with the labels and with the fp32 graph.
 
     Attributes:
         n: texts.
         accuracy: share of right labels.
         calibration_error: expected calibration error after temperature scaling.
-        temperature: that calibrates the logits best.
+        temperature: fitted to the logits and labels.
         largest_change: of a probability against fp32, both uncalibrated.
         mean_change: mean over texts of the largest change of a probability against fp32.
-        flipped: share of texts whose label is not that of fp32.
+        flipped: share of texts whose label differs from that of fp32.
     """
 
     n: int
@@ -42,19 +42,25 @@ class Quality:
 
 
 def logits_alone(
-    session: OnnxEngine, rows: Sequence[Ids], pad_token_id: int, tick: Callable[[], None] = lambda: None
+    engine: OnnxEngine, rows: Sequence[Ids], pad_token_id: int, tick: Callable[[], None] = lambda: None
 ) -> NDArray[np.float32]:
-    """Return the logits of every text run alone, (texts, labels) float32, on all cores."""
+    """Run every text alone, on all cores; return the logits, (texts, labels) float32."""
     results = []
     with ThreadPoolExecutor(len(usable_cores())) as pool:
-        for logits in pool.map(lambda row: session.run(Batch.of([row], pad_token_id)), rows):
+        for logits in pool.map(lambda row: engine.run(Batch.of([row], pad_token_id)), rows):
             results.append(logits)
             tick()
     return np.concatenate(results)
 
 
 def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64]) -> Quality:
-    """Compare logits with labels and with fp32, (texts, labels) float32 both."""
+    """Compare logits with the labels and with the logits of fp32.
+
+    Args:
+        logits: (texts, labels) float32.
+        reference: of the fp32 graph, (texts, labels) float32.
+        labels: (texts,) int64, the true ones.
+    """
     changes = np.abs(softmax(logits) - softmax(reference)).max(axis=1)
     temperature = fit_temperature(logits, labels)
     return Quality(
@@ -69,7 +75,7 @@ def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels:
 
 
 def batch_variance(
-    session: OnnxEngine,
+    engine: OnnxEngine,
     rows: Sequence[Ids],
     pad_token_id: int,
     *,
@@ -79,22 +85,22 @@ def batch_variance(
 ) -> float:
     """Return the largest change of a probability between a text alone and in a batch.
 
-    Every round deals all texts anew into batches of ``BATCH``, of whatever lengths, so that each text meets
-    ``rounds`` batches; every second round pads further than the longest text needs.
+    Every round deals all texts at random into batches of ``BATCH``, so that each text is in ``rounds`` batches. Every
+    second round pads further than the longest text needs.
     """
-    alone = softmax(logits_alone(session, rows, pad_token_id))
+    alone = softmax(logits_alone(engine, rows, pad_token_id))
     draw = np.random.default_rng(_SEED)
     batches = []
-    for turn in range(rounds):
+    for number in range(rounds):
         order = draw.permutation(len(rows))
         for start in range(0, len(rows), BATCH):
             members = order[start : start + BATCH]
             longest = max(len(rows[index]) for index in members)
-            batches.append((members, min(max_length, longest + int(draw.integers(1, 9)) * (turn % 2))))
+            batches.append((members, min(max_length, longest + int(draw.integers(1, 9)) * (number % 2))))
 
     def change(batch: tuple[NDArray[np.int64], int]) -> float:
         members, width = batch
-        together = softmax(session.run(Batch.of([rows[index] for index in members], pad_token_id, least_tokens=width)))
+        together = softmax(engine.run(Batch.of([rows[index] for index in members], pad_token_id, least_tokens=width)))
         return float(np.abs(together - alone[members]).max())
 
     largest = 0.0

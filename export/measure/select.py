@@ -1,4 +1,4 @@
-"""Select: the gates that every candidate must pass, and the fastest one that does."""
+"""Select: the gates that every candidate must pass, and the choice among those that pass."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from export.measure.latency import Latency
 from export.measure.quality import Quality
 
 _SAME_SPEED: Final = 1.03
-"""Ratio of two latencies that one run can not tell apart; repeated runs of one graph differ by this much."""
+"""Latencies within this ratio count as equal: repeated runs of one graph differ by as much."""
 _SAME_TOGETHER: Final = 1.10
-"""The same of a micro-batch: graphs of the same operators differ by 6 %, one without a way past padding by 25."""
+"""The same in a micro-batch: graphs of the same operators differ by 6 %, one that computes padding by 25 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What a candidate may cost at most, against fp32 on the same texts.
+    """Limits for a candidate, compared with fp32 on the same texts.
 
     Attributes:
         accuracy_points: percentage points of accuracy.
@@ -24,7 +24,7 @@ class Gates:
         largest_change: of a probability.
         batch_variance: largest change of a probability between alone and in a batch.
         calibration_points: percentage points of expected calibration error.
-        size_bytes: of the graph.
+        size_bytes: of the graph; by default 25 MB for the artifact, less a tokenizer, a card and a report.
     """
 
     accuracy_points: float = 0.3
@@ -33,15 +33,16 @@ class Gates:
     batch_variance: float = 1e-6
     calibration_points: float = 0.5
     size_bytes: int = 24_200_000
-    """25 MB for the artifact, less a tokenizer, a card and a report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Everything known about one variant; ``failures`` says why it is out.
+    """The measurements of one variant.
 
     Attributes:
-        accuracy_gain: over fp32 on the same texts; variants are measured on more texts once they are proved.
+        accuracy_gain: over fp32 on the same texts.
+        proved: whether it was measured on all texts.
+        failures: the gates that it fails, in words.
     """
 
     built: Built
@@ -61,10 +62,10 @@ class Measured:
 
 
 def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str, ...]:
-    """Say which gates a candidate fails, in words with both numbers; empty where it passes.
+    """Return the gates that a candidate fails, in words with both numbers; empty where it passes.
 
-    Averages are judged once all texts are known: a flipped label is a quarter of a percent of the four hundred that
-    every candidate is looked at. What more texts can only make worse, and the size, are judged on those already.
+    Averages are judged on all texts only: of the 400 texts on which every candidate is measured, one flipped label is
+    a quarter of a percent. Largest changes and the size are judged at once: more texts cannot make them smaller.
     """
     found, proved = measured.quality, measured.proved
     lost = (reference.accuracy - found.accuracy) * 100
@@ -99,12 +100,12 @@ def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str,
 
 
 def best(rows: Iterable[Measured]) -> Measured | None:
-    """Return the candidate that is to be proved next, if one passes so far.
+    """Return the candidate to prove next, or None where none passes.
 
-    The fastest; among those within the noise of a timing, one that is not slow in micro-batches, and of these the one
-    that is closest to fp32.
+    The fastest one; among those as fast within the noise, one that is not slow in micro-batches; among these, the one
+    closest to fp32.
     """
-    passing = by_speed(row for row in rows if not (row.failures or row.proved or row.built.variant.reference))
+    passing = by_speed(row for row in rows if not (row.failures or row.proved or row.built.variant.baseline))
     if not passing:
         return None
     near = [row for row in passing if row.latency.mix_ms <= passing[0].latency.mix_ms * _SAME_SPEED]

@@ -1,9 +1,9 @@
-"""Outliers: a few channels that are much larger than the rest, brought down before quantization.
+"""Outliers: channels that are much larger than the rest are divided before quantization.
 
-One uint8 scale per tensor must cover its largest channel: in a fine-tuned BERT a LayerNorm channel reaches 28 where
-most stay under 3, and everything else is left with a few steps. Dividing those channels before the product and
-multiplying their rows of the weights changes nothing in float (Xiao et al. 2022, "SmoothQuant"; only outliers are
-moved here, because migrating every channel halves the precision of the weights instead: docs/export.md).
+One uint8 scale per tensor must cover its largest channel. In a fine-tuned BERT one LayerNorm channel reaches 28 while
+most stay under 3, which leaves few steps for the others. Dividing such a channel before the product and multiplying its
+row of the weights changes nothing in float (Xiao et al. 2022, "SmoothQuant"). Only outliers are divided here: to divide
+every channel halves the precision of the weights (docs/export.md).
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from export.graph.graph import Graph
 from export.quantize.activations import Range
 
 _BODY: Final = 0.95
-"""Share of the channels that set the scale; the rest are brought down to it."""
+"""Share of the channels that set the scale; larger ones are divided."""
 
 _SHARE: Final = 0.7
-"""How much of the excess moves to the weights, as an exponent: all of it makes their scales too coarse. Of 0.5, 0.7
-and 1, 0.7 changed answers least (a fine-tuned MiniLM, the 40 texts that plain rounding changed most)."""
+"""How much of the excess moves to the weights, as an exponent: 1 makes their scales too coarse. Of 0.5, 0.7 and 1,
+0.7 changed answers least (a fine-tuned MiniLM, the 40 texts that plain rounding changed most)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +29,9 @@ class Tamed:
     """A product's input whose outlying channels were divided.
 
     Attributes:
-        source: the tensor it was made from.
-        limits: its range.
-        factors: what its channels were divided by, (hidden,) float32.
+        source: the tensor before the division.
+        limits: smallest and largest value after it.
+        factors: divisors of the channels, (hidden,) float32.
     """
 
     source: str
@@ -42,13 +42,13 @@ class Tamed:
 def tame_outliers(
     graph: Graph, channels: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]], *, ratio: float
 ) -> dict[str, Tamed]:
-    """Divide outlying channels of products' inputs; return what became of each, by the new input's name.
+    """Divide outlying channels of products' inputs; return each divided input by its new name.
 
     Args:
         graph: float graph; changed.
         channels: smallest and largest value of every channel of every product's input, each (hidden,) float32.
-        ratio: a tensor is worth one more multiplication per element if its largest channel is this many times
-            its 95th percentile.
+        ratio: divide a tensor if its largest channel is at least this many times the 95th percentile of its channels.
+            It costs one more multiplication per element at run time.
     """
     tamed: dict[str, Tamed] = {}
     for name, (low, high) in channels.items():

@@ -1,8 +1,8 @@
-"""Quantize: int8 products with static activation scales, and int8 embeddings.
+"""Products: int8 matrix products with static activation scales, and int8 lookup tables.
 
-Static scales make a text's score independent of its batch, and cost nothing. The operators are written as they
-run: ``QuantizeLinear`` and ``MatMulIntegerToFloat`` with its bias (ContribOperators.md), one quantization per
-tensor however many products read it, and float results, because quantizing outputs too is slower here.
+Static scales make a text's score independent of its batch and cost nothing. Products are written as the operators
+that run: ``QuantizeLinear``, then ``MatMulIntegerToFloat`` with its bias (ContribOperators.md). A tensor is quantized
+once for all products that read it. Results are float, because to quantize them too is slower here.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from export.graph.graph import MICROSOFT, Graph
 from export.quantize.activations import Range
-from export.quantize.weights import PAIR, TOP, Feedback
+from export.quantize.weights import SMALLEST_SCALE, TOP, Feedback, weight_scales
 
 _LEVELS: Final = 255
-_SMALLEST: Final = 1e-12
 _LARGE_TABLE: Final = 256
 """Rows from which a lookup table is worth quantizing."""
 
@@ -25,49 +24,41 @@ _LARGE_TABLE: Final = 256
 def quantize_products(
     graph: Graph,
     ranges: Mapping[str, Range],
+    moments: Mapping[str, NDArray[np.float64]],
+    feedback: Feedback,
     *,
-    per_channel: bool,
-    exact: bool,
-    moments: Mapping[str, NDArray[np.float64]] | None = None,
-    feedback: Feedback | None = None,
-) -> int:
-    """Replace MatMuls with constant weights by int8 ones; return how many.
+    saturation_safe: bool,
+) -> None:
+    """Replace MatMuls with constant weights by int8 ones.
 
     Args:
         graph: float graph; changed.
         ranges: smallest and largest value of each product's input; a product without one stays float.
-        per_channel: one weight scale per output channel, or one for the whole matrix.
-        exact: scale weights so that no CPU saturates, see ``weight_steps``.
-        moments: of each product's input, to round weights with feedback; to the nearest step without.
-        feedback: remembers what it rounded for other graphs.
+        moments: of each product's input, (rows, rows) float64.
+        feedback: rounds the weights.
+        saturation_safe: scale weights so that no CPU saturates, see ``weight_scales``.
     """
-    feedback = feedback or Feedback()
     quantized: dict[str, list[str]] = {}
     consumers = graph.consumers()
-    done = 0
     for node in graph.of_type("MatMul"):
+        source, output = node.input[0], node.output[0]
         weights = graph.constant(node.input[1])
-        if weights is None or weights.ndim != 2 or node.input[0] not in ranges:  # noqa: PLR2004
+        if weights is None or weights.ndim != 2 or source not in ranges:  # noqa: PLR2004 - a matrix
             continue
-        source = node.input[0]
         if source not in quantized:
             quantized[source] = _quantize_input(graph, source, ranges[source])
         values, scale, zero = quantized[source]
-        scales, steps = weight_steps(weights, per_channel=per_channel, exact=exact)
-        if moments is not None and source in moments:
-            steps = feedback.round(weights, scales, moments[source], exact=exact)
-        weight, weight_scale, weight_zero = _add_weights(graph, node.output[0], scales, steps)
+        scales = weight_scales(weights, saturation_safe=saturation_safe)
+        steps = feedback.round(weights, scales, moments[source], saturation_safe=saturation_safe)
+        weight, weight_scale, weight_zero = _add_weights(graph, output, scales, steps)
         inputs = [values, weight, scale, weight_scale, zero, weight_zero]
-        addition, bias = _bias_after(graph, consumers.get(node.output[0], []), weights.shape[1])
-        output = node.output[0]
+        addition, bias = _bias_after(graph, consumers.get(output, []), weights.shape[1])
         if addition is not None:
             inputs.append(bias)
             output = addition.output[0]
             graph.remove([addition])
         graph.remove([node])
         graph.add("MatMulIntegerToFloat", inputs, output, domain=MICROSOFT)
-        done += 1
-    return done
 
 
 def quantize_embeddings(graph: Graph) -> int:
@@ -78,7 +69,7 @@ def quantize_embeddings(graph: Graph) -> int:
         if table is None or table.ndim != 2 or len(table) < _LARGE_TABLE or table.dtype != np.float32:  # noqa: PLR2004
             continue
         name = node.output[0]
-        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / TOP, _SMALLEST).astype(np.float32)
+        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / TOP, SMALLEST_SCALE).astype(np.float32)
         rows = graph.add_constant(f"{name}/int8", np.rint(table / scales).astype(np.int8))
         factors = graph.add_constant(f"{name}/scales", scales)
         graph.remove([node])
@@ -93,7 +84,7 @@ def quantize_embeddings(graph: Graph) -> int:
 def _quantize_input(graph: Graph, name: str, limits: Range) -> list[str]:
     """Add a QuantizeLinear to uint8; return its output, scale and zero point."""
     low, high = min(0.0, limits[0]), max(0.0, limits[1])
-    scale = max((high - low) / _LEVELS, _SMALLEST)
+    scale = max((high - low) / _LEVELS, SMALLEST_SCALE)
     scale_name = graph.add_constant(f"{name}/scale", np.array(scale, np.float32))
     zero = graph.add_constant(f"{name}/zero", np.array(round(-low / scale), np.uint8))
     return [graph.add("QuantizeLinear", [name, scale_name, zero], f"{name}/uint8"), scale_name, zero]
@@ -108,30 +99,8 @@ def _add_weights(graph: Graph, name: str, scales: NDArray[np.float32], steps: ND
     )
 
 
-def weight_steps(
-    weights: NDArray[np.float32], *, per_channel: bool, exact: bool
-) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """Return symmetric scales, () or (columns,) float32, and int8 weights of the matrix's shape.
-
-    Args:
-        weights: (rows, columns).
-        per_channel: one scale per column.
-        exact: x86 without VNNI multiplies unsigned activations with weights of two neighbouring rows and adds the
-            two products in 16 bits, saturating (vpmaddubsw). With at most 128 for the sum of two neighbours'
-            weights of one sign, 255 times that stays within 32,767, so such CPUs compute what all others do.
-    """
-    bound = np.abs(weights) / TOP
-    if exact:
-        even = np.vstack([weights, np.zeros((len(weights) % 2, weights.shape[1]), np.float32)])
-        pairs = [np.maximum(side[0::2], 0) + np.maximum(side[1::2], 0) for side in (even, -even)]
-        bound = np.vstack([bound, *(pair / (PAIR - 1) for pair in pairs)])  # rounding may add one half twice
-    largest = bound.max(axis=0) if per_channel else bound.max()
-    scales = np.maximum(largest, _SMALLEST).astype(np.float32)
-    return scales, np.clip(np.rint(weights / scales), -TOP, TOP).astype(np.int8)
-
-
 def _bias_after(graph: Graph, after: list[onnx.NodeProto], width: int) -> tuple[onnx.NodeProto | None, str]:
-    """Find the only reader of a product if it adds a constant vector: the product can do that itself."""
+    """Find the only reader of a product if it adds a constant vector: the product can add the vector itself."""
     if len(after) == 1 and after[0].op_type == "Add":
         for name in after[0].input:
             value = graph.constant(name)

@@ -1,8 +1,7 @@
-"""Saturation: what an exported graph answers on an x86 CPU without VNNI, and whether this is one.
+"""Saturation: the answers of an exported graph on an x86 CPU without VNNI, and whether this CPU is one.
 
-Such a CPU adds the products of two neighbouring rows in 16 bits and saturates (``vpmaddubsw``). The imitation in numpy
-answers what a real one does; everything but the int8 products is computed in float as onnx defines it. Slow: for a few
-short texts.
+Such a CPU adds the products of two neighbouring rows in 16 bits and saturates (``vpmaddubsw``). The int8 products are
+simulated in numpy, all other operators are computed as onnx defines them. This is slow: for a few short texts.
 """
 
 from collections.abc import Callable
@@ -29,14 +28,14 @@ Sums = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.int64]]
 
 
 def _product(sums: Sums) -> type[OpRun]:
-    """Return the operator with sums of its own; onnx knows it by the name of its class."""
+    """Return the operator with the given sums; onnx finds it by the name of its class."""
 
     class MatMulIntegerToFloat(OpRun):  # type: ignore[misc]  # onnx has no types here
         op_domain = "com.microsoft"
 
-        def _run(self, *inputs: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - onnx passes what the node has
+        def _run(self, *inputs: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - onnx passes the node's inputs
             values, weights, scale, weight_scale, zero = inputs[:5]
-            bias = inputs[6] if len(inputs) > 6 else 0  # noqa: PLR2004
+            bias = inputs[6] if len(inputs) > 6 else 0  # noqa: PLR2004 - the bias is optional
             total = sums(values.astype(np.float32), weights.astype(np.float32))
             exact = total - int(zero.item()) * weights.astype(np.int64).sum(axis=0)
             return ((exact * (scale * weight_scale) + bias).astype(np.float32),)
@@ -50,7 +49,7 @@ def _exact_sums(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArra
 
 
 def _saturating_sums(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Products of neighbouring rows are added with saturation to 16 bits."""
+    """Add the products of neighbouring rows with saturation to 16 bits."""
     total = np.zeros((*left.shape[:-1], right.shape[1]), np.int64)
     for row in range(0, len(right), 2):
         pair = left[..., row : row + 2] @ right[row : row + 2]  # exact: a pair stays below 2^24
@@ -59,7 +58,7 @@ def _saturating_sums(left: NDArray[np.float32], right: NDArray[np.float32]) -> N
 
 
 class Gelu(OpRun):  # type: ignore[misc]  # onnx has no types here
-    """The fused operator, exact."""
+    """The fused operator, by the error function."""
 
     op_domain = "com.microsoft"
 
@@ -86,7 +85,7 @@ class MultiHeadAttention(OpRun):  # type: ignore[misc]  # onnx has no types here
         parts = [part.reshape(*part.shape[:2], num_heads, -1).transpose(0, 2, 1, 3) for part in inputs[:3]]
         scale = attributes.get("scale") or 1 / np.sqrt(parts[0].shape[-1])
         scores = parts[0] @ parts[1].transpose(0, 1, 3, 2) * scale
-        if len(inputs) > 4:  # noqa: PLR2004
+        if len(inputs) > 4:  # noqa: PLR2004 - the mask is optional
             mask = inputs[4]
             valid = mask > 0 if mask.ndim > 1 else np.arange(scores.shape[-1]) < mask[:, None]
             scores = np.where(valid[:, None, None], scores, attributes["mask_filter_value"])
@@ -96,16 +95,16 @@ class MultiHeadAttention(OpRun):  # type: ignore[misc]  # onnx has no types here
 
 
 def saturated_logits(model: ModelProto, batch: Batch) -> NDArray[np.float32]:
-    """Return what a CPU that saturates answers, (batch, labels) float32.
+    """Return the logits of a CPU that saturates, (batch, labels) float32.
 
     Raises:
-        Exception: whatever onnx raises about an operator that it does not know.
+        Exception: of any class that onnx raises about an operator that it does not know.
     """
     return _logits(model, batch, _saturating_sums)
 
 
 def exact_logits(model: ModelProto, batch: Batch) -> NDArray[np.float32]:
-    """Return what any other CPU answers, as ``saturated_logits``."""
+    """Return the logits of any other CPU, (batch, labels) float32; raises as ``saturated_logits``."""
     return _logits(model, batch, _exact_sums)
 
 
@@ -117,7 +116,7 @@ def _logits(model: ModelProto, batch: Batch, sums: Sums) -> NDArray[np.float32]:
 
 @cache
 def this_cpu_saturates() -> bool:
-    """Whether onnxruntime computes int8 products of full-range weights wrong on this CPU, by doing it."""
+    """Return whether onnxruntime computes int8 products of full-range weights wrong on this CPU, by running one."""
     weights = numpy_helper.from_array(np.full((_SIDE, _SIDE), 127, np.int8), "weights")
     values = helper.make_tensor_value_info("values", TensorProto.UINT8, [_SIDE, _SIDE])
     sums = helper.make_tensor_value_info("sums", TensorProto.INT32, [_SIDE, _SIDE])

@@ -1,4 +1,4 @@
-"""Embeddings: constant token types and positions looked up once, not per text."""
+"""Embeddings: token types and positions are constants, so they are read once and not looked up per text."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ _TYPES = "token_type_ids"
 def fix_token_types(graph: Graph) -> bool:
     """Replace the lookup of token types by the row of type 0, and drop the input.
 
-    A single text is all type 0, and the server feeds ids and mask only.
+    Every token of a single text has type 0, and the server feeds ids and mask only.
     """
     readers = graph.consumers().get(_TYPES, [])
     if not readers or any(node.op_type != "Gather" or node.input[1] != _TYPES for node in readers):
@@ -30,13 +30,13 @@ def fix_token_types(graph: Graph) -> bool:
 def slice_positions(graph: Graph) -> bool:
     """Turn ``Gather(positions, Slice(0, 1, 2, …))`` into a slice of the table itself.
 
-    Row *i* is position *i*, so nothing needs looking up. Where the type-0 row is added to the words, it moves
-    into the table: one addition over (batch, tokens, hidden) less.
+    Row *i* is position *i*, so no lookup is needed. A type-0 row that is added to the words moves into the table,
+    which saves one addition over (batch, tokens, hidden).
     """
     producers = graph.producers()
     for node in graph.of_type("Gather"):
         table, source = graph.constant(node.input[0]), producers.get(node.input[1])
-        if table is None or table.ndim != 2 or source is None or source.op_type != "Slice":  # noqa: PLR2004
+        if table is None or table.ndim != 2 or source is None or source.op_type != "Slice":  # noqa: PLR2004 - a matrix
             continue
         ids = graph.constant(source.input[0])
         axes = graph.constant(source.input[3])
@@ -54,15 +54,15 @@ def slice_positions(graph: Graph) -> bool:
 
 
 def trim_positions(graph: Graph, max_length: int) -> bool:
-    """Drop positions that no text reaches from a sliced table; much longer input would fail, as it must.
+    """Drop the positions from ``max_length`` on from a sliced table; longer input then fails.
 
-    One more than ``max_length`` stays, for the token of padding that ``mask_keys`` may add.
+    One more row stays, for the token of padding that ``mask_keys`` may add.
     """
     rows = max_length + 1
     done = False
     for node in graph.of_type("Slice"):
         table = graph.constant(node.input[0])
-        if table is not None and table.ndim == 2 and len(table) > rows:  # noqa: PLR2004
+        if table is not None and table.ndim == 2 and len(table) > rows:  # noqa: PLR2004 - a matrix
             node.input[0] = graph.add_constant(f"{node.input[0]}/{rows}", table[:rows])
             done = True
     return done

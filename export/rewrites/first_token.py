@@ -1,8 +1,8 @@
-"""First token: the last layer computed only where the classifier looks.
+"""First token: the last layer is computed for token 0 alone, because the classifier reads nothing else.
 
-The classifier reads the last layer's output at token 0. What comes before it works token by token, back to the
-attention, whose row 0 needs only query 0; keys and values still need every token. So the selection of token 0 can
-move from the end of the layer to the attention's query: the same answer from a sixth of that layer's products.
+The operators between the last attention and the classifier work token by token, and row 0 of the attention needs only
+query 0; keys and values still need every token. So the selection of token 0 moves from the end of the layer to the
+attention's query: the same answer from a sixth of that layer's products.
 """
 
 import numpy as np
@@ -64,12 +64,12 @@ class _Back:
         self._twins: dict[str, str] = {}
         self._attention = attention
         self.after = {attention.output[0]}
-        for node in graph.nodes:  # sorted: whatever makes an input stands before
+        for node in graph.nodes:  # sorted: producers come before their readers
             if self.after.intersection(node.input):
                 self.after.update(node.output)
 
     def is_tokenwise(self, name: str) -> bool:
-        """Whether everything between the attention and a tensor works token by token."""
+        """Return whether every operator between the attention and a tensor works token by token."""
         pending, seen = [name], set()
         while pending:
             name = pending.pop()
@@ -100,7 +100,7 @@ class _Back:
         return self._graph.add("Gather", [name, zero], twin, axis=1)
 
     def _is_needed_here_only(self, name: str) -> bool:
-        """Whether a tensor is made for token 0 alone, so that its other tokens need not be computed."""
+        """Return whether a tensor is computed for token 0 alone, so that its other tokens can be left out."""
         return name in self.after or len(self._consumers[name]) == 1
 
     def _operand(self, name: str) -> str:

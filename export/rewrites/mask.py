@@ -1,13 +1,13 @@
-"""Mask: padding as one more channel of the keys, so that the runtime takes its faster attention.
+"""Mask: moved into one more channel of the keys, so that the runtime uses its faster attention.
 
-``MultiHeadAttention`` computes block by block within the L2 cache ("flash attention") only where it is given no mask.
-So the mask moves into the products: every head's queries get a channel that is always 1, its keys one that is 0 for a
-token and far below zero for padding, whose weight the softmax then rounds to exactly 0. The products give both channels
-away for nothing, as a column of zeros and a bias.
+``MultiHeadAttention`` computes block by block within the L2 cache ("flash attention") only without a mask. So the mask
+moves into the products: the queries of every head get a channel that is always 1, the keys one that is 0 for a token
+and far below zero for padding, whose weight the softmax rounds to exactly 0. Both channels are a column of zeros and a
+bias in products that run anyway.
 
-The blocks hold as many rows as queries and values have channels in a head. A block of one row would be multiplied by
-another kernel that rounds differently, so that a text whose length leaves such a block would answer differently alone
-and in a batch: it gets one token of padding.
+A block holds as many rows as queries and values have channels in a head. A block of one row takes another kernel, which
+rounds differently, and a text of such a length would answer differently alone and in a batch. It gets one token of
+padding.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from export.graph.graph import MICROSOFT, Graph
 
 PENALTY: Final = "mask_keys/penalty"
-"""What is added to keys: zero but for padding."""
+"""Added to the keys; zero for tokens."""
 CHANNELS: Final = "mask_keys/channels"
-"""What padding loses of each channel of the keys, (heads x (size + 1),) float32."""
+"""Subtracted from each channel of the keys of padding, (heads x (size + 1),) float32."""
 SINGLE_ROW: Final = "mask_keys/alone"
-"""Whether a text of the batch's length leaves a block of one row, (1,) bool."""
+"""Whether the batch's length leaves a block of one row, (1,) bool."""
 _FAR_BELOW = -1e6
 _IDS, _MASK = "input_ids", "attention_mask"
 _FLOAT, _INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
@@ -43,7 +43,7 @@ class _Projection:
 def mask_keys(graph: Graph) -> bool:
     """Move the mask of every attention over all tokens into its queries and keys.
 
-    Attention of one token alone, as ``read_first_token`` leaves it, keeps its mask: it has nothing to gain.
+    Attention of one query, as ``read_first_token`` leaves it, keeps its mask: it would gain nothing.
     """
     found = [(node, parts) for node in graph.of_type("MultiHeadAttention") if (parts := _projections(graph, node))]
     if not found or not {_IDS, _MASK} <= set(graph.inputs):
@@ -90,7 +90,7 @@ def _projection(graph: Graph, name: str) -> _Projection | None:
 
 
 def _heads(graph: Graph, node: onnx.NodeProto, parts: tuple[_Projection, _Projection]) -> tuple[int, int]:
-    """Return how many heads there are, and channels in each."""
+    """Return the number of heads, and of channels in each."""
     count = int(graph.attributes(node)["num_heads"])  # type: ignore[arg-type]
     return count, len(parts[0].bias) // count
 
@@ -109,7 +109,7 @@ def _widen(graph: Graph, part: _Projection, heads: int, *, extra: float) -> str:
 
 
 def _penalty(graph: Graph, heads: int, size: int) -> str:
-    """Return what is added to keys: (batch, tokens, heads x (size + 1)), zero but for padding's extra channels."""
+    """Return the tensor to add to the keys, (batch, tokens, heads x (size + 1)): zero for tokens."""
     channels = np.zeros((heads, size + 1), np.float32)
     channels[:, -1] = -_FAR_BELOW
     one = graph.add_constant("mask_keys/one", np.array(1, np.float32))
@@ -138,5 +138,5 @@ def _pad_single_rows(graph: Graph, rows: int) -> None:
 
 
 def padded(name: str) -> str:
-    """Return what an input of the graph is called once it has its token of padding, if it needs one."""
+    """Return the name of an input of the graph after it got its token of padding, if it needs one."""
     return f"{name}/padded"

@@ -1,18 +1,18 @@
-"""Padding: left out of everything but attention, and masks left out where there is none.
+"""Padding: only attention computes it, and a batch without padding needs no mask.
 
-A batch of texts of unlike lengths is padded to the longest. Every operator but attention works token by token, so all
-texts go through them as one row of tokens, (tokens, hidden), and only attention sees them as (batch, longest, hidden):
-what its queries, keys and values are made of is spread out before it, and its result gathered behind it, both as uint8
-where they are quantized, which is a quarter of the bytes of floats.
+Texts of different lengths are padded to the longest. Every operator but attention works token by token, so the tokens
+of all texts go through them as one row, (tokens, hidden). Only attention sees (batch, longest, hidden): the inputs of
+its queries, keys and values are spread out before it, and its result is gathered after it. Both are uint8 where they
+are quantized, a quarter of the bytes of floats.
 
-A text alone and texts of one length have no padding: for them keys get no mask. Which of the two ways a batch takes is
-decided at run time, and a text's answer is the same to the last bit on both. Every text must have a token, and padding
-behind its tokens alone: what stands before them would be taken for the text before.
+Texts of one length have no padding, and their keys get no mask. The graph chooses one of the two branches in each run,
+and a text's answer is the same to the last bit in both. Every text must have a token, and padding must come after the
+tokens: padding before them would count as part of the text before.
 
-Padding repeats the last token of its text, so that no score of it is above those of tokens, and to take 50 off is
-enough: a weight of e^-50 is below what a sum of floats can show. ``mask_keys`` can not know what stands there and takes
-a million off. That makes exponentials of less than -87, which are no normal floats: processors of Intel leave their
-fast path for each, even where the runtime's exponential gives 0 in the end.
+In the padded branch padding repeats the last token of its text, so its scores are never above those of the tokens, and
+subtracting 50 is enough: a weight of e^-50 is too small to change a float sum. ``mask_keys`` does not know the content
+of padding and subtracts a million. Exponents below -87 give subnormal floats, for which Intel processors leave their
+fast path, even where the runtime's exponential returns 0 in the end.
 """
 
 from typing import Final
@@ -31,13 +31,13 @@ _FIRST_TOKENS: Final = "skip_padding/first_tokens"
 _FIRST_TOKENS_ROW: Final = "skip_padding/first_tokens_row"
 _LESS_CHANNELS: Final = "skip_padding/channels"
 _MASKED_SCORE: Final = 50.0
-"""What padding's scores lose."""
+"""Subtracted from the scores of padding."""
 _PRODUCTS: Final = {"MatMul", "MatMulIntegerToFloat"}
 _TOKENWISE: Final = TOKENWISE | {"MatMulIntegerToFloat", "QuantizeLinear"}
 
 
 def skip_padding(graph: Graph) -> bool:
-    """Give a graph whose mask is in its keys (``mask_keys``) a way without padding and one without masks."""
+    """Give a graph with its mask in the keys (``mask_keys``) a branch without padding and one without a mask."""
     if PENALTY not in graph.producers():
         return False
     uniform, ragged = graph.copy(), graph.copy()
@@ -49,7 +49,7 @@ def skip_padding(graph: Graph) -> bool:
 
 
 def _leave_out_mask(graph: Graph) -> None:
-    """Take the inputs as they are, and keys without the penalty, which is zero."""
+    """Read the inputs unpadded, and the keys without the penalty, which is zero here."""
     for name in graph.inputs:
         graph.redirect(padded(name), name)
     for node in graph.of_type("Add"):
@@ -69,8 +69,7 @@ def _is_uniform(graph: Graph) -> str:
 class _Ragged:
     """Makes a graph work on the tokens of all texts in one row.
 
-    Tensors with a row per token and none for padding are called flat; ``spread`` are the products that read one with a
-    row per place instead.
+    A flat tensor has a row per token and none for padding. A spread product reads a row per place, padding included.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -81,7 +80,7 @@ class _Ragged:
         self._spread: set[str] = set()
 
     def build(self) -> bool:
-        """Change the graph; False, and a graph of no use, where something stands in it that is not known here."""
+        """Change the graph; False, and an unusable graph, where it holds an operator that is not known here."""
         nodes = self._graph.nodes  # sorted
         attentions = self._graph.of_type("MultiHeadAttention")
         products = {name for node in attentions for tensor in node.input[:3] if (name := self._product(tensor))}
@@ -89,7 +88,7 @@ class _Ragged:
         if embedded is None:
             return False
         self._add_indices()
-        self._take_less_off()
+        self._subtract_less()
         self._gather(embedded)
         for node in nodes:
             if node.op_type == "MultiHeadAttention":
@@ -100,26 +99,26 @@ class _Ragged:
         return True
 
     def _product(self, tensor: str) -> str | None:
-        """Return the product that a tensor is made by, behind additions and splits of its columns."""
+        """Return the product that makes a tensor, through additions."""
         node = self._producers.get(tensor)
-        while node is not None and node.op_type in {"Add", "Split"}:
+        while node is not None and node.op_type == "Add":
             node = next((found for name in node.input if (found := self._producers.get(name))), None)
         return node.output[0] if node is not None and node.op_type in _PRODUCTS else None
 
     def _embedded(self, product: onnx.NodeProto | None) -> str | None:
-        """Return the normalized embeddings, which the first product of an attention is made of."""
+        """Return the normalized embeddings, from which the first product of an attention is computed."""
         name = product.input[0] if product is not None else ""
         while (node := self._producers.get(name)) is not None and node.op_type in {"QuantizeLinear", "Mul"}:
             name = node.input[0]
         return name if node is not None and node.op_type == "LayerNormalization" else None
 
     def _quantized(self, tensor: str) -> str:
-        """Return what a tensor is quantized to if nothing else is made of it, else the tensor itself."""
+        """Return the quantized tensor if nothing else reads the float one, else the float one."""
         readers = self._consumers[tensor]
         return readers[0].output[0] if [node.op_type for node in readers] == ["QuantizeLinear"] else tensor
 
     def _add_indices(self) -> None:
-        """Add where each token stands, (tokens, 2), and which token each place and each text's first place holds."""
+        """Add the place of each token, (tokens, 2), and the token in each place and in each text's first place."""
         graph, mask = self._graph, padded(_MASK)
         zero = graph.add_constant("skip_padding/zero", np.array(0, np.int64))
         one = graph.add_constant("skip_padding/one", np.array(1, np.int64))
@@ -130,14 +129,14 @@ class _Ragged:
         graph.add("Transpose", [found], _PLACES, perm=[1, 0])
         flags = graph.add("Reshape", [mask, row], "skip_padding/flags")
         count = graph.add("CumSum", [flags, zero], "skip_padding/count")
-        tokens = graph.add("Sub", [count, one], "skip_padding/row_of_tokens")  # padding shows the token before it
+        tokens = graph.add("Sub", [count, one], "skip_padding/row_of_tokens")  # padding repeats the token before it
         shape = graph.add("Shape", [mask], "skip_padding/shape")
         graph.add("Reshape", [tokens, shape], _TOKENS)
         graph.add("Slice", [_TOKENS, first, second, second], _FIRST_TOKENS)
         graph.add("Reshape", [_FIRST_TOKENS, row], _FIRST_TOKENS_ROW)
 
-    def _take_less_off(self) -> None:
-        """Let padding lose what its scores need, not more."""
+    def _subtract_less(self) -> None:
+        """Subtract ``_MASKED_SCORE`` from the scores of padding, not a million."""
         channels = self._graph.constant(CHANNELS)
         masked = [node for node in self._graph.of_type("MultiHeadAttention") if "scale" in self._graph.attributes(node)]
         scale = min(float(self._graph.attributes(node)["scale"]) for node in masked)  # type: ignore[arg-type]
@@ -145,14 +144,14 @@ class _Ragged:
         self._graph.redirect(CHANNELS, self._graph.add_constant(_LESS_CHANNELS, less))
 
     def _gather(self, tensor: str) -> None:
-        """Let what reads a tensor of places read one of tokens."""
+        """Let the readers of a tensor with a row per place read one with a row per token."""
         flat = f"{tensor}/flat"
         self._graph.redirect(tensor, flat)
         self._graph.add("GatherND", [tensor, _PLACES], flat)
         self._flat.add(flat)
 
     def _adapt(self, node: onnx.NodeProto, products: set[str]) -> bool:
-        """Let a node that reads a flat tensor do so; False for one that is not known to work token by token."""
+        """Adapt a node that reads a flat tensor; False for one that is not known to work token by token."""
         if products.intersection(node.output):
             self._spread_input(node)
             return True
@@ -167,7 +166,7 @@ class _Ragged:
         return node.op_type in _TOKENWISE and self._flat.issuperset(computed)
 
     def _spread_input(self, product: onnx.NodeProto) -> None:
-        """Let a product in front of an attention read a tensor of places, the same as its siblings."""
+        """Let a product in front of an attention read a tensor with a row per place, the same as its siblings."""
         flat = product.input[0]
         spread = f"{flat}/spread"
         if spread not in self._graph.producers():

@@ -1,4 +1,4 @@
-"""Artifact: fills a directory with the chosen graph and all that the server needs, and describes it."""
+"""Artifact: fills a directory with the chosen graph, the tokenizer, the card and the report, and describes them."""
 
 import shutil
 from pathlib import Path
@@ -6,20 +6,12 @@ from typing import Final
 
 import onnx
 
-from artifact.manifest import (
-    CARD,
-    MODEL,
-    TOKENIZER,
-    Manifest,
-    Quantization,
-    Tensor,
-    describe_file,
-)
+from artifact.manifest import CARD, MODEL, TOKENIZER, Manifest, Quantization, Tensor, describe_file
 from artifact.runtime import OnnxEngine
 from export.measure.quality import Quality
 from export.measure.select import Measured
 from export.pipeline import Findings
-from export.variants import StaticInt8, is_bounded
+from export.variants import StaticInt8, is_saturation_safe
 from export.write import probes
 from export.write.card import render
 from export.write.report import write
@@ -28,12 +20,15 @@ _VERSION_CHARS: Final = 12
 
 
 def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> Manifest:
-    """Write every file of the artifact but its manifest, and return that.
+    """Write every file of the artifact except the manifest, and return the manifest.
 
     Args:
-        findings: with a choice.
+        findings: with a chosen candidate.
         directory: exists and is empty.
         durations_s: of the steps, for the report.
+
+    Raises:
+        ValueError: if no candidate was chosen.
     """
     chosen, checkpoint = findings.chosen, findings.checkpoint
     if chosen is None:
@@ -50,10 +45,10 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
     checkpoint = findings.checkpoint
     model = onnx.load(chosen.built.path, load_external_data=False)
     files = tuple(describe_file(directory / name) for name in (MODEL, TOKENIZER))
-    session = OnnxEngine(chosen.built.path, chosen.built.variant.session)
+    engine = OnnxEngine(chosen.built.path, chosen.built.variant.session)
     samples = probes.choose(
         findings.samples.measurement,
-        session,
+        engine,
         len(checkpoint.labels),
         checkpoint.pad_token_id,
         probes.saturation_shift(model, checkpoint.pad_token_id) if _can_saturate(findings, chosen) else None,
@@ -75,7 +70,7 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
         files=files,
         probes=probes.build(
             samples,
-            session,
+            engine,
             OnnxEngine(findings.fp32),
             checkpoint.pad_token_id,
             chosen.quality.temperature,
@@ -86,24 +81,19 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
 
 
 def _can_saturate(findings: Findings, chosen: Measured) -> bool:
-    """Whether the artifact would answer wrong on an x86 CPU without VNNI."""
-    recipe = chosen.built.variant.quantization
-    return findings.target == "x86-vnni" and isinstance(recipe, StaticInt8) and not recipe.exact
+    """Return whether the artifact would answer wrong on an x86 CPU without VNNI."""
+    return findings.target == "x86-vnni" and not is_saturation_safe(chosen.built.variant)
 
 
 def _quantization(chosen: Measured) -> Quantization:
     recipe = chosen.built.variant.quantization
     if not isinstance(recipe, StaticInt8):
-        return Quantization(
-            scheme="dynamic-int8", weights="int8 per tensor", activations="uint8 per tensor, at run time"
-        )
-    granularity = "per channel" if recipe.per_channel else "per tensor"
-    exact = ", scaled so that 16-bit sums can not saturate" if is_bounded(chosen.built.variant) else ""
-    tamed = "" if recipe.outlier_ratio is None else ", outlying channels scaled down"
+        raise TypeError(f"{chosen.name} is a baseline and was chosen. This is a bug.")
+    safe = ", scaled so that 16-bit sums cannot saturate" if recipe.saturation_safe else ""
     return Quantization(
         scheme="static-int8",
-        weights=f"int8 {granularity}{exact}",
-        activations=f"uint8 per tensor, {recipe.method} of calibration texts{tamed}",
+        weights=f"int8 per channel{safe}",
+        activations="uint8 per tensor, min-max of calibration texts, outlying channels scaled down",
     )
 
 

@@ -1,12 +1,23 @@
-"""Card: the artifact's README, the model card, written from its manifest and figures alone."""
+"""Card: the artifact's README, the model card, written from its manifest and figures."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from artifact.manifest import Manifest
-from export.checkpoint import Checkpoint, Run
+from artifact.manifest import Evaluation, Manifest
+from export.checkpoint import Checkpoint, TrainingRun
+from export.write.table import Columns
+from export.write.table import markdown as markdown_table
 
-_BEGIN = "<!-- evaluations -->"
-_END = "<!-- end of evaluations -->"
+_BEGIN: Final = "<!-- evaluations -->"
+_END: Final = "<!-- end of evaluations -->"
+_EVALUATIONS: Final[Columns[Evaluation]] = (
+    ("data set", lambda row: row.dataset),
+    ("split", lambda row: row.split),
+    ("n", lambda row: f"{row.n:,}"),
+    ("accuracy", lambda row: f"{row.accuracy:.2%}"),
+    ("expected calibration error", lambda row: f"{row.expected_calibration_error:.2%}"),
+    ("measured on", lambda row: row.measured_on),
+)
 
 
 def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str]) -> str:
@@ -14,8 +25,8 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
 
     Args:
         manifest: of the artifact; its evaluations are filled in by ``export.evaluate``.
-        checkpoint: what it was exported from.
-        quality: figures against fp32 on held-out texts, in words.
+        checkpoint: from which it was exported.
+        quality: figures compared with fp32 on held-out texts, formatted, by name.
     """
     lines = [
         f"# {manifest.name}",
@@ -45,7 +56,7 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
 
 
 def _training(checkpoint: Checkpoint) -> list[str]:
-    """Return how it was trained, as far as the checkpoint tells."""
+    """Return the runs of training that the checkpoint records."""
     if not checkpoint.runs:
         return []
     return [
@@ -55,7 +66,7 @@ def _training(checkpoint: Checkpoint) -> list[str]:
     ]
 
 
-def _run(run: Run) -> list[str]:
+def _run(run: TrainingRun) -> list[str]:
     took = f", in {run.minutes:.0f} minutes on {run.hardware}" if run.minutes else ""
     return [
         f"From {run.base_model}, with the code of commit {run.source_commit[:12]}{took}:",
@@ -70,7 +81,11 @@ def _run(run: Run) -> list[str]:
 
 
 def render_evaluations(card: str, manifest: Manifest, details: Sequence[str] = ()) -> str:
-    """Return a card with its section of figures on whole splits written anew, ``details`` below the table."""
+    """Return the card with a new section of evaluations, ``details`` below its table.
+
+    Raises:
+        ValueError: if the card has no such section.
+    """
     before, marker, rest = card.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (marker and end):
@@ -80,18 +95,9 @@ def render_evaluations(card: str, manifest: Manifest, details: Sequence[str] = (
 
 
 def _evaluations(manifest: Manifest) -> list[str]:
-    lines = [_BEGIN]
-    if manifest.evaluations:
-        lines += [
-            "## Accuracy",
-            "",
-            "| data set | split | n | accuracy | expected calibration error | measured on |",
-            "| --- | --- | --- | --- | --- | --- |",
-        ]
-    for row in manifest.evaluations:
-        error = f"{row.expected_calibration_error:.2%}"
-        lines.append(f"| {row.dataset} | {row.split} | {row.n:,} | {row.accuracy:.2%} | {error} | {row.measured_on} |")
-    return [*lines, _END]
+    if not manifest.evaluations:
+        return [_BEGIN, _END]
+    return [_BEGIN, "## Accuracy", "", *markdown_table(_EVALUATIONS, manifest.evaluations), _END]
 
 
 def _reading(manifest: Manifest) -> str:

@@ -1,4 +1,4 @@
-"""Frontier: accuracy against latency as a picture, the choice marked."""
+"""Frontier: a picture of accuracy against latency, with the chosen candidate marked."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ from export.measure.select import Measured, by_speed
 
 _PASSES: Final = "#1b7f4d"
 _FAILS: Final = "#b3402a"
-_REFERENCE: Final = "#555555"
+_BASELINE: Final = "#555555"
 _TICKS: Final = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 7)
 _LINE: Final = 0.028
-"""Height of a line of names, of the figure's."""
+"""Height of a line of names, as a share of the figure's height."""
 
 
 def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
@@ -24,7 +24,7 @@ def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
 
     Args:
         rows: every measured variant.
-        chosen: marked with a ring.
+        chosen: marked with a circle.
         path: of the PNG.
     """
     figure = Figure(figsize=(10, 6), layout="constrained")
@@ -45,23 +45,23 @@ def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
 
 
 def _name(figure: Figure, rows: Sequence[Measured]) -> None:
-    """Name ranks at the right, in the colours of the points, and say what the colours mean."""
+    """List the variants at the right by rank, in the colours of their points, and the meaning of the colours."""
     lines = [(f"{place:>2}  {row.name}", _colour(row)) for place, row in enumerate(rows, 1)]
-    lines += [("", _REFERENCE), ("fails no gate so far", _PASSES), ("fails one", _FAILS), ("reference", _REFERENCE)]
+    lines += [("", _BASELINE), ("fails no gate so far", _PASSES), ("fails one", _FAILS), ("baseline", _BASELINE)]
     for place, (words, colour) in enumerate(lines):
         height = 0.5 + _LINE * (len(lines) / 2 - place)
         figure.text(1.0, height, words, fontsize=7, va="center", ha="left", family="monospace", color=colour)
 
 
 def _colour(row: Measured) -> str:
-    return _REFERENCE if row.built.variant.reference else _FAILS if row.failures else _PASSES
+    return _BASELINE if row.built.variant.baseline else _FAILS if row.failures else _PASSES
 
 
 def _scatter(axes: Axes, rows: Sequence[Measured], chosen: Measured | None, heights: Sequence[float]) -> None:
     for place, (row, height) in enumerate(zip(rows, heights, strict=True), 1):
         x = row.latency.mix_ms
         axes.plot(x, height, "o", color=_colour(row), markersize=5)
-        beside = (4, 4) if place % 2 else (4, -9)  # neighbours in speed would hide each other's numbers
+        beside = (4, 4) if place % 2 else (4, -9)  # so that neighbours in speed do not cover each other's numbers
         axes.annotate(str(place), (x, height), xytext=beside, textcoords="offset points", fontsize=7)
         if row is chosen:
             axes.plot(x, height, "o", markersize=13, markerfacecolor="none", markeredgecolor=_PASSES, markeredgewidth=2)

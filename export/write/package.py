@@ -1,6 +1,7 @@
-"""Package: a directory that is either the whole new artifact or what stood there before.
+"""Package: replaces an artifact directory as a whole, or leaves it as it was.
 
-Everything is written beside the target and renamed onto it. What is not an artifact is never overwritten.
+The new artifact is written beside the target and renamed onto it. A directory that is not an artifact is never
+overwritten.
 """
 
 import shutil
@@ -15,7 +16,7 @@ REPORT = "report"
 
 
 def check_replaceable(directory: Path) -> None:
-    """Refuse a target that holds anything but an artifact.
+    """Refuse a target that is neither empty nor an artifact.
 
     Raises:
         ExportError: if it exists, is not empty and has no manifest.
@@ -29,14 +30,14 @@ def check_replaceable(directory: Path) -> None:
 
 
 def write_atomically(directory: Path, write: Callable[[Path], Manifest]) -> None:
-    """Write an artifact beside ``directory``, check it as the server will, and rename it into place.
+    """Write an artifact beside ``directory``, check it as the server does, and rename it into place.
 
     Args:
-        directory: where the artifact shall stand; an artifact that stands there is replaced.
-        write: fills a directory with everything but the manifest, and returns the manifest.
+        directory: of the new artifact; an artifact that is there is replaced.
+        write: fills a directory with all files except the manifest, and returns the manifest.
 
     Raises:
-        ExportError: if ``directory`` is not an artifact, or what was written does not pass the server's checks.
+        ExportError: if ``directory`` is not an artifact, or the new one does not pass the server's checks.
     """
     check_replaceable(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -48,13 +49,13 @@ def write_atomically(directory: Path, write: Callable[[Path], Manifest]) -> None
         staging.chmod(0o755)  # mkdtemp makes it private
         _swap(staging, directory)
     except ArtifactError as error:
-        raise ExportError(f"what was written is not an artifact: {error}. This is a bug.") from error
+        raise ExportError(f"the written directory is not an artifact: {error}. This is a bug.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def _swap(new: Path, directory: Path) -> None:
-    """Rename ``new`` onto ``directory``; the old one steps aside first and comes back if the rename fails."""
+    """Rename ``new`` onto ``directory``; the old one is renamed first, and restored if that fails."""
     aside = new.with_name(new.name + ".old")
     if directory.exists():
         directory.rename(aside)

@@ -1,9 +1,9 @@
-"""Probes: known answers that tell a CPU which computes right from one which does not.
+"""Probes: texts with known answers, by which the server recognizes a CPU that computes the model wrong.
 
-Each probe carries what this artifact answers on a CPU that computes integers exactly, and what the fp32 model
-answers, to read. Right CPUs differ by the rounding of their float parts alone, which now and then moves a value
-into the neighbouring int8 step. Saturated 16-bit sums move some answers by far more and others by nothing, so where
-a graph can saturate, texts are sought whose answers it moves most (docs/export.md has the figures).
+A probe holds the artifact's own answer, computed on a CPU that adds int8 products right, and the fp32 model's answer as
+information. Right CPUs differ only in the rounding of the float parts, which sometimes moves a value into the
+neighbouring int8 step. Saturated 16-bit sums move a few answers by far more and most by little, so for a graph that can
+saturate the probes are the texts that it moves most (figures in docs/export.md).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from export.quantize.saturation import exact_logits, saturated_logits
 from export.samples import Sample, spread
 
 TOLERANCE: Final = 0.03
-"""Largest accepted difference of a probability; between rounding and saturation as measured in docs/export.md."""
+"""Largest accepted difference of a probability: above rounding, below saturation (docs/export.md)."""
 _BY_LENGTH: Final = 3
 _UNCERTAIN: Final = 3
 _MOST_LABELS: Final = 4
@@ -27,9 +27,9 @@ _SHORTEST_CHARS: Final = 8
 _SENSITIVE: Final = 4
 _SENSITIVE_TOKENS: Final = 24
 _IMITATED: Final = 100
-"""Short, uncertain texts that are computed as both kinds of CPU would: about half a minute."""
-_LOOKED_AT: Final = 300
-"""Samples among which the uncertain ones are sought: a few seconds of inference."""
+"""Short, uncertain texts that are computed as on both kinds of CPU: about half a minute."""
+_EXAMINED: Final = 300
+"""Samples among which the uncertain ones are found: a few seconds of inference."""
 
 
 def choose(
@@ -39,26 +39,27 @@ def choose(
     pad_token_id: int,
     shift: Callable[[Sample], float] | None = None,
 ) -> list[Sample]:
-    """Pick texts of every label: some from the shortest to the longest, and the most uncertain ones.
+    """Pick texts of every label: some spread over the lengths, and the most uncertain ones.
 
-    A wrong sum moves the probability of an uncertain text most; texts of many lengths take every path of the runtime.
+    A wrong sum moves the probability of an uncertain text most, and different lengths use different kernels.
 
     Args:
         samples: to choose from.
-        artifact: the graph that will answer.
-        labels: how many there are.
-        pad_token_id: id that fills.
-        shift: how far a saturating CPU moves a probability, where that can happen; the texts moved most come first.
+        artifact: the chosen graph.
+        labels: their number.
+        pad_token_id: the id that fills.
+        shift: for a graph that can saturate, how far a saturating CPU moves a probability of a text; the texts that it
+            moves most come first.
     """
 
     def confidence(sample: Sample) -> float:
         return float(softmax(artifact.run(Batch.of([sample.ids], pad_token_id))).max())
 
-    fitting = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS][:_LOOKED_AT]
+    fitting = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS][:_EXAMINED]
     chosen: list[Sample] = []
     if shift is not None:
         short = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS]
-        short = [sample for sample in short if len(sample.ids) <= _SENSITIVE_TOKENS][:_LOOKED_AT]
+        short = [sample for sample in short if len(sample.ids) <= _SENSITIVE_TOKENS][:_EXAMINED]
         chosen += sorted(sorted(short, key=confidence)[:_IMITATED], key=shift, reverse=True)[:_SENSITIVE]
     for label in range(min(labels, _MOST_LABELS)):
         own = [sample for sample in fitting if sample.label == label and sample not in chosen]
@@ -70,13 +71,13 @@ def choose(
 
 
 def saturation_shift(model: onnx.ModelProto, pad_token_id: int) -> Callable[[Sample], float]:
-    """Return how far a CPU that adds in 16 bits moves a probability of a text; 0 for a graph that is not understood."""
+    """Return a function: text -> how far a saturating CPU moves a probability; 0 for a graph it cannot compute."""
 
     def shift(sample: Sample) -> float:
         batch = Batch.of([sample.ids], pad_token_id)
         try:
             wrong, right = saturated_logits(model, batch), exact_logits(model, batch)
-        except Exception:  # onnx raises what it likes about an operator that it does not know
+        except Exception:  # onnx raises many classes about an operator that it does not know
             return 0.0
         return float(np.abs(softmax(wrong) - softmax(right)).max())
 
@@ -86,10 +87,10 @@ def saturation_shift(model: onnx.ModelProto, pad_token_id: int) -> Callable[[Sam
 def build(
     samples: Sequence[Sample], artifact: OnnxEngine, reference: OnnxEngine, pad_token_id: int, temperature: float
 ) -> tuple[Probe, ...]:
-    """Return probes with the answers of the artifact and of the fp32 graph, each text alone."""
+    """Return probes with the answers of the artifact and of the fp32 graph (``reference``), each text alone."""
 
-    def answer(session: OnnxEngine, sample: Sample) -> tuple[float, ...]:
-        row = softmax(session.run(Batch.of([sample.ids], pad_token_id)), temperature)[0]
+    def answer(engine: OnnxEngine, sample: Sample) -> tuple[float, ...]:
+        row = softmax(engine.run(Batch.of([sample.ids], pad_token_id)), temperature)[0]
         return tuple(round(float(value), 6) for value in row)
 
     return tuple(Probe(text=s.text, probabilities=answer(artifact, s), reference=answer(reference, s)) for s in samples)

@@ -1,4 +1,4 @@
-"""Report: what was measured, as a table for people and as JSON for programs."""
+"""Report: the measurements, as a table for people and as JSON for programs."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,8 +14,10 @@ from export.measure.select import Measured, by_speed
 from export.pipeline import Findings
 from export.variants import FP32, PYTORCH, USUAL
 from export.write.frontier import draw
+from export.write.table import Columns
+from export.write.table import markdown as markdown_table
 
-_COLUMNS: Final[tuple[tuple[str, Callable[[Measured], str]], ...]] = (
+_FIGURES: Final[Columns[Measured]] = (
     ("mix ms", lambda row: f"{row.latency.mix_ms:.2f}"),
     ("sentence", lambda row: _ms(row.latency.sentences_ms)),
     ("review", lambda row: _ms(row.latency.reviews_ms)),
@@ -31,40 +33,44 @@ _COLUMNS: Final[tuple[tuple[str, Callable[[Measured], str]], ...]] = (
     ("MB", lambda row: f"{row.size_bytes / 1e6:.1f}"),
     ("peak MB", lambda row: f"{row.peak_bytes / 1e6:.0f}"),
 )
-_LENGTHS: Final = "ms at {} tokens"
 
 
 def table(findings: Findings) -> Table:
     """Return the table for the terminal, the fastest variant first."""
+    columns: Columns[Measured] = (
+        ("variant", lambda row: row.name),
+        *_FIGURES,
+        ("verdict", lambda row: verdict(row, findings.chosen)),
+    )
     shown = Table(title="milliseconds a text on one core, alone and in eights; the fastest first")
-    for heading in ("variant", *(name for name, _ in _COLUMNS), "verdict"):
+    for heading, _ in columns:
         shown.add_column(heading, justify="left" if heading in ("variant", "verdict") else "right")
     for row in by_speed(findings.rows):
-        style = "bold green" if row is findings.chosen else "dim" if row.built.variant.reference else None
-        shown.add_row(row.name, *(cell(row) for _, cell in _COLUMNS), verdict(row, findings.chosen), style=style)
+        style = "bold green" if row is findings.chosen else "dim" if row.built.variant.baseline else None
+        shown.add_row(*(cell(row) for _, cell in columns), style=style)
     return shown
 
 
 def verdict(row: Measured, chosen: Measured | None) -> str:
-    """Say what became of a variant, in a few words."""
+    """Return the outcome of a variant in a few words."""
     if row is chosen:
         return "chosen"
-    if row.built.variant.reference:
-        return "reference"
+    if row.built.variant.baseline:
+        return "baseline"
     if row.failures:
         return row.failures[0] + (f" (+{len(row.failures) - 1})" if len(row.failures) > 1 else "")
     return "passes" if row.proved else "not proved"
 
 
 def ratios(findings: Findings) -> dict[str, dict[str, float]]:
-    """Say how many times as fast the choice is as each reference, by kind of text and in micro-batches."""
+    """Return how many times as fast the choice is as each baseline, by kind of text and in micro-batches."""
     if findings.chosen is None:
         return {}
     chosen = findings.chosen.latency
-    references = {row.name: row.latency for row in findings.rows if row.name in (FP32, USUAL)}
-    references[PYTORCH] = findings.pytorch
+    baselines = {row.name: row.latency for row in findings.rows if row.name in (FP32, USUAL)}
+    baselines[PYTORCH] = findings.pytorch
     found: dict[str, dict[str, float]] = {}
-    for name, other in references.items():
+    for name, other in baselines.items():
         pairs = (
             ("sentences", other.sentences_ms, chosen.sentences_ms),
             ("reviews", other.reviews_ms, chosen.reviews_ms),
@@ -76,7 +82,7 @@ def ratios(findings: Findings) -> dict[str, dict[str, float]]:
 
 
 def write(findings: Findings, directory: Path, durations_s: dict[str, float]) -> None:
-    """Write ``report.md``, ``report.json`` and ``frontier.png``, all small: they travel with the artifact."""
+    """Write ``report.md``, ``report.json`` and ``frontier.png``; they are part of the artifact, so they are small."""
     directory.mkdir(parents=True, exist_ok=True)
     document = _document(findings, durations_s)
     (directory / "report.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -85,16 +91,16 @@ def write(findings: Findings, directory: Path, durations_s: dict[str, float]) ->
 
 
 def markdown(findings: Findings) -> str:
-    """Return the report as Markdown: the choice, the ratios, every row, and what was not applied."""
+    """Return the report as Markdown: the choice, the ratios, every variant, and the rewrites."""
     rows = by_speed(findings.rows)
-    lengths = list(rows[0].latency.by_length_ms)
-    headings = ["variant", "what", *(name for name, _ in _COLUMNS), *map(_LENGTHS.format, lengths), "verdict"]
-    lines = ["# Export report", "", *_summary(findings), "", _line(headings), _line("---" for _ in headings)]
-    for row in rows:
-        at = [f"{row.latency.by_length_ms[length]:.2f}" for length in lengths]
-        cells = [cell(row) for _, cell in _COLUMNS]
-        what = row.built.variant.why
-        lines.append(_line([row.name, what, *cells, *at, "; ".join(row.failures) or verdict(row, findings.chosen)]))
+    columns: Columns[Measured] = (
+        ("variant", lambda row: row.name),
+        ("what", lambda row: row.built.variant.why),
+        *_FIGURES,
+        *((f"ms at {tokens} tokens", _at(tokens)) for tokens in rows[0].latency.by_length_ms),
+        ("verdict", lambda row: "; ".join(row.failures) or verdict(row, findings.chosen)),
+    )
+    lines = ["# Export report", "", *_summary(findings), "", *markdown_table(columns, rows)]
     lines += ["", "![accuracy and latency](frontier.png)", "", "## Rewrites", "", *_rewrites(rows)]
     lines += [f"- `{name}` could not be built: {why}" for name, why in findings.unbuilt.items()]
     return "\n".join(lines) + "\n"
@@ -119,12 +125,12 @@ def _summary(findings: Findings) -> list[str]:
 
 
 def _rewrites(rows: Sequence[Measured]) -> list[str]:
-    """Say once for each rewrite and outcome which variants it concerns."""
+    """Return a line for each rewrite and result, with the variants that it concerns."""
     groups: dict[str, list[str]] = {}
     for row in sorted(rows, key=lambda row: row.name):
-        for outcome in row.built.outcomes:
-            state = "applied" if outcome.applied else "**not applied**"
-            groups.setdefault(f"- `{outcome.name}` {state} ({outcome.note})", []).append(row.name)
+        for result in row.built.rewrites:
+            state = "applied" if result.applied else "**not applied**"
+            groups.setdefault(f"- `{result.name}` {state} ({result.note})", []).append(row.name)
     return [f"{words}: {', '.join(names)}" for words, names in sorted(groups.items())]
 
 
@@ -158,17 +164,17 @@ def _row(row: Measured, chosen: Measured | None) -> dict[str, Any]:
         "batch_variance": row.batch_variance,
         "size_bytes": row.size_bytes,
         "peak_bytes": row.peak_bytes,
-        "rewrites": {outcome.name: outcome.applied for outcome in row.built.outcomes},
+        "rewrites": {result.name: result.applied for result in row.built.rewrites},
     }
 
 
 def machine() -> str:
-    """Name the processor and the runtime that the figures are from."""
+    """Return the processor and the runtime on which the figures were measured."""
     return f"{cpu_model()}, onnxruntime {onnxruntime.__version__}"
 
 
-def _line(cells: Any) -> str:  # noqa: ANN401 - any iterable of strings
-    return "| " + " | ".join(cells) + " |"
+def _at(tokens: int) -> Callable[[Measured], str]:
+    return lambda row: f"{row.latency.by_length_ms[tokens]:.2f}"
 
 
 def _ms(value: float | None) -> str:

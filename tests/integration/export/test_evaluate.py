@@ -31,7 +31,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def finish(findings: pipeline.Findings) -> None:
         package.write_atomically(folder / "artifact", lambda staging: artifact.fill(findings, staging, {}))
 
-    pipeline.run(pipeline.Request(checkpoint, folder / "artifact", table=CANDIDATES[:1]), progress, finish)
+    pipeline.run(pipeline.ExportRequest(checkpoint, folder / "artifact", table=CANDIDATES[:1]), progress, finish)
     return folder / "artifact"
 
 

@@ -51,7 +51,7 @@ def _cut_weights(directory: Path) -> None:
 _DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda d: (d / "tokenizer.json").unlink(), "tokenizer.json is missing"),
     (lambda d: (d / "model.safetensors").unlink(), "model.safetensors is missing"),
-    (lambda d: (d / "config.json").write_text("{"), "config.json can not be read"),
+    (lambda d: (d / "config.json").write_text("{"), "config.json cannot be read"),
     (lambda d: (d / "recipe.json").write_text("{"), "recipe.json is not JSON"),
     (_nan, "NaN"),
     (_more_labels, "2 rows, config.json names 5 labels"),

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from export.measure.latency import Batch, measure, settle, steps
+from export.measure.latency import Batch, measure, steps, typical_ms
 
 pytestmark = pytest.mark.development
 
@@ -18,15 +18,15 @@ TRUE_MS = np.array([[1.0, 20.0], [2.0, 30.0], [4.0, 40.0]])  # (runs, batches)
 def test_a_slow_moment_slows_all_and_counts_for_none() -> None:
     """In most rounds somebody else had the caches, at another share each time."""
     slowed = np.array([1.0, 1.8, 1.4, 1.0, 2.0, 1.3, 1.0])[None, :, None]
-    settled = settle(TRUE_MS[:, None, :] * slowed)
-    assert pytest.approx(TRUE_MS / TRUE_MS[0]) == settled / settled[0]
+    typical = typical_ms(TRUE_MS[:, None, :] * slowed)
+    assert pytest.approx(TRUE_MS / TRUE_MS[0]) == typical / typical[0]
 
 
 def test_a_spoiled_turn_does_not_count() -> None:
     """One run was disturbed in three of seven rounds and the others were not."""
     times = np.repeat(TRUE_MS[:, None, :], 7, axis=1)
     times[0, 2:5] *= 1.9
-    assert pytest.approx(TRUE_MS) == settle(times)
+    assert pytest.approx(TRUE_MS) == typical_ms(times)
 
 
 def test_every_run_has_its_own_time_at_every_text(monkeypatch: pytest.MonkeyPatch) -> None:

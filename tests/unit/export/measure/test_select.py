@@ -23,12 +23,12 @@ def _row(
     *,
     mix_ms: float = 10.0,
     together_ms: float | None = 1.0,
-    reference: bool = False,
+    baseline: bool = False,
     **changes: float,
 ) -> Measured:
     quality = replace(_FP32, **{key: value for key, value in changes.items() if hasattr(_FP32, key)})
     return Measured(
-        built=Built(Variant(name, "", reference=reference), Path(name), ()),
+        built=Built(Variant(name, "", baseline=baseline), Path(name), ()),
         latency=Latency({}, None, None, mix_ms, together_ms),
         quality=quality,
         batch_variance=changes.get("batch_variance", 0.0),
@@ -92,12 +92,12 @@ def _order(*rows: Measured) -> list[str]:
 
 
 def test_the_fastest_is_proved_first_and_noise_is_no_reason() -> None:
-    """Within a few percent the one closest to fp32 comes first; references and failures do not come at all."""
+    """Within a few percent the one closest to fp32 comes first; baselines and failures do not come at all."""
     assert ["closer", "fastest", "slow"] == _order(
         _candidate("slow", mix_ms=20, mean_change=0.0),
         _candidate("fastest", mix_ms=10.0, mean_change=0.02),
         _candidate("closer", mix_ms=10.2, mean_change=0.01),
-        _candidate("usual", mix_ms=5, reference=True),
+        _candidate("usual", mix_ms=5, baseline=True),
         replace(_candidate("failed", mix_ms=4), failures=("it is wrong",)),
     )
 
@@ -131,4 +131,4 @@ def test_texts_that_are_all_long_have_no_micro_batches_to_go_by() -> None:
 
 def test_nothing_passes_is_no_choice() -> None:
     """Without a candidate there is nothing to prove."""
-    assert best([_candidate(reference=True)]) is None
+    assert best([_candidate(baseline=True)]) is None

@@ -1,6 +1,5 @@
 """CPUs that add in 16 bits: the exported graph is exact there, and known answers catch one that is not."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +26,10 @@ def _rows(tiny: TinyGraph) -> list[tuple[int, ...]]:
     return [tuple(draw.integers(5, tiny.vocabulary, 24).tolist()) for _ in range(40)]
 
 
-def _graph(tiny: TinyGraph, folder: Path, *, exact: bool) -> tuple[onnx.ModelProto, OnnxEngine]:
+def _graph(tiny: TinyGraph, folder: Path, *, saturation_safe: bool) -> tuple[onnx.ModelProto, OnnxEngine]:
     """Return an int8 graph whose weights are bounded or use their full range."""
     builder = Builder(tiny.path, folder, Observer(_rows(tiny)), lambda *_: lambda _: 0.0, max_length=tiny.max_length)
-    variant = Variant("static", "", replace(StaticInt8(), exact=exact, outlier_ratio=None))
+    variant = Variant("static", "", StaticInt8(saturation_safe=saturation_safe))
     built = builder.build(variant)
     return onnx.load(built.path), OnnxEngine(built.path, variant.session)
 
@@ -39,19 +38,21 @@ def _batch(tiny: TinyGraph) -> Batch:
     return Batch.of(_rows(tiny), tiny.pad_token_id)
 
 
-def _changes(tiny: TinyGraph, folder: Path, *, exact: bool) -> np.ndarray:  # type: ignore[type-arg]
+def _changes(tiny: TinyGraph, folder: Path, *, saturation_safe: bool) -> np.ndarray:  # type: ignore[type-arg]
     """Return how far a saturating CPU's probabilities are from those of any other, per text."""
-    model, _ = _graph(tiny, folder, exact=exact)
+    model, _ = _graph(tiny, folder, saturation_safe=saturation_safe)
     right, wrong = exact_logits(model, _batch(tiny)), saturated_logits(model, _batch(tiny))
     result: np.ndarray = np.abs(softmax(wrong) - softmax(right)).max(axis=1)  # type: ignore[type-arg]
     return result
 
 
-@pytest.mark.parametrize("exact", [True, False], ids=["bounded", "full range"])
-def test_this_cpu_answers_as_its_imitation(tiny_graphs: dict[str, TinyGraph], tmp_path: Path, *, exact: bool) -> None:
+@pytest.mark.parametrize("saturation_safe", [True, False], ids=["bounded", "full range"])
+def test_this_cpu_answers_as_its_imitation(
+    tiny_graphs: dict[str, TinyGraph], tmp_path: Path, *, saturation_safe: bool
+) -> None:
     """Whichever kind of CPU runs this test, the imitation of that kind says what onnxruntime computes on it."""
     tiny = tiny_graphs["bert"]
-    model, session = _graph(tiny, tmp_path, exact=exact)
+    model, session = _graph(tiny, tmp_path, saturation_safe=saturation_safe)
     imitation = saturated_logits if this_cpu_saturates() else exact_logits
     expected = softmax(imitation(model, _batch(tiny)))
     assert pytest.approx(expected, abs=1e-5) == softmax(session.run(_batch(tiny)))
@@ -60,7 +61,7 @@ def test_this_cpu_answers_as_its_imitation(tiny_graphs: dict[str, TinyGraph], tm
 def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
     """Where a graph can saturate, probes are texts that a CPU without VNNI answers far off, not just uncertain ones."""
     tiny = tiny_graphs["bert"]
-    model, session = _graph(tiny, tmp_path, exact=False)
+    model, session = _graph(tiny, tmp_path, saturation_safe=False)
     samples = [Sample(f"sample {place}", place % 3, "drawn", row) for place, row in enumerate(_rows(tiny))]
     shift = saturation_shift(model, tiny.pad_token_id)
     chosen = choose(samples, session, 3, tiny.pad_token_id, shift)
@@ -74,9 +75,9 @@ def test_the_portable_graph_answers_alike_on_a_saturating_cpu(
     tiny_graphs: dict[str, TinyGraph], tmp_path: Path
 ) -> None:
     """With bounded neighbours 16-bit sums give the same answers, within what known answers tolerate."""
-    assert _changes(tiny_graphs["bert"], tmp_path, exact=True).max() < TOLERANCE
+    assert _changes(tiny_graphs["bert"], tmp_path, saturation_safe=True).max() < TOLERANCE
 
 
 def test_known_answers_catch_a_cpu_that_saturates(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
     """Full-range weights answer wrong there, by more than known answers tolerate."""
-    assert _changes(tiny_graphs["bert"], tmp_path, exact=False).max() > TOLERANCE
+    assert _changes(tiny_graphs["bert"], tmp_path, saturation_safe=False).max() > TOLERANCE

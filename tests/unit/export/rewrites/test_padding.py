@@ -14,15 +14,19 @@ import onnx
 
 from artifact.runtime import Batch, OnnxEngine
 from export.build import Builder
+from export.graph.fuse import Fusions
 from export.graph.graph import Graph
 from export.quantize.activations import Observer
+from export.rewrites import FLOAT
+from export.rewrites.mask import mask_keys
 from export.rewrites.padding import skip_padding
-from export.variants import CANDIDATES, StaticInt8, Variant
+from export.variants import CANDIDATES, Variant
 from tests.unit.export.conftest import ARCHITECTURES, TinyGraph
+from tests.unit.export.graphs import loaded
 
 pytestmark = pytest.mark.development
 
-_COMPUTED = Variant("computed", "", StaticInt8(padding=True))
+_COMPUTED = Variant("computed", "", quantized_rewrites=())
 
 
 def _quantized(tiny: TinyGraph, folder: Path, variant: Variant = _COMPUTED) -> onnx.ModelProto:
@@ -38,9 +42,8 @@ def _without_padding(model: onnx.ModelProto) -> Graph:
     return graph
 
 
-def _session(model: onnx.ModelProto, path: Path) -> OnnxEngine:
-    onnx.save(model, path)
-    return OnnxEngine(path, _COMPUTED.session)
+def _engine(model: onnx.ModelProto, path: Path) -> OnnxEngine:
+    return loaded(model, path, _COMPUTED.session)
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -50,8 +53,8 @@ def both(
     """An int8 graph that computes padding, and one made from it that does not."""
     tiny, folder = tiny_graphs[request.param], tmp_path_factory.mktemp("padding")
     model = _quantized(tiny, folder)
-    skipping = _session(_without_padding(model).finish(), folder / "skipping.onnx")
-    return tiny, _session(model, folder / "computing.onnx"), skipping
+    skipping = _engine(_without_padding(model).finish(), folder / "skipping.onnx")
+    return tiny, _engine(model, folder / "computing.onnx"), skipping
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -86,40 +89,40 @@ def test_a_product_reads_no_padding_unless_attention_does(tiny_graphs: dict[str,
     observed = [node.output[0] for node in products]
     for name in observed:
         alone.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-    session = _session(alone, tmp_path / "ragged.onnx")
+    engine = _engine(alone, tmp_path / "ragged.onnx")
     rows = [tuple(range(5, 25)), tuple(range(5, 10))]
-    shapes = [values.shape for values in session.tensors(observed, Batch.of(rows, tiny.pad_token_id))]
+    shapes = [values.shape for values in engine.tensors(observed, Batch.of(rows, tiny.pad_token_id))]
     first_layer = [shape[:-1] for shape in shapes[:6]]
     assert [(2, 20), (2, 20), (2, 20), (25,), (25,), (25,)] == sorted(first_layer)
 
 
-@pytest.mark.parametrize("name", ["static", "merged-qkv", "all-tokens", "fast-gelu", "bias-gelu", "static-raw"])
-def test_variants_skip_padding(tiny_graphs: dict[str, TinyGraph], tmp_path: Path, name: str) -> None:
-    """Whatever else a variant does to the graph, and it answers as the same variant that computes padding."""
+@pytest.mark.parametrize("variant", CANDIDATES, ids=lambda variant: variant.name)
+def test_candidates_skip_padding(tiny_graphs: dict[str, TinyGraph], tmp_path: Path, variant: Variant) -> None:
+    """Every candidate answers as it would if it computed padding."""
     tiny = tiny_graphs["bert"]
-    (variant,) = (variant for variant in CANDIDATES if variant.name == name)
     model = _quantized(tiny, tmp_path, variant)
     assert "If" == [node.op_type for node in model.graph.node][-1]
-    assert isinstance(variant.quantization, StaticInt8)
-    computed = replace(variant, quantization=replace(variant.quantization, padding=True))
-    sessions = [
-        _session(graph, tmp_path / f"{place}.onnx")
-        for place, graph in enumerate((model, _quantized(tiny, tmp_path, computed)))
-    ]
+    computed = _quantized(tiny, tmp_path, replace(variant, quantized_rewrites=()))
+    assert "If" not in {node.op_type for node in computed.graph.node}
+    engines = [_engine(graph, tmp_path / f"{place}.onnx") for place, graph in enumerate((model, computed))]
     for rows in ([(5, 6, 7, 8, 9), (9,) * 40, (7, 8)], [(5, 6, 7, 8, 9)]):
-        skipping, computing = (session.run(Batch.of(rows, tiny.pad_token_id)) for session in sessions)
+        skipping, computing = (engine.run(Batch.of(rows, tiny.pad_token_id)) for engine in engines)
         assert np.array_equal(skipping, computing)
 
 
-def test_a_variant_can_compute_padding(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
-    """To tell what leaving it out is worth."""
-    assert "If" not in {node.op_type for node in _quantized(tiny_graphs["bert"], tmp_path).graph.node}
-
-
-@pytest.mark.parametrize("name", ["mask-apart", "unfused-attention", "skip-layer-norm"])
-def test_what_is_not_understood_stays(tiny_graphs: dict[str, TinyGraph], tmp_path: Path, name: str) -> None:
-    """A graph whose mask is not in its keys, or with operators that are not known, computes its padding."""
-    (variant,) = (variant for variant in CANDIDATES if variant.name == name)
+@pytest.mark.parametrize(
+    "variant",
+    [
+        Variant("mask apart", "", float_rewrites=tuple(rewrite for rewrite in FLOAT if rewrite is not mask_keys)),
+        Variant("attention not fused", "", fusions=Fusions(gelu=True)),
+        Variant("layer norms fused", "", fusions=Fusions(attention=True, gelu=True, skip_layer_norm=True)),
+    ],
+    ids=lambda variant: variant.name,
+)
+def test_a_graph_that_is_not_understood_computes_padding(
+    tiny_graphs: dict[str, TinyGraph], tmp_path: Path, variant: Variant
+) -> None:
+    """A graph whose mask is not in its keys, or with unknown operators, stays as it is."""
     model = _quantized(tiny_graphs["bert"], tmp_path, variant)
     assert "If" not in {node.op_type for node in model.graph.node}
 

@@ -1,0 +1,14 @@
+"""Table: rows as Markdown. A column is its heading and a function that returns the cell of a row."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+Row = TypeVar("Row")
+Columns = Sequence[tuple[str, Callable[[Row], str]]]
+
+
+def markdown(columns: Columns[Row], rows: Iterable[Row]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    cells = [[cell(row) for _, cell in columns] for row in rows]
+    lines = [[heading for heading, _ in columns], ["---"] * len(columns), *cells]
+    return [f"| {' | '.join(line)} |" for line in lines]
