@@ -1,4 +1,4 @@
-"""Held-out rows: read from any of the formats, divided without overlap."""
+"""Held-out rows: labels matched with the model's, halves that share no row."""
 
 from collections import Counter
 from pathlib import Path
@@ -46,15 +46,35 @@ def test_rows_are_cut_as_the_server_cuts_them(checkpoint: Checkpoint) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("rows.csv", "text,label\ngood,1\nbad,0\n"),
-        ("rows.jsonl", '{"text": "good", "label": 1}\n\n{"text": "bad", "label": 0}\n'),
+        ("rows.csv", 'text,label\n"good\nagain",1\nbad,negative\n'),
+        ("rows.jsonl", '{"text": "good\\nagain", "label": 1}\n\n{"text": "bad", "label": "negative"}\n'),
+        ("rows.csv", '\ufefftext,label\n"good\nagain",positive\nbad,0\n'),
     ],
+    ids=["csv", "json lines", "byte order mark"],
 )
-def test_csv_and_json_lines_are_read(tmp_path: Path, name: str, content: str) -> None:
-    """Text, label and the file's name as the source."""
+def test_labels_are_indices_or_names(tmp_path: Path, name: str, content: str) -> None:
+    """A quoted line break stays in its text, and the file's name is the group."""
     path = tmp_path / name
-    path.write_text(content)
-    assert [("good", 1, "rows"), ("bad", 0, "rows")] == read_rows(path)
+    path.write_text(content, encoding="utf-8")
+    assert [("good\nagain", 1, "rows"), ("bad", 0, "rows")] == read_rows(path, ("negative", "positive"))
+
+
+def test_a_column_groups_the_rows(tmp_path: Path) -> None:
+    """A row without a value belongs to the file."""
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label,kind\ngood,1,short\nbad,0,\n")
+    assert ["short", "rows"] == [row.group for row in read_rows(path, ("negative", "positive"), "kind")]
+
+
+def test_validation_rows_hold_indices(tmp_path: Path) -> None:
+    """Where names of labels are numbers, training's own rows still count from 0."""
+    pytest.importorskip("torch")
+    checkpoint = read_checkpoint(build_checkpoint(tmp_path / "checkpoint", labels=("1", "2")))
+    samples = load_samples(checkpoint, [], calibration=32, limit=32)
+    assert {0, 1} == {sample.label for sample in samples.measurement}
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\ngood,2\nbad,1\n")
+    assert [1, 0] == [row.label for row in read_rows(rows, checkpoint.labels)]
 
 
 @pytest.mark.parametrize(
@@ -66,14 +86,14 @@ def test_unreadable_rows_are_one_clear_line(tmp_path: Path, name: str, content: 
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(ExportError, match=name):
-        read_rows(path)
+        read_rows(path, ("negative", "positive"))
 
 
 def test_a_label_that_the_model_lacks_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """Rows of another task are found out before anything is measured."""
+    """Rows of another task are refused before anything is measured, with the line."""
     path = tmp_path / "rows.csv"
-    path.write_text("text,label\n" + "good,7\n" * 20)
-    with pytest.raises(ExportError, match=r"\[7\]"):
+    path.write_text("text,label\n" + "good,1\n" * 20 + "good,7\n")
+    with pytest.raises(ExportError, match=r"line 22.*7"):
         load_samples(checkpoint, [path], calibration=5, limit=5)
 
 
