@@ -1,13 +1,15 @@
-"""Breakdown: where a classifier is right and where not: label by label, by length, by kind of text."""
+"""Breakdown: accuracy by label, by length and by kind of text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artifact.scores import confusion
+from export.write.table import Columns, markdown
 
 _ENDS: Final = (16, 32, 64, 128)
 """Upper ends of the token-length buckets; the last one holds all longer texts."""
@@ -15,27 +17,40 @@ _LENGTHS: Final = (*(f"up to {end} tokens" for end in _ENDS), f"over {_ENDS[-1]}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Some of the texts: what they have in common, how many they are, the share that is right."""
+class Subset:
+    """Some of the texts of a split.
+
+    Attributes:
+        name: what they have in common.
+        n: texts.
+        accuracy: share of right labels.
+    """
 
     name: str
     n: int
     accuracy: float
 
 
+_SUBSETS: Final[Columns[Subset]] = (
+    ("part", lambda subset: subset.name),
+    ("n", lambda subset: f"{subset.n:,}"),
+    ("accuracy", lambda subset: f"{subset.accuracy:.1%}"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """Figures of the parts of one split.
+    """Figures of one split by label and by subset.
 
     Attributes:
-        confusion: texts by true label, then by predicted label.
-        by_tokens: parts by length.
-        by_kind: parts by the texts' own grouping; empty where there is one group only.
+        confusion: number of texts by true label, then by predicted label.
+        by_tokens: subsets by length.
+        by_kind: subsets by group; empty where there is one group only.
     """
 
     confusion: tuple[tuple[int, ...], ...]
-    by_tokens: tuple[Part, ...]
-    by_kind: tuple[Part, ...]
+    by_tokens: tuple[Subset, ...]
+    by_kind: tuple[Subset, ...]
 
     @classmethod
     def of(
@@ -46,34 +61,38 @@ class Breakdown:
         kinds: Sequence[str],
         labels: int,
     ) -> Self:
-        """Break down predictions: all arrays (texts,), ``kinds`` a name per text, ``labels`` their number."""
+        """Break down predictions.
+
+        Args:
+            truth: (texts,) true labels.
+            predicted: (texts,) predicted labels.
+            tokens: (texts,) lengths.
+            kinds: the group of each text.
+            labels: number of labels.
+        """
         right = predicted == truth
         lengths = [_LENGTHS[place] for place in np.searchsorted(_ENDS, tokens)]
         several = len(set(kinds)) > 1
         return cls(
             tuple(tuple(row) for row in confusion(predicted, truth, labels).tolist()),
-            _parts(right, lengths, _LENGTHS),
-            _parts(right, kinds, list(dict.fromkeys(kinds))) if several else (),
+            _subsets(right, lengths, _LENGTHS),
+            _subsets(right, kinds, list(dict.fromkeys(kinds))) if several else (),
         )
 
     def markdown(self, labels: Sequence[str]) -> list[str]:
-        """Return tables for the card."""
-        truth = [
-            f"| {name} | {' | '.join(f'{count:,}' for count in row)} |"
-            for name, row in zip(labels, self.confusion, strict=True)
-        ]
-        parts = [f"| {part.name} | {part.n:,} | {part.accuracy:.1%} |" for part in (*self.by_tokens, *self.by_kind)]
-        return [
-            f"| truth | {' | '.join(f'taken for {name}' for name in labels)} |",
-            f"| --- |{' --- |' * len(labels)}",
-            *truth,
-            "",
-            "| part | n | accuracy |",
-            "| --- | --- | --- |",
-            *parts,
-        ]
+        """Return the lines of tables for the card."""
+        truth: Columns[tuple[str, tuple[int, ...]]] = (
+            ("truth", itemgetter(0)),
+            *((f"taken for {name}", _count(index)) for index, name in enumerate(labels)),
+        )
+        confusion_table = markdown(truth, zip(labels, self.confusion, strict=True))
+        return [*confusion_table, "", *markdown(_SUBSETS, (*self.by_tokens, *self.by_kind))]
 
 
-def _parts(right: NDArray[np.bool_], names: Sequence[str], order: Sequence[str]) -> tuple[Part, ...]:
+def _count(index: int) -> Callable[[tuple[str, tuple[int, ...]]], str]:
+    return lambda row: f"{row[1][index]:,}"
+
+
+def _subsets(right: NDArray[np.bool_], names: Sequence[str], order: Sequence[str]) -> tuple[Subset, ...]:
     inside = {name: right[np.array(names) == name] for name in order}
-    return tuple(Part(name, len(part), float(part.mean())) for name, part in inside.items() if len(part))
+    return tuple(Subset(name, len(part), float(part.mean())) for name, part in inside.items() if len(part))

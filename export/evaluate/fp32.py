@@ -1,4 +1,4 @@
-"""fp32: an artifact's twin in fp32, served the same way, to see on whole splits what int8 costs."""
+"""fp32: the same artifact with the fp32 graph, served the same way, which shows the cost of int8 on whole splits."""
 
 import shutil
 from pathlib import Path
@@ -14,14 +14,13 @@ from export.rewrites.embeddings import fix_token_types
 from export.write.package import write_atomically
 
 
-def write_reference(artifact: Path, checkpoint: Path, directory: Path) -> None:
+def write_fp32(artifact: Path, checkpoint: Path, directory: Path) -> None:
     """Write an artifact with the checkpoint's fp32 graph and everything else as in ``artifact``.
 
-    Its known answers are those that the fp32 model gave when the artifact was exported, so another checkpoint's graph
-    does not become ready.
+    Its known answers are those of the fp32 model at export, so the graph of another checkpoint does not become ready.
 
     Raises:
-        ExportError: if the checkpoint can not be used or is not what the artifact was exported from.
+        ExportError: if the checkpoint cannot be used, or the artifact was not exported from it.
     """
     manifest = load_artifact(artifact).manifest
     found = read_checkpoint(checkpoint)

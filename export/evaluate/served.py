@@ -1,4 +1,4 @@
-"""Served: the real server as a child process, and a client that asks it about many texts."""
+"""Served: the real server on an artifact, and a client that asks it about many texts."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +22,14 @@ _TOO_MANY: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server said about one text."""
+class ServedPrediction:
+    """The server's answer about one text.
+
+    Attributes:
+        sentiment: index of the predicted label.
+        probabilities: in label order.
+        tokens: length of the text.
+    """
 
     sentiment: int
     probabilities: tuple[float, ...]
@@ -31,7 +37,7 @@ class Answer:
 
 
 class Client:
-    """Asks one server about texts, a few connections at a time.
+    """Asks one server about texts over a few connections.
 
     Args:
         url: of the server.
@@ -40,17 +46,17 @@ class Client:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    async def classify(self, texts: Sequence[str], tick: Callable[[], None]) -> list[Answer]:
-        """Return answers in the order of the texts; ``tick`` is called once per text.
+    async def classify(self, texts: Sequence[str], tick: Callable[[], None]) -> list[ServedPrediction]:
+        """Return predictions in the order of the texts; ``tick`` is called once per text.
 
-        Texts of like lengths go together, the longest first, so that nothing is padded for nothing.
+        A request holds texts of similar length, which need little padding; the longest go first.
 
         Raises:
             ExportError: if the server refuses or fails.
         """
         order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
         groups = [order[start : start + _TEXTS_PER_REQUEST] for start in range(0, len(order), _TEXTS_PER_REQUEST)]
-        answers: dict[int, Answer] = {}
+        answers: dict[int, ServedPrediction] = {}
         waiting = iter(groups)
 
         async def connection(client: httpx.AsyncClient) -> None:
@@ -59,14 +65,16 @@ class Client:
                     answers[index] = answer
                     tick()
 
-        async with httpx.AsyncClient(base_url=self._url, timeout=_REPLY_S) as client, asyncio.TaskGroup() as tasks:
-            for _ in range(_CONNECTIONS):
-                tasks.create_task(connection(client))
+        async with httpx.AsyncClient(base_url=self._url, timeout=_REPLY_S) as client:
+            await asyncio.gather(*(connection(client) for _ in range(_CONNECTIONS)))
         return [answers[index] for index in range(len(texts))]
 
-    async def _ask(self, client: httpx.AsyncClient, texts: list[str]) -> list[Answer]:
+    async def _ask(self, client: httpx.AsyncClient, texts: list[str]) -> list[ServedPrediction]:
         for _ in range(_ATTEMPTS):
-            reply = await client.post("/predict/batch", json={"texts": texts})
+            try:
+                reply = await client.post("/predict/batch", json={"texts": texts})
+            except httpx.HTTPError as error:
+                raise ExportError(f"the server did not answer: {error!r}") from error
             if reply.status_code != _TOO_MANY:
                 break
             await asyncio.sleep(float(reply.headers.get("retry-after", "1")))
@@ -75,16 +83,16 @@ class Client:
         return [_answer(item) for item in reply.json()["predictions"]]
 
 
-def _answer(item: dict[str, Any]) -> Answer:
-    return Answer(int(item["sentiment"]), tuple(map(float, item["probabilities"])), int(item["tokens"]))
+def _answer(item: dict[str, Any]) -> ServedPrediction:
+    return ServedPrediction(int(item["sentiment"]), tuple(map(float, item["probabilities"])), int(item["tokens"]))
 
 
 @contextmanager
 def serve(directory: Path) -> Iterator[Client]:
-    """Run the server on an artifact for as long as the block lasts.
+    """Run the server on an artifact while the block runs.
 
     Raises:
-        ExportError: with its last line, if it does not become ready.
+        ExportError: with the server's last line, if it does not become ready.
     """
     settings = {"inference_workers": str(len(usable_cores())), "request_timeout_s": str(_REPLY_S)}
     with ServedArtifact(directory, settings) as server:
