@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-Row = TypeVar("Row")
-Columns = Sequence[tuple[str, Callable[[Row], str]]]
+T = TypeVar("T")
+Columns = Sequence[tuple[str, Callable[[T], str]]]
 
 
-def markdown(columns: Columns[Row], rows: Iterable[Row]) -> list[str]:
+def markdown(columns: Columns[T], rows: Iterable[T]) -> list[str]:
     """Return the lines of a Markdown table."""
     cells = [[cell(row) for _, cell in columns] for row in rows]
     lines = [[heading for heading, _ in columns], ["---"] * len(columns), *cells]

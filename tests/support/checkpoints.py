@@ -1,7 +1,7 @@
-"""A tiny random checkpoint, in every file what ``python -m training`` writes.
+"""A tiny random checkpoint with all files that ``python -m training`` writes.
 
-For tests of the rooms behind the door ``checkpoint/``: real weights and a real tokenizer that transformers
-can load, small enough to be built in a second, the same for the same arguments. Its predictions mean nothing.
+For tests of every stage that reads a checkpoint. Weights and tokenizer are real and load in transformers. It is built
+in a second and equal for equal arguments. Its predictions mean nothing.
 """
 
 import json
@@ -50,9 +50,9 @@ def build_checkpoint(
     """Write a checkpoint directory with random weights and return it.
 
     Args:
-        directory: made if it is missing.
+        directory: created if it is missing.
         architecture: family of the model; BERT and DistilBERT get WordPiece, RoBERTa byte-level tokens.
-        labels: label names in order.
+        labels: names in label order.
         hidden: width, a multiple of ``heads``.
         heads: of attention, per layer.
         layers: transformer layers.

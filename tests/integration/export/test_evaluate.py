@@ -1,4 +1,4 @@
-"""Final figures come from the real server, and stand in manifest and card."""
+"""Final figures come from the real server, and are written into manifest and card."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def test_figures_are_the_servers_own_and_are_written_down(directory: Path, tmp_p
 
 
 def test_kinds_of_text_are_told_apart(directory: Path, tmp_path: Path) -> None:
-    """``--by`` names a column; labels may be names; the card says how often each kind is right."""
+    """``--by`` names a column; labels may be names; the card has the accuracy of each kind."""
     rows = synthetic_rows(("negative", "positive"), per_label=20, seed=5)
     path = tmp_path / "kinds.tsv"
     with path.open("w", newline="") as stream:
@@ -74,7 +74,7 @@ def test_kinds_of_text_are_told_apart(directory: Path, tmp_path: Path) -> None:
 def test_the_fp32_model_answers_the_same_texts(
     directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``--fp32`` tells what int8 costs on a split; a checkpoint that the artifact is not from is refused."""
+    """``--fp32`` shows the cost of int8 on a split; a checkpoint of another artifact is refused."""
     path = tmp_path / "rows.csv"
     rows = synthetic_rows(("negative", "positive"), per_label=20, seed=4)
     with path.open("w", newline="") as stream:
@@ -90,7 +90,7 @@ def test_the_fp32_model_answers_the_same_texts(
 
 
 def test_an_artifact_that_does_not_start_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is no artifact ends with exit code 1 and the reason."""
+    """A directory that is no artifact ends with exit code 1 and the reason."""
     path = tmp_path / "rows.csv"
     path.write_text("text,label\ngood,1\n")
     assert 1 == main([str(tmp_path), "--data", f"x:test={path}"])

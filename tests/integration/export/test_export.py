@@ -40,14 +40,14 @@ def _export(checkpoint: Path, output: Path, **options: Any) -> list[Findings]:
         if findings.chosen:
             package.write_atomically(output, lambda staging: artifact.fill(findings, staging, progress.durations_s))
 
-    pipeline.run(ExportRequest(checkpoint, output, **options), progress, finish)
+    pipeline.run(ExportRequest(checkpoint, output, table=CANDIDATES[:1], **options), progress, finish)
     return kept
 
 
 @pytest.mark.parametrize("labels", [("negative", "positive"), _FIVE], ids=len)
 @pytest.mark.parametrize("architecture", ["bert", "distilbert", "roberta"])
 def test_every_architecture_becomes_an_artifact(tmp_path: Path, architecture: Any, labels: tuple[str, ...]) -> None:
-    """BERT, DistilBERT and RoBERTa with 2 and 5 labels: the manifest says what the graph does."""
+    """BERT, DistilBERT and RoBERTa with 2 and 5 labels: the manifest describes the graph."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint", architecture=architecture, labels=labels)
     (findings,) = _export(checkpoint, tmp_path / "artifact")
     loaded = load_artifact(tmp_path / "artifact")
@@ -107,7 +107,7 @@ def test_the_command_prints_a_table_and_leaves_a_report(tmp_path: Path, capsys: 
 
 
 def test_a_larger_change_is_accepted_by_name_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where ``--max-change`` is below what int8 costs the table says why nothing is written; above it, all is well."""
+    """With ``--max-change`` below the cost of int8 nothing is written and the table says why; above it, all is well."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     asked = [str(checkpoint), "--output", str(tmp_path / "artifact"), "--only", "static", "--max-change"]
     assert 1 == main([*asked, "0"])
@@ -124,7 +124,7 @@ def test_a_larger_change_is_accepted_by_name_only(tmp_path: Path, capsys: pytest
 def test_weights_that_this_cpu_computes_wrong_are_not_measured_on_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A CPU without VNNI does not export for ``x86-vnni``, or its wrong answers would become the known ones."""
+    """A CPU without VNNI refuses to export for ``x86-vnni``: its wrong answers would become the known ones."""
     asked = [str(build_checkpoint(tmp_path / "checkpoint")), "--output", str(tmp_path / "artifact"), "--only", "static"]
     code = main([*asked, "--target", "x86-vnni", "--max-change", "0.5"])
     assert code == (1 if this_cpu_saturates() else 0)

@@ -1,4 +1,4 @@
-"""Latency: what slows the machine slows every variant, and is not held against one."""
+"""Latency: a slow moment of the machine does not count against a variant."""
 
 import time
 from collections.abc import Callable
@@ -16,21 +16,21 @@ TRUE_MS = np.array([[1.0, 20.0], [2.0, 30.0], [4.0, 40.0]])  # (runs, batches)
 
 
 def test_a_slow_moment_slows_all_and_counts_for_none() -> None:
-    """In most rounds somebody else had the caches, at another share each time."""
+    """The machine is slower in most rounds, each time by another factor."""
     slowed = np.array([1.0, 1.8, 1.4, 1.0, 2.0, 1.3, 1.0])[None, :, None]
     typical = typical_ms(TRUE_MS[:, None, :] * slowed)
     assert pytest.approx(TRUE_MS / TRUE_MS[0]) == typical / typical[0]
 
 
-def test_a_spoiled_turn_does_not_count() -> None:
-    """One run was disturbed in three of seven rounds and the others were not."""
+def test_a_disturbed_round_does_not_count() -> None:
+    """One run is disturbed in three of seven rounds and the others are not."""
     times = np.repeat(TRUE_MS[:, None, :], 7, axis=1)
     times[0, 2:5] *= 1.9
     assert pytest.approx(TRUE_MS) == typical_ms(times)
 
 
 def test_every_run_has_its_own_time_at_every_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that the runs move: a token costs the one a millisecond and the other three."""
+    """The runs move the clock: a token costs one of them a millisecond and the other three."""
     clock_s, ticks = [0.0], 0
 
     def costing(ms_per_token: float) -> Callable[[Batch], None]:

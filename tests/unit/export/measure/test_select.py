@@ -43,7 +43,7 @@ def _candidate(name: str = "row", **figures: Any) -> Measured:
 
 
 def test_a_candidate_like_fp32_passes() -> None:
-    """Nothing is held against a graph that changes nothing."""
+    """A graph that changes no answer fails no gate."""
     assert () == failures(_row(), _FP32, Gates())
 
 
@@ -59,21 +59,21 @@ def test_a_candidate_like_fp32_passes() -> None:
     ],
 )
 def test_each_gate_refuses_on_its_own_and_says_why(changes: dict[str, float], word: str) -> None:
-    """One figure past its limit is one failure, named."""
+    """One figure beyond its limit is one failure with its name."""
     (reason,) = failures(_row(**changes), _FP32, Gates())
     assert word in reason
 
 
 @pytest.mark.parametrize("changes", [{"calibration_error": 0.0151}, {"flipped": 0.01}, {"accuracy": 0.9125}])
 def test_averages_are_judged_on_all_texts_alone(changes: dict[str, float]) -> None:
-    """On the part that every candidate is looked at, noise is as large as the limits and would throw out good ones."""
+    """On a part of the texts noise is as large as the limits, and good candidates would fail."""
     row = _row(**changes)
     assert () == failures(replace(row, proved=False), _FP32, Gates())
     assert failures(row, _FP32, Gates())
 
 
-def test_what_only_gets_worse_is_judged_at_once() -> None:
-    """No text more can take back a change that was too large on one of the first."""
+def test_a_largest_change_is_judged_at_once() -> None:
+    """More texts cannot make a largest change smaller."""
     assert failures(replace(_row(largest_change=0.11), proved=False), _FP32, Gates())
 
 
@@ -91,8 +91,8 @@ def _order(*rows: Measured) -> list[str]:
     return names
 
 
-def test_the_fastest_is_proved_first_and_noise_is_no_reason() -> None:
-    """Within a few percent the one closest to fp32 comes first; baselines and failures do not come at all."""
+def test_the_fastest_is_proved_first_and_noise_does_not_count() -> None:
+    """Within a few percent the one closest to fp32 comes first; baselines and failures are never proved."""
     assert ["closer", "fastest", "slow"] == _order(
         _candidate("slow", mix_ms=20, mean_change=0.0),
         _candidate("fastest", mix_ms=10.0, mean_change=0.02),
@@ -103,7 +103,7 @@ def test_the_fastest_is_proved_first_and_noise_is_no_reason() -> None:
 
 
 def test_among_the_fastest_one_that_is_slow_in_micro_batches_waits() -> None:
-    """A busy server runs texts together: what a text alone can not tell apart, eight can."""
+    """A busy server runs texts together: eight texts separate candidates that are equal on one."""
     assert ["closer", "batches", "fastest", "slow"] == _order(
         _candidate("fastest", mix_ms=10.0, together_ms=1.30, mean_change=0.01),
         _candidate("batches", mix_ms=10.2, together_ms=1.05, mean_change=0.03),
@@ -113,7 +113,7 @@ def test_among_the_fastest_one_that_is_slow_in_micro_batches_waits() -> None:
 
 
 def test_when_one_fails_those_left_are_compared_anew() -> None:
-    """What is within the noise of the second fastest counts once the fastest is out, though it was not before."""
+    """Once the fastest has failed, candidates within the noise of the second fastest count as equal to it."""
     assert ["fastest", "third", "second"] == _order(
         _candidate("fastest", mix_ms=10.0),
         _candidate("second", mix_ms=10.4, together_ms=1.30),
@@ -121,8 +121,8 @@ def test_when_one_fails_those_left_are_compared_anew() -> None:
     )
 
 
-def test_texts_that_are_all_long_have_no_micro_batches_to_go_by() -> None:
-    """Then the noise of a timing is decided by closeness to fp32 alone."""
+def test_without_sentences_micro_batches_do_not_count() -> None:
+    """Among equally fast candidates the one closest to fp32 comes first."""
     assert ["closer", "fastest"] == _order(
         _candidate("fastest", together_ms=None, mean_change=0.02),
         _candidate("closer", together_ms=None, mean_change=0.01),

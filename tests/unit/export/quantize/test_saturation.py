@@ -1,4 +1,4 @@
-"""CPUs that add in 16 bits: the exported graph is exact there, and known answers catch one that is not."""
+"""CPUs that add in 16 bits: a bounded graph is right there, and known answers reveal one that is not bounded."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def _batch(tiny: TinyGraph) -> Batch:
 
 
 def _changes(tiny: TinyGraph, folder: Path, *, saturation_safe: bool) -> np.ndarray:  # type: ignore[type-arg]
-    """Return how far a saturating CPU's probabilities are from those of any other, per text."""
+    """Return the largest difference per text between a saturating CPU's probabilities and any other's."""
     model, _ = _graph(tiny, folder, saturation_safe=saturation_safe)
     right, wrong = exact_logits(model, _batch(tiny)), saturated_logits(model, _batch(tiny))
     result: np.ndarray = np.abs(softmax(wrong) - softmax(right)).max(axis=1)  # type: ignore[type-arg]
@@ -47,19 +47,19 @@ def _changes(tiny: TinyGraph, folder: Path, *, saturation_safe: bool) -> np.ndar
 
 
 @pytest.mark.parametrize("saturation_safe", [True, False], ids=["bounded", "full range"])
-def test_this_cpu_answers_as_its_imitation(
+def test_this_cpu_answers_as_its_simulation(
     tiny_graphs: dict[str, TinyGraph], tmp_path: Path, *, saturation_safe: bool
 ) -> None:
-    """Whichever kind of CPU runs this test, the imitation of that kind says what onnxruntime computes on it."""
+    """The simulation of this kind of CPU gives the same answers as onnxruntime on it."""
     tiny = tiny_graphs["bert"]
     model, session = _graph(tiny, tmp_path, saturation_safe=saturation_safe)
-    imitation = saturated_logits if this_cpu_saturates() else exact_logits
-    expected = softmax(imitation(model, _batch(tiny)))
+    simulation = saturated_logits if this_cpu_saturates() else exact_logits
+    expected = softmax(simulation(model, _batch(tiny)))
     assert pytest.approx(expected, abs=1e-5) == softmax(session.run(_batch(tiny)))
 
 
 def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
-    """Where a graph can saturate, probes are texts that a CPU without VNNI answers far off, not just uncertain ones."""
+    """For a graph that can saturate, the first probes are the texts that a CPU without VNNI answers most wrong."""
     tiny = tiny_graphs["bert"]
     model, session = _graph(tiny, tmp_path, saturation_safe=False)
     samples = [Sample(f"sample {place}", place % 3, "drawn", row) for place, row in enumerate(_rows(tiny))]
@@ -74,10 +74,10 @@ def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[st
 def test_the_portable_graph_answers_alike_on_a_saturating_cpu(
     tiny_graphs: dict[str, TinyGraph], tmp_path: Path
 ) -> None:
-    """With bounded neighbours 16-bit sums give the same answers, within what known answers tolerate."""
+    """With bounded neighbours 16-bit sums give the same answers, within the tolerance of known answers."""
     assert _changes(tiny_graphs["bert"], tmp_path, saturation_safe=True).max() < TOLERANCE
 
 
 def test_known_answers_catch_a_cpu_that_saturates(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
-    """Full-range weights answer wrong there, by more than known answers tolerate."""
+    """Full-range weights answer wrong there, by more than the tolerance of known answers."""
     assert _changes(tiny_graphs["bert"], tmp_path, saturation_safe=False).max() > TOLERANCE

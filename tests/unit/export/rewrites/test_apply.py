@@ -42,7 +42,7 @@ def _finds_nothing(graph: Graph) -> bool:
 def test_a_rewrite_that_fails_leaves_the_graph_and_says_so(
     tiny_graphs: dict[str, TinyGraph], tmp_path: Path, rewrite: Callable[[Graph], bool]
 ) -> None:
-    """Whatever goes wrong, the graph before it stands."""
+    """The report gives the reason."""
     tiny = tiny_graphs["bert"]
     model = fused(tiny)
     batch = tiny.batch(np.random.default_rng(1))

@@ -60,7 +60,7 @@ def both(
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_answers_are_equal_bit_by_bit(both: tuple[TinyGraph, OnnxEngine, OnnxEngine], data: st.DataObject) -> None:
-    """Of texts of any lengths together, of each alone, and of texts of one length."""
+    """Answers to texts of any lengths together, to each alone, and to texts of one length."""
     tiny, computing, skipping = both
     lengths = data.draw(st.lists(st.integers(1, tiny.max_length), min_size=1, max_size=6))
     draw = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -128,7 +128,7 @@ def test_a_graph_that_is_not_understood_computes_padding(
 
 
 def test_an_operator_that_mixes_tokens_stops_it(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
-    """Something over the tokens of a text between two layers: the graph is left as it was."""
+    """With a softmax over the tokens of a text between two layers, the graph stays as it was."""
     graph = Graph(_quantized(tiny_graphs["bert"], tmp_path))
     gelu = graph.of_type("Gelu")[0]
     mixed = graph.add("Softmax", [gelu.output[0]], "mixed", axis=1)
@@ -145,7 +145,7 @@ def test_an_operator_that_mixes_tokens_stops_it(tiny_graphs: dict[str, TinyGraph
 def test_the_weight_of_padding_is_a_normal_float(
     tiny_graphs: dict[str, TinyGraph], tmp_path: Path, architecture: str
 ) -> None:
-    """Too small to change a sum of weights up to 1, not so small that processors leave their fast path for it."""
+    """It is too small to change a sum of weights up to 1, and no subnormal float, which is slow."""
     graph = _without_padding(_quantized(tiny_graphs[architecture], tmp_path))
     channels = graph.constant("skip_padding/channels")
     assert channels is not None

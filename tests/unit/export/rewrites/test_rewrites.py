@@ -74,7 +74,7 @@ def test_the_rewrites_of_attention_find_their_pattern(tiny_graphs: dict[str, Tin
 def test_attention_answers_alike_alone_and_padded(
     tiny_graphs: dict[str, TinyGraph], tmp_path: Path, architecture: str
 ) -> None:
-    """Bit by bit and at every length, those among them that leave a block of one row for another kernel."""
+    """Equal to the last bit at every length, also at lengths that leave a block of one row for another kernel."""
     tiny = tiny_graphs[architecture]
     model, _ = rewritten(tiny, open_attention, mask_keys)
     graph = Graph(model)
@@ -92,7 +92,7 @@ def test_attention_answers_alike_alone_and_padded(
 def test_padding_weighs_nothing_however_far_its_score_is_above(
     tiny_graphs: dict[str, TinyGraph], tmp_path: Path
 ) -> None:
-    """Scores as large as no trained model has them; what stands behind a text is anything."""
+    """With scores larger than in any trained model, and arbitrary ids as padding."""
     tiny = tiny_graphs["bert"]
     model, _ = rewritten(tiny, open_attention, mask_keys)
     graph = Graph(model)

@@ -43,7 +43,7 @@ def test_an_artifact_is_written_and_the_server_accepts_it(tmp_path: Path) -> Non
 
 
 def test_an_artifact_is_replaced(tmp_path: Path) -> None:
-    """The new one stands where the old one stood."""
+    """The new one is in the place of the old one."""
     target = tmp_path / "default"
     write_atomically(target, _write)
     write_atomically(target, lambda staging: _write(staging, name="newer"))
@@ -52,7 +52,7 @@ def test_an_artifact_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])
-def test_what_is_not_an_artifact_is_never_overwritten(tmp_path: Path, kind: str) -> None:
+def test_a_directory_that_is_no_artifact_is_never_overwritten(tmp_path: Path, kind: str) -> None:
     """A file, or a directory of something else, is refused and left alone."""
     target = tmp_path / "thesis"
     if kind == "directory":
@@ -67,7 +67,7 @@ def test_what_is_not_an_artifact_is_never_overwritten(tmp_path: Path, kind: str)
 
 
 def test_a_failure_leaves_the_old_artifact(tmp_path: Path) -> None:
-    """Interrupted while writing, the old artifact still stands, whole and alone."""
+    """After an interrupted write the old artifact is there, whole and alone."""
     target = tmp_path / "default"
     write_atomically(target, _write)
 
@@ -81,8 +81,8 @@ def test_a_failure_leaves_the_old_artifact(tmp_path: Path) -> None:
     assert ["default"] == [path.name for path in tmp_path.iterdir()]
 
 
-def test_what_the_server_would_refuse_is_not_put_in_place(tmp_path: Path) -> None:
-    """A file changed after it was described does not get past the server's own checks."""
+def test_an_artifact_that_the_server_would_refuse_is_not_put_in_place(tmp_path: Path) -> None:
+    """A file that changed after it was described does not pass the server's checks."""
 
     def damaged(staging: Path) -> Manifest:
         manifest = _write(staging)
