@@ -65,18 +65,13 @@ def costs(directory: Path, texts: Texts, price_per_hour: float, price_of: str) -
         {"name": name, "price": price, **rates, **_at_rates(rates, price_per_hour)}
         for name, rates in _rates(bench, directory / "container.json")
     ]
-    figures += [
-        {key: service[key] for key in ("name", "price", "source")}
-        | {f"million_{shape}_usd": _MILLION * _mean_price(service, texts.of(shape).texts) for shape in SHAPES}
-        for service in prices["service"]
-    ]
+    figures += [_service(service, texts) for service in prices["service"]]
+    sources = ", ".join(f"{service['name']} ({service['source']})" for service in prices["service"])
     lengths = (f"{shape} of {statistics.fmean(map(len, texts.of(shape).texts)):,.0f}" for shape in SHAPES)
     notes = [
         f"{price} is assumed{f': {price_of}' if price_of else ''}. Verdict is under full load all the time; at 60 % of "
         "it a text costs 1.7 times as much. Load balancer, addresses and logs are not included.",
-        f"List prices looked up on {prices['looked_up']}, without free tiers and volume discounts: "
-        + ", ".join(f"{service['name']} ({service['source']})" for service in prices["service"])
-        + ".",
+        f"List prices looked up on {prices['looked_up']}, without free tiers and volume discounts: {sources}.",
         f"The texts are those of the benchmark: {' and '.join(lengths)} characters on average.",
     ]
     context = {key: value for key, value in bench.items() if key not in {"sections", "server"}}
@@ -109,6 +104,11 @@ def _rates(bench: Mapping[str, Any], container: Path) -> list[tuple[str, dict[st
 
 def _vcpus(row: Row) -> float:
     return float(row["vcpus"])
+
+
+def _service(service: Row, texts: Texts) -> dict[str, Any]:
+    costs = {f"million_{shape}_usd": _MILLION * _mean_price(service, texts.of(shape).texts) for shape in SHAPES}
+    return {key: service[key] for key in ("name", "price", "source")} | costs
 
 
 def _mean_price(service: Row, texts: Sequence[str]) -> float:
