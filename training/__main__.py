@@ -1,7 +1,7 @@
 """The command line: ``python -m training --base-model … --data … --output checkpoints/NAME``.
 
-Owns options and exit codes: 0 when the checkpoint is written, 1 with one clear line when data, model or output
-are unfit, 2 for a wrong option, 130 after Ctrl-C.
+Owns options and exit codes: 0 when the checkpoint is written, 1 with one line when data, model or output cannot
+be used, 2 for a wrong option, 130 after Ctrl-C.
 """
 
 import argparse
@@ -21,58 +21,65 @@ from training.plan import Criterion, Plan
 from training.reading import DataError
 
 _SMOKE_ROWS = 100
-_STOPPED = 130  # what shells report of a command that Ctrl-C ended
+_STOPPED = 130  # the exit code of a command that Ctrl-C ended, by the shells' convention
 _DATA_HELP = (
-    "a .parquet, .csv, .tsv or .jsonl file or a data set on the hub, with options behind commas: "
+    "a .parquet, .csv, .tsv or .jsonl file or a data set on the hub, followed by options after commas: "
     "name=…, text=COLUMN, label=COLUMN, confidence=COLUMN with the label's probability (1), split=…, "
     "held_out=ROWS or share kept for validation (0.05), "
     "weight=how often a row is seen per epoch (1), min_words=…, style=treebank for parser output such as "
-    "SST-2; may be given several times"
+    "SST-2; may be repeated"
 )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
-        description="Fine-tune a base model on labelled text. A killed run goes on when started again.",
+        description="Fine-tune a base model on labelled text. The same command continues a run that was stopped.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--base-model", required=True, help="directory, or name on the hub")
-    parser.add_argument("--base-model-name", help="what the recipe calls it, if --base-model is a directory")
+    parser.add_argument("--base-model-name", help="its name in the recipe, if --base-model is a directory")
     parser.add_argument("--data", action="append", required=True, metavar="SOURCE", help=_DATA_HELP)
     parser.add_argument(
         "--validation",
         action="append",
         default=[],
         metavar="SOURCE",
-        help="held-out rows, as --data; without held_out=… nothing of --data is held out then",
+        help="rows to hold out, in the form of --data; then --data sources hold out nothing unless they say held_out=…",
     )
-    parser.add_argument("--labels", help="label names in order, separated by commas; default: as the data has them")
+    parser.add_argument("--labels", help="label names in order, separated by commas; default: from the data")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint directory; must not exist")
-    parser.add_argument("--name", help="the model's name; default: the output directory's")
-    parser.add_argument("--save-steps", type=int, default=200, help="steps a killed run can lose at most")
-    parser.add_argument("--evaluations", type=int, default=4, help="times the held-out rows are scored")
+    parser.add_argument("--name", help="name of the model; default: the name of the output directory")
+    parser.add_argument(
+        "--save-steps",
+        type=int,
+        default=200,
+        help="steps between saves: as many are repeated at most when a run is stopped",
+    )
+    parser.add_argument(
+        "--evaluations", type=int, default=4, help="how often the held-out rows are scored during the run"
+    )
     parser.add_argument(
         "--best-by",
         choices=get_args(Criterion),
         default="macro_f1",
-        help="figure of the held-out rows by which weights are kept",
+        help="held-out figure that decides which weights are kept",
     )
     parser.add_argument(
-        "--patience", type=int, default=0, help="evaluations without a better one before stopping; 0: never"
+        "--patience", type=int, default=0, help="stop after so many evaluations without improvement; 0: never"
     )
-    parser.add_argument("--threads", type=int, default=0, help="of torch; 0 takes every core")
-    parser.add_argument("--smoke", action="store_true", help="the whole road on 200 texts, in a minute or two")
+    parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0: every core")
+    parser.add_argument("--smoke", action="store_true", help="a complete run on 200 texts, in a minute or two")
     group = parser.add_argument_group("hyper-parameters")
     kinds = get_type_hints(HyperParameters)
-    for knob in dataclasses.fields(HyperParameters):
-        kind = kinds[knob.name] if kinds[knob.name] in (int, float) else str
+    for field in dataclasses.fields(HyperParameters):
+        kind = kinds[field.name] if kinds[field.name] in (int, float) else str
         group.add_argument(
-            "--" + knob.name.replace("_", "-"),
+            "--" + field.name.replace("_", "-"),
             type=kind,
-            default=knob.default,
-            choices=knob.metadata["choices"],
-            help=knob.metadata["help"],
+            default=field.default,
+            choices=field.metadata["choices"],
+            help=field.metadata["help"],
         )
     return parser
 
@@ -87,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from training.learning.model import ModelError  # noqa: PLC0415 - as above
     from training.train import train  # noqa: PLC0415 - as above
 
-    quiet = os.environ.get("RANK", "0") != "0"  # under torchrun, one process speaks
+    quiet = os.environ.get("RANK", "0") != "0"  # under torchrun, only the first process prints
     try:
         plan = _plan(options, given)
     except (DataError, ValueError) as error:
@@ -99,29 +106,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; the same command goes on from the last saved step\n")
+        sys.stderr.write("stopped; the same command continues from the last saved step\n")
         return _STOPPED
     _leave_group()
     return 0
 
 
 def _leave_group() -> None:
-    """End torchrun's process group, after the Trainer has gone.
+    """Destroy torchrun's process group, after the Trainer has been freed.
 
-    Left to the end of the process, or to the Trainer's last reference, its threads may still wait for the
-    interpreter's lock to drop a tensor of the last exchange: such a process aborts or hangs
-    (https://github.com/pytorch/pytorch/issues/190489). Here they are waited for without the lock. Not after an error:
-    a process that waits for one that has failed would keep torchrun from ending both.
+    At the end of the process the group's threads may still wait for the interpreter lock to free a tensor. Such a
+    process aborts or hangs (https://github.com/pytorch/pytorch/issues/190489). Here the threads are joined without
+    the lock. This is not called after an error: waiting for a failed process would keep torchrun from ending both.
     """
     import torch  # noqa: PLC0415 - as above
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        gc.collect()  # of what leads back to itself, the Trainer may be a part
+        gc.collect()  # the Trainer may be part of a reference cycle
         torch.distributed.destroy_process_group()
 
 
 def _plan(options: argparse.Namespace, given: Sequence[str]) -> Plan:
-    knobs = [knob.name for knob in dataclasses.fields(HyperParameters)]
+    names = [field.name for field in dataclasses.fields(HyperParameters)]
     held_out = 0.0 if options.validation else HELD_OUT
     return Plan(
         name=options.name or options.output.name,
@@ -133,7 +139,7 @@ def _plan(options: argparse.Namespace, given: Sequence[str]) -> Plan:
         ],
         labels=options.labels.split(",") if options.labels else None,
         output=options.output,
-        parameters=HyperParameters(**{knob: getattr(options, knob) for knob in knobs}),
+        parameters=HyperParameters(**{field: getattr(options, field) for field in names}),
         save_steps=options.save_steps,
         evaluations=options.evaluations,
         best_by=options.best_by,
@@ -145,15 +151,15 @@ def _plan(options: argparse.Namespace, given: Sequence[str]) -> Plan:
 
 
 def _public_name(base_model: str) -> str:
-    """Return a hub name as it is and a directory's last part, so that no path of this machine is published."""
+    """Return a hub name unchanged, and of a directory its last part: the recipe publishes no path of this machine."""
     return Path(base_model).name if Path(base_model).is_dir() else base_model
 
 
 def _set_environment() -> None:
-    """Set what libraries read when they are imported: nothing leaves the machine, no thread spins.
+    """Set the variables that libraries read at import: no telemetry, no spinning threads.
 
-    GNU OpenMP's waiting threads spin; beside other work on the same cores that made a step of 32 sentences ten
-    times slower here.
+    Waiting threads of GNU OpenMP spin. With other work on the same cores, that made a step of 32 sentences ten
+    times slower.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,9 +1,10 @@
-"""Average the weights of checkpoints that one model became: a mean often does better than any of them.
+"""Average the weights of checkpoints of one model: the mean is often better than any of them.
 
     python -m training.average checkpoints/first checkpoints/second --output checkpoints/mean
 
-A run that goes on from another on narrower data wins there and loses elsewhere; the mean of the two keeps most of
-both (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", with equal weights). It costs nothing to serve.
+A run that continues from another on narrower data improves on that data and gets worse elsewhere. The mean of the two
+keeps most of both (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", with equal weights). It is as fast
+to serve as either.
 """
 
 import argparse
@@ -20,15 +21,15 @@ from training.learning.model import ModelError
 
 
 def average(directories: Sequence[Path], output: Path, command: str) -> None:
-    """Write the checkpoint whose weights are the mean of the others', with its recipe and held-out rows.
+    """Write a checkpoint with the mean of the others' weights, its recipe and its held-out rows.
 
     Args:
         directories: finished checkpoints with the same labels, sizes and held-out rows; at least one.
         output: must not exist.
-        command: what was typed, for the recipe.
+        command: the user's command line, for the recipe.
 
     Raises:
-        ModelError: if one is no finished checkpoint, or they do not fit together.
+        ModelError: if a checkpoint is unfinished, or they differ in labels, sizes or held-out rows.
         OutputError: if the output exists.
     """
     refuse_finished(output)
@@ -39,8 +40,8 @@ def average(directories: Sequence[Path], output: Path, command: str) -> None:
     for directory, held_out in zip(directories, rows, strict=True):
         if held_out != rows[0]:
             raise ModelError(
-                f"{directory} holds out other rows than {directories[0]}, so that one has learnt what the other is "
-                "measured on; average runs with the same data, held_out and seed"
+                f"{directory} holds out other rows than {directories[0]}, so one was trained on rows that measure the "
+                "other; average runs with the same data, held_out and seed"
             )
     mean, *others = classifiers
     states = [other.model.state_dict() for other in others]
@@ -63,7 +64,7 @@ def _check_fit(directories: Sequence[Path], forms: Sequence[dict[str, Any]]) -> 
     for directory, form in zip(directories, forms, strict=True):
         for what, value in form.items():
             if value != forms[0][what]:
-                raise ModelError(f"{directory} and {directories[0]} have different {what} and can not be averaged")
+                raise ModelError(f"{directory} and {directories[0]} have different {what} and cannot be averaged")
 
 
 def _form(classifier: TorchClassifier, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _form(classifier: TorchClassifier, recipe: dict[str, Any]) -> dict[str, Any]
 
 
 def _prunings(recipe: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Return when and how a checkpoint and its bases were pruned: the same parts are left if these are the same."""
+    """Return when and how a checkpoint and its bases were pruned; equal values mean that the same parts are left."""
     found = []
     while recipe:
         found += [(recipe["started_at"], recipe["command"])] * ("pruned_to" in recipe)
@@ -86,12 +87,14 @@ def _prunings(recipe: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 1 with one line if a checkpoint or the output is unfit."""
+    """Run the command line and return the exit code: 1 with one line if a checkpoint or the output cannot be used."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
         prog="python -m training.average", description="Write the checkpoint of the mean weights of others."
     )
-    parser.add_argument("checkpoints", type=Path, nargs="+", help="of one model, the one with the longest story last")
+    parser.add_argument(
+        "checkpoints", type=Path, nargs="+", help="checkpoints of one model; the recipe follows the last one"
+    )
     parser.add_argument("--output", type=Path, required=True, help="checkpoint directory; must not exist")
     options = parser.parse_args(given)
     try:

@@ -1,10 +1,10 @@
-"""Short sentences in contrasting pairs, made from frames and word lists, to learn from.
+"""Training sentences in contrasting pairs, made from frames and word lists.
 
     python -m training.contrasts --sentences 8000 --output contrasts.tsv
 
-Reviews and film phrases teach a small model words, not what negation, wishes and comparisons do to them. The
-frames of ``contrasts.toml`` do: every kind has both labels, every slot words of both tones. Sentences that share
-five words in a row with a sentence that is kept for measuring (``--unlike``) are left out.
+Reviews and film phrases teach a small model words, but not how negation, wishes and comparisons change their meaning.
+The frames of ``contrasts.toml`` teach that: every kind has both labels, and every slot has words of both tones.
+Sentences that share five consecutive words with a text of ``--unlike``, such as a test set, are left out.
 """
 
 import argparse
@@ -29,11 +29,11 @@ _SLOT: Final = re.compile(r"\{(\w+)\}")
 
 
 def sentences(seed: int, unlike: Iterable[str] = ()) -> Iterator[tuple[str, str, str]]:
-    """Yield (text, label, kind) without end, never a text twice; the labels are about equally frequent.
+    """Yield (text, label, kind) endlessly, no text twice; both labels are about equally frequent.
 
     Args:
         seed: of every choice.
-        unlike: texts of which no five words in a row may be used.
+        unlike: texts of which no five consecutive words may occur.
     """
     lists = tomllib.loads(_LISTS.read_text(encoding="utf-8"))
     draw = random.Random(seed)  # noqa: S311 - sampling, not cryptography
@@ -50,7 +50,7 @@ def sentences(seed: int, unlike: Iterable[str] = ()) -> Iterator[tuple[str, str,
 
 
 def _filled(text: str, label: str, lists: dict[str, Any], draw: random.Random) -> tuple[str, str]:
-    """Fill a frame's slots; return the sentence and its label, ``positive`` or ``negative``."""
+    """Fill the slots of a frame; return the sentence and its label, ``positive`` or ``negative``."""
     words, domain = lists["words"], draw.choice(list(lists["domains"].values()))
     good, bad = ((words if draw.random() < _GENERAL else domain)[tone] for tone in ("good", "bad"))
     positive = draw.random() < 0.5  # noqa: PLR2004 - either tone
@@ -76,7 +76,7 @@ def _filled(text: str, label: str, lists: dict[str, Any], draw: random.Random) -
 
 
 def _disturbed(text: str, draw: random.Random) -> str:
-    """Return the text as some people type: all in capitals, or with a slip of the finger."""
+    """Return the text, sometimes in capitals or with typing errors."""
     fate = draw.random()
     if fate < _UPPER:
         return text.upper()
@@ -103,17 +103,17 @@ def _parser() -> argparse.ArgumentParser:
         description="Write short labelled sentences in contrasting pairs, made from frames and word lists.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--sentences", type=int, default=8000, help="how many")
+    parser.add_argument("--sentences", type=int, default=8000, help="number of sentences")
     parser.add_argument(
-        "--unlike", type=Path, help="a file with a column text, or .txt: no five words in a row of it are used"
+        "--unlike", type=Path, help="a file with a column text, or .txt: no five consecutive words of it are used"
     )
-    parser.add_argument("--seed", type=int, default=7, help="of every choice")
+    parser.add_argument("--seed", type=int, default=7, help="seed of every choice")
     parser.add_argument("--output", type=Path, required=True, help="the .tsv to write")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 1 with one line if a file can not be read or written."""
+    """Run the command line and return the exit code: 1 with one line if a file cannot be read or written."""
     options = _parser().parse_args(arguments)
     try:
         unlike: list[str] = []

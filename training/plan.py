@@ -1,6 +1,6 @@
-"""What one run is asked to do: the base, the data, the hyper-parameters and where to write.
+"""The plan of a run: base model, data, hyper-parameters and output.
 
-Made by the command line and handed down whole; knows neither torch nor how anything is done.
+The command line makes it. Knows neither torch nor how the plan is carried out.
 """
 
 import hashlib
@@ -18,24 +18,24 @@ Criterion = Literal["macro_f1", "accuracy", "log_loss"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A run.
+    """Everything that a run is asked to do.
 
     Attributes:
         name: of the model.
         base_model: directory or hub name to load.
-        base_model_name: what the recipe calls it.
+        base_model_name: its name in the recipe.
         sources: labelled text to learn from.
-        validation: labelled text that is held out whole.
+        validation: labelled text that is held out entirely.
         labels: names in order; None takes them from the data.
         output: the checkpoint directory.
         parameters: how to train.
-        save_steps: optimizer steps that a killed run loses at most.
-        evaluations: how often the held-out rows are scored on the way.
-        best_by: figure of the held-out rows by which the weights to keep are chosen.
-        patience: evaluations without a better one after which the run stops; 0 never stops early.
-        threads: of torch; 0 leaves it to torch.
-        limit: training rows, and held-out rows, at most; 0 takes all.
-        command: as the user gave it.
+        save_steps: optimizer steps between saves; a killed run repeats as many at most.
+        evaluations: how often the held-out rows are scored during the run.
+        best_by: held-out figure that decides which weights are kept.
+        patience: the run stops after so many evaluations without improvement; 0: never.
+        threads: threads of torch; 0: torch decides.
+        limit: maximum training rows, and maximum held-out rows; 0: all.
+        command: the user's command line.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Plan:
     command: str = ""
 
     def fingerprint(self) -> str:
-        """Return a hash of all that decides the result: a killed run may only go on with the same."""
+        """Return a hash of everything that decides the result; a run is only continued by an equal plan."""
         sources = [(asdict(source), sha256_of(source)) for source in (*self.sources, *self.validation)]
         deciding = [
             self.base_model_name,

@@ -1,12 +1,12 @@
-"""Make a checkpoint smaller: leave out the attention heads and feed-forward channels that matter least.
+"""Make a checkpoint smaller: remove the least important attention heads and feed-forward channels.
 
     python -m training.prune checkpoints/first --data imdb/train.parquet --heads 8 --channels 1024 \
         --output checkpoints/small
 
-What matters is how much the loss of labelled texts would change without a part, to the first order: the sum of its
-activations times their gradients (Michel et al. 2019, "Are Sixteen Heads Really Better than One?"; Molchanov et al.
-2019, "Importance Estimation for Neural Network Pruning"). Every layer keeps as many of both. What is written is an
-ordinary checkpoint with smaller matrices, which is worse than before until it is trained again:
+The importance of a part is how much the loss of labelled texts would change without it, to the first order: the sum of
+its activations times their gradients (Michel et al. 2019, "Are Sixteen Heads Really Better than One?"; Molchanov et al.
+2019, "Importance Estimation for Neural Network Pruning"). Every layer keeps the same number of heads and channels. The
+result is an ordinary checkpoint with smaller matrices. It is worse than before until it is trained again:
 ``python -m training --base-model checkpoints/small``.
 """
 
@@ -32,7 +32,7 @@ from training.reading import DataError
 
 
 class Form(NamedTuple):
-    """Where an architecture keeps its parts: names of modules in a layer, and of the configuration."""
+    """Names of an architecture's parts: its layers, modules in a layer, and a field of the configuration."""
 
     layers: str
     attended: str
@@ -52,32 +52,32 @@ _FORMS: Final = {
 
 
 def form_of(model: transformers.PreTrainedModel) -> Form:
-    """Return where the model keeps its parts.
+    """Return the names of the model's parts.
 
     Raises:
-        ModelError: if its architecture is not known here.
+        ModelError: if the architecture is not supported.
     """
     kind = model.config.model_type
     if kind not in _FORMS:
-        raise ModelError(f"a model of type {kind!r} can not be pruned; those of {', '.join(_FORMS)} can")
+        raise ModelError(f"a model of type {kind!r} cannot be pruned; {', '.join(_FORMS)} can")
     return _FORMS[kind]
 
 
 def prune(classifier: TorchClassifier, examples: Sequence[Example], heads: int, channels: int) -> None:
-    """Leave ``heads`` attention heads and ``channels`` feed-forward channels in every layer of the model.
+    """Keep ``heads`` attention heads and ``channels`` feed-forward channels in every layer of the model.
 
     Args:
         classifier: its model is changed.
-        examples: labelled texts by which is decided.
-        heads: to keep per layer, at most what there are.
-        channels: to keep per layer, likewise.
+        examples: labelled texts that decide the importance.
+        heads: to keep per layer.
+        channels: to keep per layer.
 
     Raises:
-        DataError: if there are no texts to decide by.
-        ModelError: if there are fewer, or the architecture is not known.
+        DataError: if there are no examples.
+        ModelError: if a layer has fewer heads or channels, or the architecture is not supported.
     """
     if not examples:
-        raise DataError("no labelled text is left to decide by: all of --data are held out from the checkpoint")
+        raise DataError("no labelled text is left: every row of --data is a held-out row of the checkpoint")
     model = classifier.model
     form = form_of(model)
     layers = list(model.base_model.get_submodule(form.layers))
@@ -103,7 +103,7 @@ def prune(classifier: TorchClassifier, examples: Sequence[Example], heads: int, 
 
 def _check_count(what: str, wanted: int, present: int) -> None:
     if not 1 <= wanted <= present:
-        raise ModelError(f"{wanted} {what} can not be kept per layer: there are {present}; ask for 1 to {present}")
+        raise ModelError(f"{wanted} {what} cannot be kept per layer, which has {present}; give 1 to {present}")
 
 
 def _importances(
@@ -113,7 +113,7 @@ def _importances(
     narrowed: Sequence[torch.nn.Linear],
     head_size: int,
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Return the importance of the heads, (heads,) float32 per layer, and of the channels, (channels,) likewise."""
+    """Return the importances: of the heads, (heads,) float32 per layer, and of the channels, (channels,) float32."""
     classifier.model.eval()
     seen: dict[torch.nn.Module, torch.Tensor] = {}
     hooks = [module.register_forward_pre_hook(_recorder(seen)) for module in (*attended, *narrowed)]
@@ -136,13 +136,13 @@ def _importances(
 
 
 def _recorder(seen: dict[torch.nn.Module, torch.Tensor]) -> Callable[[torch.nn.Module, tuple[Any, ...]], None]:
-    """Return a hook that keeps what a module is given, with its gradient."""
+    """Return a hook that keeps the input of a module and its gradient."""
 
-    def note(module: torch.nn.Module, given: tuple[Any, ...]) -> None:
+    def record_input(module: torch.nn.Module, given: tuple[Any, ...]) -> None:
         given[0].retain_grad()
         seen[module] = given[0]
 
-    return note
+    return record_input
 
 
 def _effect(values: torch.Tensor) -> torch.Tensor:
@@ -153,7 +153,7 @@ def _effect(values: torch.Tensor) -> torch.Tensor:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 1 with one line if data, checkpoint or output are unfit."""
+    """Run the command line and return the exit code: 1 with one line if data, checkpoint or output cannot be used."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     if options.threads:
@@ -188,7 +188,7 @@ def _counted(options: argparse.Namespace) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.prune",
-        description="Leave out the attention heads and feed-forward channels that matter least to labelled texts.",
+        description="Remove the attention heads and feed-forward channels that are least important for labelled texts.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
@@ -197,12 +197,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="SOURCE",
-        help="labelled texts by which is decided, as python -m training takes it; not those that are held out",
+        help="labelled texts that decide the importance, as for python -m training; held-out rows are skipped",
     )
     parser.add_argument("--heads", type=int, required=True, help="attention heads to keep per layer")
     parser.add_argument("--channels", type=int, required=True, help="feed-forward channels to keep per layer")
-    parser.add_argument("--limit", type=int, default=2000, help="rows of each source at most, spread evenly; 0: all")
-    parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves it to torch")
+    parser.add_argument("--limit", type=int, default=2000, help="maximum rows of each source, evenly spread; 0: all")
+    parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0: torch decides")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint directory; must not exist")
     return parser
 

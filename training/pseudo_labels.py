@@ -3,10 +3,10 @@ r"""Label unlabelled texts by an ensemble: checkpoints and a linear model over w
     python -m training.pseudo_labels checkpoints/default --data imdb/train.parquet \
         --texts imdb/unsupervised.parquet --output checkpoints/pseudo.parquet
 
-The two kinds read differently (order and sense at 256 tokens; every word of a long text), so they err on different
-texts, and their mean is better than either. Texts of which the mean is unsure are left out: they would teach
-mistakes, or a side to texts that have none. The linear model learns no row that a checkpoint holds out.
-Without ``--data`` there is no linear model; ``--sentences`` labels the sentences of the texts, one by one.
+A checkpoint reads word order, but only 256 tokens; the linear model reads every word of a long text. They err on
+different texts, so their mean is better than either. Texts with an uncertain mean are left out: they would teach
+mistakes, or a label to texts that have none. The linear model is not trained on held-out rows of the checkpoints.
+Without ``--data`` there is no linear model. ``--sentences`` labels each sentence of the texts by itself.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def linear_model(examples: Sequence[Example]) -> Pipeline:
 def probabilities_by(
     classifiers: Mapping[str, TorchClassifier], linear: Pipeline | None, examples: Sequence[Example]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the probabilities by each checkpoint, by ``linear`` and by the ``mean`` of all: (texts, labels) each."""
+    """Return the probabilities of each checkpoint, of ``linear`` and of their ``mean``: (texts, labels) each."""
     found = {name: softmax(predict(classifier, examples)) for name, classifier in classifiers.items()}
     if linear is not None:
         found["linear"] = linear.predict_proba([example.text for example in examples])
@@ -60,7 +60,7 @@ def probabilities_by(
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return the sentences of a review that have four to forty words."""
+    """Return the sentences of a review that have 4 to 40 words."""
     found = [part.strip() for line in _BREAK.split(text) for part in _SENTENCE_END.split(line)]
     return [sentence for sentence in found if len(sentence.split()) in _SENTENCE_WORDS]
 
@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="checkpoint", help="directory that training wrote")
     parser.add_argument(
-        "--data", metavar="SOURCE", help="what the linear model learns, as python -m training takes it; none: no such"
+        "--data",
+        metavar="SOURCE",
+        help="training rows of the linear model, as for python -m training; without it there is no linear model",
     )
     parser.add_argument(
         "--texts",
@@ -81,25 +83,27 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="a .parquet, .csv, .tsv or .jsonl file with a column text, or .txt: a text per line",
     )
-    parser.add_argument("--sentences", action="store_true", help="label the sentences of the texts, not the texts")
+    parser.add_argument(
+        "--sentences", action="store_true", help="label the sentences of the texts instead of the texts"
+    )
     parser.add_argument("--unlike", type=Path, action="append", default=[], help="such a file: leave out its texts")
-    parser.add_argument("--limit", type=int, default=0, help="texts at most, drawn by the seed; 0 takes all")
-    parser.add_argument("--least", type=float, default=0.8, help="mean probability below which a text is left out")
-    parser.add_argument("--seed", type=int, default=7, help="of the draw")
-    parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves it to torch")
+    parser.add_argument("--limit", type=int, default=0, help="maximum texts, drawn with the seed; 0: all")
+    parser.add_argument("--least", type=float, default=0.8, help="texts with a lower mean probability are left out")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the draw")
+    parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0: torch decides")
     parser.add_argument("--output", type=Path, required=True, help="the .parquet to write: text, label, probability")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 1 with one line if data or checkpoint are unfit."""
+    """Run the command line and return the exit code: 1 with one line if data or checkpoint cannot be used."""
     options = _parser().parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
         classifiers = {str(path): load_checkpoint(path, "bf16") for path in options.checkpoints}
         labels = _common_labels(classifiers)
-        held_out, known = _held_out(options.checkpoints)
+        held_out, known = _held_out(options.checkpoints, len(labels))
         linear = None
         if options.data:
             learnt = read_examples(parse_source(options.data), labels)
@@ -123,24 +127,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _common_labels(classifiers: Mapping[str, TorchClassifier]) -> list[str]:
-    """Return the labels that all have, in one order.
+    """Return the labels of the checkpoints.
 
     Raises:
-        ModelError: if one has others.
+        ModelError: if they differ.
     """
     first, *others = classifiers
     for name in others:
         if classifiers[name].labels != classifiers[first].labels:
             raise ModelError(
                 f"{name} has the labels {', '.join(classifiers[name].labels)}, {first} has "
-                f"{', '.join(classifiers[first].labels)}: take checkpoints with the same labels in the same order"
+                f"{', '.join(classifiers[first].labels)}; use checkpoints with the same labels in the same order"
             )
     return classifiers[first].labels
 
 
-def _held_out(checkpoints: Sequence[Path]) -> tuple[list[Example], set[str]]:
-    """Return the rows that all checkpoints hold out, on which to judge them, and the texts that any does."""
-    first, *others = (read_validation(path / VALIDATION) for path in checkpoints)
+def _held_out(checkpoints: Sequence[Path], labels: int) -> tuple[list[Example], set[str]]:
+    """Return the rows that all checkpoints hold out, and the texts that at least one of them holds out."""
+    first, *others = (read_validation(path / VALIDATION, labels) for path in checkpoints)
     texts = [{example.text for example in rows} for rows in others]
     return [example for example in first if all(example.text in them for them in texts)], {
         example.text for example in first
@@ -148,10 +152,10 @@ def _held_out(checkpoints: Sequence[Path]) -> tuple[list[Example], set[str]]:
 
 
 def _texts(options: argparse.Namespace) -> list[str]:
-    """Return the texts to label, without doubles.
+    """Return the texts to label, without duplicates.
 
     Raises:
-        DataError: if a file can not be read or has no such column.
+        DataError: if a file cannot be read.
     """
     texts = _texts_in(options.texts)
     if options.sentences:
@@ -169,7 +173,7 @@ def _texts_in(path: Path) -> list[str]:
 
 
 def _judge(classifiers: Mapping[str, TorchClassifier], linear: Pipeline | None, held_out: Sequence[Example]) -> None:
-    """Print, source by source, how good each member and their mean are on rows that none has learnt."""
+    """Print the accuracy of each member and of their mean, per source, on rows that all hold out."""
     for source in dict.fromkeys(example.source for example in held_out):
         examples = [example for example in held_out if example.source == source]
         labels = [example.label for example in examples]

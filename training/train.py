@@ -1,6 +1,6 @@
-"""The run: sources -> a checkpoint directory, read top to bottom in ``train``.
+"""A training run: sources -> a checkpoint directory. ``train`` reads from top to bottom.
 
-Owns the order of things. A run that was killed goes on from its last step when the same command is given again.
+Owns the order of the steps. The same command continues a run that was killed, from its last saved step.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def train(plan: Plan, console: Console) -> None:
     """Train, measure on the held-out rows and write the checkpoint.
 
     Raises:
-        DataError, ModelError, OutputError: before any time is spent on training.
+        DataError, ModelError, OutputError: if data, model or output cannot be used; before any training step.
     """
     refuse_finished(plan.output)
     data = _load(plan)
@@ -75,7 +75,7 @@ def _classifier(plan: Plan, labels: list[str]) -> tuple[transformers.PreTrainedT
     parameters = plan.parameters
     if plan.threads:
         torch.set_num_threads(plan.threads)
-    transformers.set_seed(parameters.seed)  # the new classifier's weights are drawn here
+    transformers.set_seed(parameters.seed)  # for the weights of the new classifier
     tokenizer = load_tokenizer(plan.base_model)
     tokenizer.model_max_length = parameters.max_length
     tokenization = tokenization_of(tokenizer, parameters)
@@ -125,7 +125,7 @@ def _print_data(data: TrainingData, console: Console) -> None:
     _print(console, f"{counts}; labels {', '.join(data.labels)}")
     _print(
         console,
-        f"{len(data.train)} rows to learn from, {len(data.validation)} held out; left out: "
+        f"{len(data.train)} training rows, {len(data.validation)} held out; left out: "
         f"{data.duplicates} exact duplicates ({data.conflicts} of them with another label) and "
         f"{data.nested} that share a passage with a held-out row",
     )

@@ -1,7 +1,7 @@
-"""Write a checkpoint that was made from finished ones without a step of training.
+"""Checkpoints derived from finished ones without training, such as a mean or a pruned one.
 
-Owns what such checkpoints have in common: they keep the held-out rows and the recipes of what they come from, and are
-measured at once. Knows nothing of how they are made.
+Such a checkpoint keeps the held-out rows and the recipes of its origin, and is measured when it is written. Knows
+nothing of how the weights are made.
 """
 
 import sys
@@ -13,6 +13,7 @@ from training.checkpoint import metrics, record
 from training.checkpoint.classifier import TorchClassifier, predict
 from training.data.training_data import Example
 from training.learning.model import ModelError, load_tokenizer
+from training.reading import DataError
 
 _KEPT: Final = (
     "schema_version",
@@ -24,23 +25,24 @@ _KEPT: Final = (
     "seed",
     "hyper_parameters",
 )
-"""What a recipe says of every checkpoint that is made from its own."""
+"""Fields that a derived checkpoint takes over from the recipe of its origin."""
 
 
 def held_out_of(directory: Path) -> list[Example]:
-    """Return the rows that a checkpoint holds out.
+    """Return the held-out rows of a checkpoint.
 
     Raises:
         ModelError: if it has none.
     """
     try:
-        return record.read_validation(directory / record.VALIDATION)
-    except (OSError, ValueError) as error:
+        labels = record.read_recipe(directory)["labels"]
+        return record.read_validation(directory / record.VALIDATION, len(labels))
+    except (DataError, OSError, ValueError) as error:
         raise ModelError(f"{directory} has no held-out rows: {error}") from error
 
 
 def name_of(recipe: Mapping[str, Any]) -> str:
-    """Return what another recipe calls a checkpoint that it was made from: its name and when it was begun."""
+    """Return a checkpoint's name in other recipes: its own name and the start of its run."""
     return f"{recipe['name']} of {recipe['started_at']}"
 
 
@@ -51,14 +53,14 @@ def write(
     held_out: Sequence[Example],
     **recipe: Any,  # noqa: ANN401 - JSON
 ) -> None:
-    """Write the checkpoint, and say on the terminal how good it is on the held-out rows.
+    """Write the checkpoint, and print its figures on the held-out rows.
 
     Args:
         output: must not exist.
         classifier: with the weights to write.
-        made_from: the checkpoint whose tokenizer and recipe it continues.
-        held_out: rows that nothing it was made from has learnt.
-        **recipe: what its recipe says otherwise than that of ``made_from``: ``base_model`` and ``command`` at least.
+        made_from: the checkpoint that gives the tokenizer and the recipe.
+        held_out: rows on which none of the original checkpoints was trained.
+        **recipe: fields that differ from the recipe of ``made_from``: at least ``base_model`` and ``command``.
     """
     classifier.model.save_pretrained(output)
     load_tokenizer(str(made_from)).save_pretrained(output)
@@ -77,6 +79,6 @@ def write(
         **record.surroundings(),
         **recipe,
     }
-    metrics.write_json(output / record.RECIPE, document)  # last: it makes a checkpoint finished
+    metrics.write_json(output / record.RECIPE, document)  # last: a checkpoint without it counts as unfinished
     for entry in measured:
         sys.stdout.write(metrics.describe(entry) + "\n")

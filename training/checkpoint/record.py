@@ -1,7 +1,7 @@
-"""What is written down about a run: ``recipe.json`` and ``validation.parquet``.
+"""The record of a run: ``recipe.json`` and ``validation.parquet``.
 
-The model card is made from the recipe, and export calibrates on the held-out rows. Nothing here holds a path of
-the machine beyond those that the user typed.
+The model card is made from the recipe, and export calibrates on the held-out rows. The only paths of the machine
+in it are those that the user typed.
 """
 
 import json
@@ -23,17 +23,18 @@ from artifact.cpu import cpu_model
 from training.data.sources import Source, sha256_of
 from training.data.training_data import Example, TrainingData
 from training.plan import Plan
+from training.reading import Columns, match_indices, read
 
 RECIPE_VERSION: Final = 1
 RECIPE: Final = "recipe.json"
 METRICS: Final = "metrics.json"
 VALIDATION: Final = "validation.parquet"
 _CODE: Final = ("training", "artifact")
-"""What a run's result depends on, seen from the repository's root."""
+"""Folders, from the root of the repository, whose code decides the result of a run."""
 
 
 def first_state() -> dict[str, str]:
-    """Return what is true of a run from its first start on: the code's commit and the time."""
+    """Return the facts of a run's first start: the commit of the code and the time."""
     return {"source_commit": source_commit(), "started_at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
@@ -41,10 +42,10 @@ def recipe(plan: Plan, data: TrainingData, state: dict[str, Any], **outcome: Any
     """Return the document ``recipe.json``.
 
     Args:
-        plan: what was asked for.
-        data: what the data came to.
+        plan: of the run.
+        data: the rows of the plan's sources.
         state: of the run, see ``first_state``.
-        **outcome: steps and seconds it took, and more for people to read.
+        **outcome: steps, seconds and further fields.
     """
     parameters = plan.parameters
     return {
@@ -73,7 +74,7 @@ def recipe(plan: Plan, data: TrainingData, state: dict[str, Any], **outcome: Any
 
 
 def surroundings() -> dict[str, Any]:
-    """Return what computed, and the versions that a result depends on."""
+    """Return the hardware, and the versions that the result depends on."""
     return {
         "hardware": hardware(),
         "versions": {
@@ -94,14 +95,19 @@ def write_validation(path: Path, examples: Sequence[Example]) -> None:
     parquet.write_table(pyarrow.table(columns), path)
 
 
-def read_validation(path: Path) -> list[Example]:
-    """Read back what ``write_validation`` wrote.
+def read_validation(path: Path, labels: int) -> list[Example]:
+    """Read the rows that ``write_validation`` wrote.
+
+    Args:
+        path: of the file.
+        labels: number of labels of the checkpoint.
 
     Raises:
-        OSError, ValueError: if it is missing or is something else; pyarrow's errors are of these kinds.
+        DataError: if it is missing, or is no such file.
     """
-    rows = parquet.read_table(path, columns=["text", "label", "source"]).to_pylist()
-    return [Example(**row) for row in rows]
+    table = read(path, Columns(group="source"))
+    indices = match_indices(table, labels)
+    return [Example(row.text, index, row.group or "") for row, index in zip(table.rows, indices, strict=True)]
 
 
 def read_recipe(directory: Path) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def read_recipe(directory: Path) -> dict[str, Any]:
 
 
 def source_commit() -> str:
-    """Return the commit of the code, with ``-dirty`` if the code of training was changed since."""
+    """Return the commit of the code, with ``-dirty`` if the code of training differs from it."""
     root = Path(__file__).parents[2]
     try:
         commit = _git(root, "rev-parse", "HEAD")
@@ -126,14 +132,14 @@ def source_commit() -> str:
 
 
 def hardware() -> str:
-    """Return what computed, in words: the GPU's name, or the processor's with its cores."""
+    """Return the hardware in words: the name of the GPU, or of the processor with its cores."""
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     return f"{cpu_model()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
 
 
 def _recipe_of(base_model: str) -> dict[str, Any] | None:
-    """Return how the base was made, if it is itself a checkpoint that training wrote."""
+    """Return the recipe of the base model, if it is a checkpoint that training wrote."""
     path = Path(base_model)
     return read_recipe(path) if (path / RECIPE).exists() else None
 

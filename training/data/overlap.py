@@ -1,7 +1,7 @@
-"""Texts that share a passage: which rows to hold out, and which training rows would give them away.
+"""Texts that share a passage: rows that must not be held out, and training rows that leak a held-out row.
 
-SST-2 lists sentences together with their phrases. Without this, the validation figure would be that of sentences
-seen in training, and the temperature fitted on it too sharp. Knows only texts.
+SST-2 lists sentences together with their phrases. Without these checks the held-out sentences would be seen in
+training, the validation figures too high and the temperature too low. Knows only texts.
 """
 
 import re
@@ -12,18 +12,18 @@ Words: TypeAlias = tuple[str, ...]
 Starts: TypeAlias = dict[Words, dict[int, dict[Words, list[int]]]]
 """Indices of rows by their first words, their number of words and all of their words."""
 
-_MARKS: Final = re.compile(r"^\W+|\W+$")  # the phrase "not bad" is in "It is not bad." too
-_WORDS: Final = 4  # shorter texts turn up inside others by chance
+_MARKS: Final = re.compile(r"^\W+|\W+$")  # so that "not bad" is found in "It is not bad."
+_WORDS: Final = 4  # shorter texts occur in others by chance
 
 
 def nested(train: Sequence[str], held_out: Sequence[str]) -> set[int]:
-    """Return the indices of training texts that are a run of words of a held-out text, or hold one whole."""
+    """Return the indices of training texts that are part of a held-out text, or contain one, in whole words."""
     rows, others = _words_of(train), _words_of(held_out)
     return _holding(rows, others) | _parts(rows, others)
 
 
 def fragments(texts: Sequence[str]) -> set[int]:
-    """Return the indices of texts that are a run of words of another one; of equals the longest text is none."""
+    """Return the indices of texts that are part of another text; of texts with equal words the longest is not."""
     rows = _words_of(texts)
     starts = _by_start(rows)
     size = [(len(words), len(text), index) for index, (words, text) in enumerate(zip(rows, texts, strict=True))]
@@ -35,19 +35,19 @@ def _words_of(texts: Sequence[str]) -> list[Words]:
 
 
 def _holding(wholes: Sequence[Words], parts: Sequence[Words]) -> set[int]:
-    """Return which wholes hold one of the parts as a run of words."""
+    """Return the indices of the wholes that contain one of the parts."""
     starts = _by_start(parts)
     return {index for index, whole in enumerate(wholes) if next(_found(whole, starts), None) is not None}
 
 
 def _parts(parts: Sequence[Words], wholes: Sequence[Words]) -> set[int]:
-    """Return which parts stand in one of the wholes as a run of words."""
+    """Return the indices of the parts that one of the wholes contains."""
     starts = _by_start(parts)
     return {index for whole in wholes for index in _found(whole, starts)}
 
 
 def _by_start(rows: Sequence[Words]) -> Starts:
-    """Return the rows by their first words, then their length: many may begin alike, and a look at each takes long."""
+    """Return the rows by their first words, then by length: many rows share a start, and comparing each is slow."""
     starts: Starts = {}
     for index, words in enumerate(rows):
         if len(words) >= _WORDS:

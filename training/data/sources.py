@@ -1,6 +1,6 @@
-"""One source of labelled text: where it is, how its columns are called and how much of it counts.
+"""A source of labelled text: its location, its columns and its weight.
 
-A source is named on the command line by its location and options, separated by commas:
+On the command line a source is a location and options, separated by commas:
 
     data/train.parquet,name=reviews,text=body,label=stars,held_out=0.1
     stanfordnlp/imdb,split=train
@@ -25,19 +25,19 @@ HELD_OUT: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Labelled text somewhere.
+    """A file or data set of labelled text.
 
     Attributes:
         location: path of a file, or name of a data set on the hub.
-        name: what figures call it; the file's folder and stem, or the hub's name.
-        split: the split's name; on the hub the one to read.
+        name: its name in figures; by default the file's folder and stem, or the hub's name.
+        split: name of the split; on the hub it is the one that is read.
         text: column of the text.
         label: column of the label, an index or a name.
-        confidence: column of the label's probability, above 0 and at most 1; the rest is spread evenly over the
-            other labels. Without it every label is certain.
-        style: ``treebank`` text (``it 's``, ``-lrb-``) is brought to natural text first.
+        confidence: column of the label's probability, above 0 and at most 1; the other labels share the rest
+            evenly. Empty: every label is certain.
+        style: ``treebank`` text (``it 's``, ``-lrb-``) is converted to natural text.
         min_words: shorter texts are left out.
-        held_out: rows kept for validation, none of them a part of another row; a share if below 1.
+        held_out: rows kept for validation, a share if below 1. A row that is part of another row is never held out.
         weight: how often a row is seen per epoch.
     """
 
@@ -67,11 +67,11 @@ def parse_source(specification: str, *, split: str = "train", held_out: float = 
 
     Args:
         specification: as on the command line.
-        split: where the specification names none.
-        held_out: likewise.
+        split: used if the specification names none.
+        held_out: used if the specification names none.
 
     Raises:
-        DataError: for an unknown option or a value of the wrong kind.
+        DataError: for an unknown option or a value of the wrong type.
     """
     location, *options = specification.split(",")
     source = Source(location, name=_default_name(location), split=split, held_out=held_out)

@@ -1,7 +1,7 @@
-"""Rows of several sources -> a checked, split data.
+"""Rows of several sources -> checked and split training data.
 
-Owns the meaning of labels, what makes data unfit, duplicates, the validation split and the weights of sources.
-Everything that is wrong is found here, before any time is spent on a model. Knows no tokens.
+Owns the checks of the data as a whole, duplicates, the validation split and the weights of sources. All of it happens
+before a model is loaded. Knows no tokens.
 """
 
 import random
@@ -16,7 +16,7 @@ from training.reading import DataError, TextTable, label_names, match_labels
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text with the index of its label, the name of its source and the label's probability."""
+    """A text, the index of its label, the name of its source and the probability of the label."""
 
     text: str
     label: int
@@ -26,16 +26,16 @@ class Example:
 
 @dataclass(slots=True)
 class TrainingData:
-    """What a run is trained and validated on.
+    """The rows that a run is trained and validated on.
 
     Attributes:
         labels: names, in the order of the indices.
         train: rows to learn from, before the weights of their sources.
         validation: rows held out.
         rows: rows read per source.
-        duplicates: rows left out because an earlier row has the very text.
-        conflicts: those of them that had another label.
-        nested: training rows left out because they are a part of a held-out row or hold one.
+        duplicates: rows left out because an earlier row has the same text.
+        conflicts: duplicates that have another label than the earlier row.
+        nested: training rows left out because they are part of a held-out row or contain one.
     """
 
     labels: list[str]
@@ -57,20 +57,20 @@ def load_training_data(
 
     Args:
         sources: rows to learn from; ``held_out`` of them go to validation.
-        labels: names in order; by default the data's own, or the sorted ones that occur.
+        labels: names in order; by default those that the data declares, or all that occur, sorted.
         seed: of the split.
-        validation: rows that are held out whole.
+        validation: sources that are held out entirely.
 
     Raises:
-        DataError: if a source can not be read, a text is empty, a label unknown or never seen, nothing is held
-            out, or two sources have one name.
+        DataError: if a source cannot be read, a label is unknown or does not occur, no row is held out, or two
+            sources have the same name.
     """
     _need_names([*sources, *validation])
     tables = [read_source(source) for source in sources]
     names = list(labels or ()) or label_names(tables)
     data = TrainingData(names)
     seen: dict[str, int] = {}
-    for source in validation:  # first, so that a text in both is held out and not learnt
+    for source in validation:  # first: a text in both is held out, not learnt
         table = read_source(source)
         data.rows[source.name] = len(table.rows)
         data.validation += _fresh(_examples(table, names, source), seen, data)
@@ -89,16 +89,16 @@ def load_training_data(
 
 
 def read_examples(source: Source, labels: Sequence[str]) -> list[Example]:
-    """Read a source whose labels are known, duplicates and all.
+    """Read a source whose labels are known, with its duplicates.
 
     Raises:
-        DataError: if it can not be read, is empty, a text is empty or a label is not one of ``labels``.
+        DataError: if it cannot be read, holds no row or a label is not one of ``labels``.
     """
     return _examples(read_source(source), labels, source)
 
 
 def weighted(examples: Sequence[Example], sources: Sequence[Source], seed: int) -> list[Example]:
-    """Repeat rows by their source's weight; what a fraction keeps is drawn with the seed."""
+    """Repeat rows by the weight of their source; for a fraction, rows are drawn with the seed."""
     draw = random.Random(seed)  # noqa: S311 - sampling, not cryptography
     weights = {source.name: source.weight for source in sources}
     grouped: dict[str, list[Example]] = defaultdict(list)
@@ -112,7 +112,7 @@ def weighted(examples: Sequence[Example], sources: Sequence[Source], seed: int) 
 
 
 def spread(examples: Sequence[Example], limit: int) -> list[Example]:
-    """Return ``limit`` examples at most, evenly spread; files are often sorted by label."""
+    """Return at most ``limit`` examples, evenly spread, because files are often sorted by label."""
     step = max(1, len(examples) / limit)
     return [examples[int(index * step)] for index in range(min(limit, len(examples)))]
 
@@ -124,10 +124,10 @@ def split(
 
     Args:
         examples: rows of one source.
-        held_out: a share of those that may be held out, or a number, half of them at most.
+        held_out: a share (below 1) or number of rows; at most half of the rows that may be held out.
         seed: of the draw.
-        parts: indices of rows that stand in other rows. They are not held out: what they would measure is how well
-            those others are remembered.
+        parts: indices of rows that are part of other rows. They are never held out: they would measure how well the
+            model remembers the other rows.
     """
     draw = random.Random(seed)  # noqa: S311 - sampling, not cryptography
     by_label: dict[int, list[int]] = defaultdict(list)
@@ -148,7 +148,7 @@ def _need_names(sources: Sequence[Source]) -> None:
     counts = Counter(source.name for source in sources)
     double = [name for name, count in counts.items() if count > 1]
     if double:
-        raise DataError(f"two sources are called {double[0]!r}; tell them apart with name=…")
+        raise DataError(f"two sources are called {double[0]!r}; give one another name with name=…")
 
 
 def _examples(table: TextTable, labels: Sequence[str], source: Source) -> list[Example]:
@@ -159,7 +159,7 @@ def _examples(table: TextTable, labels: Sequence[str], source: Source) -> list[E
 
 
 def _fresh(examples: Iterable[Example], seen: dict[str, int], data: TrainingData) -> list[Example]:
-    """Leave out texts that were seen before, and count them."""
+    """Leave out and count texts that were seen before."""
     fresh = []
     for example in examples:
         if example.text not in seen:
@@ -177,7 +177,7 @@ def _need_every_label(data: TrainingData) -> None:
     counts = Counter(example.label for example in data.train)
     if len(data.labels) < 2 or len(counts) < 2:  # noqa: PLR2004 - a choice needs two
         only = data.labels[next(iter(counts), 0)]
-        raise DataError(f"a classifier needs at least two labels, the rows to learn from have {only!r} alone")
+        raise DataError(f"a classifier needs at least two labels, but the training rows have only {only!r}")
     missing = [name for index, name in enumerate(data.labels) if not counts[index]]
     if missing:
         raise DataError(f"no training row has the label {', '.join(missing)}")

@@ -1,7 +1,7 @@
 """Treebank text -> natural text: ``it 's n't`` -> ``it'sn't``, ``-lrb-`` -> ``(``.
 
-SST-2 is stored as parser output. A model trained on that learns the spacing, and never sees the sentences that
-people send. Undoes the Penn Treebank tokenization; knows nothing of data sets.
+SST-2 is stored as parser output. A model trained on that learns its spacing, which callers' sentences do not have.
+Undoes the Penn Treebank tokenization. Knows nothing of data sets.
 """
 
 import re
@@ -23,14 +23,14 @@ _AFTER: Final = re.compile(r"([(\[{$#]) ")
 
 
 def detokenize(text: str) -> str:
-    """Return the text as a person would have typed it; natural text comes back as it was."""
+    """Return the text as a person would type it; natural text is returned unchanged."""
     words = [_BRACKETS.get(word, word) for word in text.replace("\\/", "/").split()]
     joined = _join_quotes(words)
     joined = _CLITIC.sub(r"\1", joined)
     joined = re.sub(r"\b(can) (not)\b|\b(gon|wan) (na)\b|\b(got) (ta)\b", _glue, joined)
     joined = _AFTER.sub(r"\1", joined)
     previous = None
-    while previous != joined:  # " . . ." needs one pass per mark
+    while previous != joined:  # " . . ." needs one pass per full stop
         previous, joined = joined, _BEFORE.sub(r"\1", joined)
     return joined
 
@@ -40,7 +40,7 @@ def _glue(match: re.Match[str]) -> str:
 
 
 def _join_quotes(words: list[str]) -> str:
-    """Join words, with opening quotes at the word behind them and closing ones at the word before."""
+    """Join words; an opening quote joins the next word, a closing quote the previous one."""
     pieces: list[str] = []
     inside = False
     glue = False

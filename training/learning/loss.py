@@ -1,6 +1,6 @@
-"""The loss for labels that are not equally frequent or not certain.
+"""The loss for labels that are unequally frequent or uncertain.
 
-Owns label weights and soft targets; the plain loss is the model's own.
+Owns label weights and soft targets. Without either, the model computes its own loss.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ def balanced_weights(labels: Sequence[int], count: int) -> torch.Tensor:
 
 
 def soft_targets(examples: Sequence[Example], count: int) -> list[list[float]]:
-    """Return each label's probability per text, (texts, labels): what a label leaves is spread over the others."""
+    """Return each label's probability per text, (texts, labels); the other labels share the rest evenly."""
     targets = []
     for example in examples:
         target = [(1 - example.confidence) / (count - 1)] * count
@@ -36,8 +36,8 @@ class Loss:
     """Cross entropy with weights per label and soft targets, as the Trainer's ``compute_loss_func``.
 
     Args:
-        weights: (labels,) float32; None weighs all alike.
-        label_smoothing: share of a label's probability given to the others.
+        weights: (labels,) float32; None: all labels weigh the same.
+        label_smoothing: share of the probability that is spread over all labels.
     """
 
     def __init__(self, weights: torch.Tensor | None, label_smoothing: float) -> None:
@@ -55,8 +55,8 @@ class Loss:
         Args:
             outputs: with ``logits`` (batch, labels).
             labels: (batch,) int64 indices or (batch, labels) float32 probabilities.
-            num_items_in_batch: numbers in ``labels`` over all processes; the Trainer multiplies by the number of
-                processes afterwards.
+            num_items_in_batch: number of elements of ``labels`` over all processes; the Trainer multiplies the result
+                by the number of processes.
         """
         weights = None if self._weights is None else self._weights.to(outputs.logits.device)
         total = cross_entropy(

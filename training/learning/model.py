@@ -1,6 +1,6 @@
-"""A classifier and its tokenizer from a base model or a checkpoint.
+"""A classifier and its tokenizer, loaded from a base model or a checkpoint.
 
-Owns loading and the parameter groups of the optimizer; knows neither data nor the loop.
+Owns loading and the parameter groups of the optimizer. Knows neither data nor the training loop.
 """
 
 import re
@@ -17,7 +17,7 @@ _LAYER: Final = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")
 
 
 class ModelError(Exception):
-    """The base model or checkpoint can not be used; the message says why."""
+    """The base model or checkpoint cannot be used; the message says why."""
 
 
 def load_tokenizer(location: str) -> transformers.PreTrainedTokenizerFast:
@@ -28,20 +28,20 @@ def load_tokenizer(location: str) -> transformers.PreTrainedTokenizerFast:
     """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(location, use_fast=True)
-    except (OSError, ValueError, AttributeError, TypeError) as error:  # the latter two where files are missing
-        raise ModelError(f"{location} has no tokenizer that can be read: {_first_line(error)}") from error
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # the last two if files are missing
+        raise ModelError(f"{location} has no readable tokenizer: {_first_line(error)}") from error
     if not tokenizer.is_fast:
-        raise ModelError(f"the tokenizer of {location} is not a fast one; the server needs its tokenizer.json")
+        raise ModelError(f"the tokenizer of {location} is not a fast tokenizer; the server needs a tokenizer.json")
     if tokenizer.pad_token_id is None:
         raise ModelError(f"the tokenizer of {location} has no padding token")
     return tokenizer
 
 
 def tokenization_of(tokenizer: transformers.PreTrainedTokenizerFast, parameters: HyperParameters) -> Tokenization:
-    """Return the server's own cutting of texts for this tokenizer.
+    """Return the tokenization that the server uses, for this tokenizer.
 
     Raises:
-        ModelError: if ``max_length`` and ``head_tokens`` do not fit.
+        ModelError: if ``max_length`` and ``head_tokens`` contradict each other.
     """
     try:
         return Tokenization(
@@ -54,10 +54,10 @@ def tokenization_of(tokenizer: transformers.PreTrainedTokenizerFast, parameters:
 
 
 def load_classifier(location: str, labels: Sequence[str], parameters: HyperParameters) -> transformers.PreTrainedModel:
-    """Return the base model with a classifier of ``labels`` on it, in fp32.
+    """Return the base model with a new classifier of ``labels``, in fp32.
 
     Raises:
-        ModelError: if it can not be loaded or reads fewer tokens than ``max_length``.
+        ModelError: if it cannot be loaded or reads fewer tokens than ``max_length``.
     """
     dropouts = {
         "hidden_dropout_prob": parameters.dropout,
@@ -79,20 +79,18 @@ def load_classifier(location: str, labels: Sequence[str], parameters: HyperParam
             location, config=config, dtype=torch.float32, ignore_mismatched_sizes=True
         )
     except (OSError, ValueError) as error:
-        raise ModelError(f"{location} can not be loaded as a classifier: {_first_line(error)}") from error
+        raise ModelError(f"{location} cannot be loaded as a classifier: {_first_line(error)}") from error
     readable = _readable_tokens(model)
     if readable is not None and parameters.max_length > readable:
-        raise ModelError(
-            f"max_length {parameters.max_length} is more than the {readable} tokens that {location} can read"
-        )
+        raise ModelError(f"max_length {parameters.max_length} exceeds the {readable} tokens that {location} can read")
     return model
 
 
 def parameter_groups(model: transformers.PreTrainedModel, parameters: HyperParameters) -> list[dict[str, Any]]:
-    """Return AdamW groups: no decay on vectors (biases, norms), learning rate by depth if layers decay.
+    """Return AdamW groups: no weight decay on vectors (biases, norms), and a learning rate by depth.
 
-    Layer-wise decay as in Howard & Ruder 2018 (ULMFiT): the classifier learns at the peak rate, each layer
-    below it at ``layer_decay`` times the one above, embeddings slowest.
+    Layer-wise decay as in Howard & Ruder 2018 (ULMFiT): the classifier learns at the peak rate, each layer at
+    ``layer_decay`` times the rate of the layer above, and the embeddings at the lowest rate.
     """
     depths = [int(found[1]) for name, _ in model.named_parameters() if (found := _LAYER.search(f".{name}"))]
     layers = max(depths, default=-1) + 1
@@ -108,7 +106,7 @@ def parameter_groups(model: transformers.PreTrainedModel, parameters: HyperParam
 
 
 def _readable_tokens(model: transformers.PreTrainedModel) -> int | None:
-    """Return how many tokens the positions suffice for; RoBERTa counts them from behind the padding id."""
+    """Return how many tokens have a position embedding; RoBERTa numbers positions from its padding id + 1."""
     positions = getattr(model.config, "max_position_embeddings", None)
     table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     padding = getattr(table, "padding_idx", None)

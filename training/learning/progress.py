@@ -1,7 +1,7 @@
-"""What a person sees while a run lasts: loss, speed, time left.
+"""The progress of a run: loss, speed, time left.
 
-A bar on a terminal, a line now and then in a log. Replaces the Trainer's own callbacks for that, which print
-dictionaries between two nested bars.
+A terminal shows a bar, a log gets a line per minute. Replaces the Trainer's callbacks, which print dictionaries
+between two nested bars.
 """
 
 import sys
@@ -18,11 +18,11 @@ _LOG_EVERY_S: Final = 60.0
 
 
 class ShowProgress(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed
-    """Show how a run goes.
+    """Shows the progress of a run.
 
     Args:
-        console: where to; whether it is a terminal decides between bar and lines.
-        clock: seconds that only go forward.
+        console: a bar is shown if it is a terminal, else lines.
+        clock: monotonic seconds.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,7 +45,7 @@ class ShowProgress(transformers.TrainerCallback):  # type: ignore[misc]  # trans
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Start where the run starts, which is not 0 when it goes on."""
+        """Start at the step where the run starts; a resumed run does not start at 0."""
         self._first = (state.global_step, self._clock())
         self._last_line = self._clock()
         self._bar.update(self._task, total=state.max_steps, completed=state.global_step)
@@ -77,7 +77,7 @@ class ShowProgress(transformers.TrainerCallback):  # type: ignore[misc]  # trans
             self._line(f"step {state.global_step}: held-out accuracy {accuracy:.2f} %, log loss {loss:.4f}")
 
     def on_train_end(self, *_: object, **__: object) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bar from the terminal."""
         self._bar.stop()
 
     def _speed(self, state: TrainerState) -> float:

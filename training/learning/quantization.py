@@ -1,9 +1,9 @@
-"""Int8 rounding in training, so that the weights learn to bear what the export does to them.
+"""Quantization-aware training: the weights learn under the int8 rounding that the export applies.
 
-In the last steps of a run every linear layer multiplies rounded inputs by rounded weights, and gradients pass the
-rounding as if it were not there (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference"). What is kept are the unrounded weights; predictions outside training are not
-rounded. Knows nothing of ONNX.
+In the last steps of a run every linear layer multiplies rounded inputs by rounded weights. Gradients ignore the
+rounding (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference"). The checkpoint holds the unrounded weights, and predictions outside training are not rounded. Knows
+nothing of ONNX.
 """
 
 from functools import partial
@@ -15,18 +15,18 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 
 _WEIGHT_LEVEL: Final = 127
 _INPUT_LEVELS: Final = 255
-_LEAST_SCALE: Final = 1e-9  # of what is all zeros
+_LEAST_SCALE: Final = 1e-9  # for tensors of zeros
 
 
 def rounded_weight(weight: torch.Tensor) -> torch.Tensor:
-    """Return (outputs, inputs) float32 weights as signed int8 with a scale per output holds them."""
+    """Return weights, (outputs, inputs) float32, rounded to signed int8 with a scale per output."""
     scale = (weight.detach().abs().amax(dim=1) / _WEIGHT_LEVEL).clamp(min=_LEAST_SCALE)
     zero = torch.zeros_like(scale, dtype=torch.int32)
     return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -_WEIGHT_LEVEL, _WEIGHT_LEVEL)
 
 
 def rounded_input(values: torch.Tensor) -> torch.Tensor:
-    """Return float values of any shape as unsigned int8 over their own range, with 0 in it, holds them, float32."""
+    """Return values of any shape, float32, rounded to unsigned int8 over their range, which includes 0."""
     values = values.float()
     low, high = torch.aminmax(values.detach())
     low, high = low.clamp(max=0), high.clamp(min=0)
@@ -36,12 +36,12 @@ def rounded_input(values: torch.Tensor) -> torch.Tensor:
 
 
 class RoundLastSteps(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
-    """Let the linear layers round from a step on, until training ends.
+    """Makes the linear layers round in the last steps of training.
 
-    Decides by the step alone, so that a resumed run rounds as an unbroken one.
+    Only the number of the step decides, so a resumed run rounds at the same steps.
 
     Args:
-        share: of the run's steps, the last ones.
+        share: share of the run's steps, at the end.
     """
 
     def __init__(self, share: float) -> None:
@@ -57,14 +57,14 @@ class RoundLastSteps(TrainerCallback):  # type: ignore[misc]  # transformers is 
         model: PreTrainedModel,
         **_: Any,  # noqa: ANN401 - the Trainer's
     ) -> None:
-        """Begin to round at the first of the last steps."""
+        """Start rounding at the first of the last steps."""
         if not self._layers and state.global_step >= (1 - self._share) * state.max_steps:
             self._layers = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
             for layer in self._layers:
                 layer.forward = partial(_forward, layer)  # type: ignore[method-assign]  # undone when training ends
 
     def on_train_end(self, *_: object, **__: object) -> None:
-        """Compute as before again."""
+        """Stop rounding."""
         for layer in self._layers:
             del layer.forward
         self._layers = []

@@ -1,7 +1,7 @@
-"""Examples -> batches of token ids of about equal length.
+"""Examples -> batches of token ids of similar length.
 
-Texts are cut by ``artifact.tokenization``: what a model is trained on is what it will be served. Owns padding and
-the order of batches; knows neither files nor the model.
+``artifact.tokenization`` cuts the texts, so the model is trained on the same tokens that it will be served. Owns
+padding and the order of batches. Knows neither files nor the model.
 """
 
 import random
@@ -16,13 +16,13 @@ from artifact.manifest import Truncation
 from artifact.tokenization import Tokenization
 from training.data.training_data import Example
 
-_POOL_BATCHES: Final = 50  # wide enough for batches of equal length, narrow enough for them to differ by epoch
+_POOL_BATCHES: Final = 50  # more: batches of more equal length; fewer: batches differ more between epochs
 
 
 def tokenized(examples: Sequence[Example], tokenization: Tokenization, truncation: Truncation) -> datasets.Dataset:
     """Return a data set with columns ``input_ids`` and ``labels``.
 
-    Training reads one row of ids per text, so a text that will be served by windows is cut to its head here.
+    Training reads one row of ids per text. Of a text that will be served in windows, that is the head.
     """
     texts = [example.text for example in examples]
     cut: Truncation = "head" if truncation == "window" else truncation
@@ -31,10 +31,10 @@ def tokenized(examples: Sequence[Example], tokenization: Tokenization, truncatio
 
 
 class PaddedBatch:
-    """Collate rows of ids into one batch, padded to its longest row.
+    """Collates rows of ids into one batch, padded on the right to its longest row.
 
     Args:
-        pad_token_id: fills the rows behind their end.
+        pad_token_id: id of the padding token.
     """
 
     def __init__(self, pad_token_id: int) -> None:
@@ -43,7 +43,7 @@ class PaddedBatch:
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask`` (batch, tokens) and ``labels`` (batch), all int64.
 
-        Soft labels stay what they are: (batch, labels) float32.
+        Soft labels stay (batch, labels) float32.
         """
         longest = max(len(row["input_ids"]) for row in rows)
         ids = torch.full((len(rows), longest), self._pad_token_id)
@@ -57,16 +57,16 @@ class PaddedBatch:
 
 
 class BucketSampler(Sampler[int]):
-    """Yield indices so that consecutive batches hold texts of about equal length, in random order.
+    """Yields indices so that each batch holds texts of similar length, and the batches are in random order.
 
-    Padding costs a fifth of a run on IMDB. Rows are shuffled, sorted by length within pools of batches, and the
-    batches shuffled again: transformers' own length grouping leaves them sorted, so that a run would see long and
-    short texts in waves.
+    In random batches padding takes a fifth of a run on IMDB. Rows are shuffled, sorted by length within pools of
+    batches, and the batches are shuffled again. The length grouping of transformers leaves batches sorted within a
+    pool, so long and short texts would come in waves.
 
     Args:
         lengths: tokens per row.
         batch_texts: rows per batch.
-        seed: of the order; every epoch has another.
+        seed: of the order; each epoch has its own order.
     """
 
     def __init__(self, lengths: Sequence[int], batch_texts: int, seed: int) -> None:
@@ -76,15 +76,15 @@ class BucketSampler(Sampler[int]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order; the Trainer calls this, on resuming too."""
+        """Choose the order of an epoch; the Trainer calls this, also when a run is resumed."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """Rows per epoch."""
+        """Return the rows per epoch."""
         return len(self._lengths)
 
     def __iter__(self) -> Iterator[int]:
-        """Yield every index once; the smaller last batch stays last."""
+        """Yield every index once; a smaller batch comes last."""
         draw = random.Random(self._seed * 1_000_003 + self._epoch)  # noqa: S311 - shuffling
         order = list(range(len(self._lengths)))
         draw.shuffle(order)

@@ -1,8 +1,7 @@
-"""transformers' Trainer with our batches, optimizer and manners.
+"""The Trainer of transformers, with our batches and optimizer.
 
-Owns everything that is about the Trainer: its arguments, its sampler, and the callbacks that keep the best
-weights and stop early. Because the loop itself is the Trainer's, ``torchrun`` and ``accelerate launch`` spread a
-run over processes without code of ours.
+Owns its arguments, its sampler, and the callbacks that keep the best weights and stop early. The loop is the
+Trainer's, so ``torchrun`` and ``accelerate launch`` distribute a run over processes without code of ours.
 """
 
 import json
@@ -24,16 +23,16 @@ from training.learning.tokens import BucketSampler
 from training.plan import Criterion, Plan
 
 _LOGS_PER_RUN: Final = 100  # points of the learning curve
-_GPU_LOADERS: Final = 4  # processes that pad batches: a GPU takes one of a small model in milliseconds
+_GPU_LOADERS: Final = 4  # processes that pad batches: a GPU finishes a batch of a small model in milliseconds
 
 
 class ClassifierTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers is not followed
-    """The Trainer, with batches of equal length and a learning rate per layer.
+    """The Trainer, with batches of similar length and a learning rate per layer.
 
     Args:
         parameters: how to train.
         lengths: tokens per training row.
-        **arguments: the Trainer's own.
+        **arguments: arguments of the Trainer.
     """
 
     optimizer: torch.optim.Optimizer | None
@@ -47,7 +46,7 @@ class ClassifierTrainer(transformers.Trainer):  # type: ignore[misc]  # transfor
         return BucketSampler(self._lengths, self._parameters.batch_texts, self._parameters.seed)
 
     def _sorted_checkpoints(self, *arguments: Any, use_mtime: bool = False, **more: Any) -> list[str]:  # noqa: ANN401 - the Trainer's
-        # By number: by time, the Trainer warns when two checkpoints are less than a second apart.
+        # Sorted by number: sorted by time, the Trainer warns when two checkpoints are less than a second apart.
         return list(super()._sorted_checkpoints(*arguments, use_mtime=False, **more))
 
     def create_optimizer(self) -> torch.optim.Optimizer:
@@ -58,18 +57,18 @@ class ClassifierTrainer(transformers.Trainer):  # type: ignore[misc]  # transfor
 
 
 class KeepBest(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed
-    """Keep the weights that did best on the held-out rows, and stop when they stay behind.
+    """Keeps the weights with the best held-out figure, and stops the run when it no longer improves.
 
-    The Trainer's own way keeps whole checkpoints and ties saving to evaluating; here a long run can save often,
-    to lose little when it is killed, and evaluate seldom. What was measured is written down by step, so that a
-    resumed run that measures a step again decides as an unbroken one.
+    The Trainer's own method keeps whole checkpoints and saves only when it evaluates. Here a long run can save
+    often, to repeat little after a kill, and evaluate seldom. Figures are stored by step, so a resumed run that
+    measures a step again makes the same decisions.
 
     Args:
-        directory: where the best weights go.
-        best_by: figure to go by; of equals the one with the lower log loss.
-        patience: evaluations without a better one before the run stops; 0 never stops.
-        after: share of the steps behind which weights begin to count; those before have not learnt what the later
-            ones do, such as to bear rounding.
+        directory: for the best weights.
+        best_by: the figure; between equal ones the lower log loss decides.
+        patience: the run stops after so many evaluations without improvement; 0: never.
+        after: share of the steps that is ignored at the start: with rounding in the last steps, earlier weights
+            have not learnt under it.
     """
 
     def __init__(self, directory: Path, best_by: Criterion, patience: int, after: float = 0.0) -> None:
@@ -82,11 +81,11 @@ class KeepBest(transformers.TrainerCallback):  # type: ignore[misc]  # transform
 
     @property
     def best_step(self) -> int | None:
-        """The optimizer step of the best weights; None before the first evaluation."""
+        """Step of the optimizer with the best weights; None before the first evaluation."""
         return max(self._scores, key=lambda step: (*self._scores[step], -step), default=None)
 
     def on_train_begin(self, *_: object, **__: object) -> None:
-        """Recall what was measured before the run was killed."""
+        """Load the figures that were measured before the run was killed."""
         if self._file.exists():
             found = json.loads(self._file.read_text())
             self._scores = {int(step): (score, tie) for step, (score, tie) in found.items()}
@@ -101,7 +100,7 @@ class KeepBest(transformers.TrainerCallback):  # type: ignore[misc]  # transform
         metrics: dict[str, float],
         **_: object,
     ) -> None:
-        """Compare with the best so far; what was measured behind this step belongs to a run that was killed."""
+        """Compare with the best so far; figures of later steps are from a run that was killed, and are dropped."""
         if state.global_step <= self._after * state.max_steps:
             return
         value, loss = metrics[f"eval_{self._best_by}"], metrics["eval_log_loss"]
@@ -119,29 +118,29 @@ class KeepBest(transformers.TrainerCallback):  # type: ignore[misc]  # transform
             control.should_training_stop = True
 
     def load_into(self, model: transformers.PreTrainedModel) -> None:
-        """Give the model the best weights, if any were kept."""
+        """Load the best weights into the model, if any were kept."""
         if self.best_step is not None:
             model.load_state_dict(type(model).from_pretrained(self._directory).state_dict())
 
 
 class RecordTime(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed
-    """Record the run's time with every checkpoint of the Trainer.
+    """Records the duration of the run with every checkpoint of the Trainer.
 
     Args:
-        record_time: does it.
+        record_time: called after each save.
     """
 
     def __init__(self, record_time: Callable[[], None]) -> None:
         self._record_time = record_time
 
     def on_save(self, args: TrainingArguments, state: TrainerState, *_: object, **__: object) -> None:
-        """Record the time."""
+        """Record the duration."""
         if state.is_world_process_zero:
             self._record_time()
 
 
 def last_checkpoint(directory: Path) -> str | None:
-    """Return the newest whole Trainer checkpoint, or None; drop those that a kill left half written.
+    """Return the newest complete Trainer checkpoint, or None; delete checkpoints that a kill left incomplete.
 
     The Trainer writes ``trainer_state.json`` last.
     """
@@ -160,7 +159,7 @@ def training_arguments(plan: Plan, directory: Path, rows: int) -> TrainingArgume
     """Return the Trainer's arguments.
 
     Args:
-        plan: what was asked for.
+        plan: of the run.
         directory: for the Trainer's checkpoints.
         rows: training rows per epoch.
     """

@@ -1,1 +1,1 @@
-"""The report of a run: figures, pictures and a page. ``python -m training.report`` writes it anew."""
+"""The report of a run: figures, pictures and a page. ``python -m training.report`` writes it again."""

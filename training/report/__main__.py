@@ -1,4 +1,4 @@
-"""Write the report of a finished checkpoint anew, from its held-out rows.
+"""Write the report of a finished checkpoint again, from its held-out rows.
 
 python -m training.report checkpoints/default
 """
@@ -12,21 +12,22 @@ from pathlib import Path
 from training.checkpoint.classifier import load_checkpoint, predict
 from training.checkpoint.record import METRICS, RECIPE, VALIDATION, read_validation
 from training.learning.model import ModelError
+from training.reading import DataError
 from training.report.page import write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 1 with one line if the checkpoint is unfit."""
+    """Run the command line and return the exit code: 1 with one line if the checkpoint cannot be used."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.report", description="Write a finished checkpoint's report/ anew."
+        prog="python -m training.report", description="Write the report/ of a finished checkpoint again."
     )
     parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
     checkpoint = parser.parse_args(arguments).checkpoint
     try:
         classifier = load_checkpoint(checkpoint)
-        rows = read_validation(checkpoint / VALIDATION)
+        rows = read_validation(checkpoint / VALIDATION, len(classifier.labels))
         recipe, metrics = (json.loads((checkpoint / name).read_bytes()) for name in (RECIPE, METRICS))
-    except (ModelError, OSError, ValueError) as error:
+    except (DataError, ModelError, OSError, ValueError) as error:
         sys.stderr.write(f"error: {checkpoint} is not a finished checkpoint: {error}\n")
         return 1
     logits = predict(classifier, rows)

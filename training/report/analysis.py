@@ -1,6 +1,6 @@
-"""Where a classifier is right and wrong: by label, by confidence, by length, text by text.
+"""Where a classifier is right and wrong: by label, by confidence, by length, and its worst errors.
 
-Owns the numbers behind the report; knows neither plots nor files.
+Owns the numbers of the report. Knows neither plots nor files.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from artifact.scores import confusion, reliability, softmax
 from training.data.training_data import Example
 
 _EDGES: Final = (16, 32, 64, 128, 256, 512)
-"""Tokens up to which a text belongs to a bucket of length."""
+"""Largest number of tokens of each bucket of length."""
 
 _WORST: Final = 25
 
@@ -27,7 +27,7 @@ def analyse(
     Args:
         logits: (texts, labels).
         examples: the texts and their labels.
-        tokens: length of each text before it is cut, special tokens included.
+        tokens: length of each text before truncation, with special tokens.
         labels: names in order.
     """
     truth = np.array([example.label for example in examples])
@@ -43,13 +43,13 @@ def analyse(
 
 
 def by_length(right: NDArray[np.bool_], tokens: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Return accuracy and number of texts of each filled bucket of length.
+    """Return accuracy and number of texts of each bucket of length that has texts.
 
     Args:
         right: (texts,) whether the prediction is the label.
-        tokens: (texts,) length before cutting.
+        tokens: (texts,) length before truncation.
     """
-    places = np.searchsorted(_EDGES, tokens)  # a text of exactly an edge belongs below it
+    places = np.searchsorted(_EDGES, tokens)  # a text as long as an edge belongs to the bucket below it
     buckets = []
     for place in np.unique(places):
         chosen = places == place

@@ -1,6 +1,6 @@
-"""The report of a run: pictures as PNG and one page that holds everything.
+"""The page of the report: tables and pictures in one HTML file.
 
-Owns the page; the numbers are ``analysis``'s, the pictures ``plots``'s.
+Owns the page and the files. ``analysis`` makes the numbers, ``plots`` the pictures.
 """
 
 import base64
@@ -41,8 +41,8 @@ def write_report(
     """Write PNG files, ``report.json`` and ``index.html``.
 
     Args:
-        directory: made if it is missing.
-        classifier: what predicted.
+        directory: created if it is missing.
+        classifier: that made the logits.
         examples: the held-out rows.
         logits: (texts, labels), in the order of the examples.
         metrics: the document ``metrics.json``.
@@ -87,7 +87,7 @@ def _summary(recipe: dict[str, Any]) -> str:
     minutes = recipe["duration_s"] / 60
     return (
         f"{recipe['base_model']} on {rows} rows for {recipe['steps']} steps, {minutes:.0f} minutes on "
-        f"{recipe['hardware']}, begun {recipe['started_at']}. All figures are of rows held out of the training data."
+        f"{recipe['hardware']}, started {recipe['started_at']}. All figures are of rows held out of the training data."
     )
 
 

@@ -1,7 +1,7 @@
-"""The report's pictures: learning curve, confusion matrix, reliability diagram, accuracy by length.
+"""The pictures of the report: learning curve, confusion matrix, reliability diagram, accuracy by length.
 
-Each function turns numbers into one PNG. Figures are made without pyplot, which keeps state between them. Colours
-are Okabe and Ito's, which people with any colour vision can tell apart.
+Each function returns one PNG. pyplot is not used, because it keeps state between figures. The colours are those of
+Okabe and Ito, which people with any colour vision can tell apart.
 """
 
 import io
@@ -17,7 +17,7 @@ _BLUE: Final = "#0072B2"
 _ORANGE: Final = "#E69F00"
 _GREEN: Final = "#009E73"
 _GREY: Final = "#999999"
-_DARK: Final = 0.5  # share of a row above which white text reads better than black
+_DARK: Final = 0.5  # share of a row above which white text is easier to read than black
 _DPI: Final = 110
 
 
@@ -47,7 +47,7 @@ def learning_curve(history: Sequence[dict[str, Any]]) -> bytes:
 
 
 def confusion_matrix(table: Sequence[Sequence[int]], labels: Sequence[str]) -> bytes:
-    """Return the confusion table as PNG: truth in rows, coloured by the share of the row."""
+    """Return the confusion table as PNG: true labels in rows, coloured by their share of the row."""
     counts = np.asarray(table)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.6 + 0.7 * len(labels)
@@ -67,7 +67,7 @@ def confusion_matrix(table: Sequence[Sequence[int]], labels: Sequence[str]) -> b
 
 
 def reliability_diagram(bins: Sequence[dict[str, Any]]) -> bytes:
-    """Return accuracy over confidence as PNG; the dots' size is the number of texts."""
+    """Return accuracy over confidence as PNG; larger dots stand for more texts."""
     figure, axes = _blank(width=4.6, height=4.2)
     texts = sum(entry["n"] for entry in bins)
     lowest = min(min(entry["confidence"], entry["accuracy"]) for entry in bins)
@@ -92,7 +92,7 @@ def accuracy_by_length(buckets: Sequence[dict[str, Any]]) -> bytes:
         label = f"{height:.1f} %\nn={bucket['n']}"
         axes.annotate(label, (place, height), (0, 9), textcoords="offset points", ha="center", fontsize=8)
     axes.set_xticks(places, [bucket["tokens"] for bucket in buckets])
-    axes.set(xlabel="tokens of the text, before it is cut", ylabel="accuracy, %")
+    axes.set(xlabel="tokens of the text, before truncation", ylabel="accuracy, %")
     axes.margins(x=0.1, y=0.35)
     return _png(figure)
 

@@ -1,4 +1,4 @@
-"""``python -m training.average`` writes a checkpoint of mean weights, or says in one line why it can not."""
+"""``python -m training.average`` writes a checkpoint of mean weights, or says in one line why it cannot."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.development
 
 @pytest.fixture
 def pair(arguments: list[str], tmp_path: Path) -> tuple[Path, Path]:
-    """Two runs on the same rows; the second goes on from the first."""
+    """Two runs on the same rows; the second continues from the first."""
     first, second = tmp_path / "out", tmp_path / "second"
     assert 0 == train(arguments)
     assert 0 == train([*arguments, "--base-model", str(first), "--output", str(second)])
@@ -27,7 +27,7 @@ def pair(arguments: list[str], tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_mean_of_two_runs_is_a_checkpoint(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    """Every weight is the mean of theirs; labels, held-out rows and the story of both come along."""
+    """Every weight is the mean of both; labels, held-out rows and both recipes are kept."""
     first, second = pair
     output = tmp_path / "mean"
     assert 0 == average([str(first), str(second), "--output", str(output)])
@@ -45,7 +45,7 @@ def test_mean_of_two_runs_is_a_checkpoint(pair: tuple[Path, Path], tmp_path: Pat
 def test_runs_that_do_not_fit_are_one_line(
     pair: tuple[Path, Path], arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Other held-out rows, another cut, no checkpoint or an output that exists: nothing is written."""
+    """Other held-out rows, another truncation, no checkpoint or an existing output: nothing is written."""
     first, second = pair
     output = tmp_path / "mean"
     other = tmp_path / "other"
@@ -57,7 +57,7 @@ def test_runs_that_do_not_fit_are_one_line(
     capsys.readouterr()
     for unfit, message in (
         (other, "holds out other rows than"),
-        (head, "have different truncation and can not be averaged"),
+        (head, "have different truncation and cannot be averaged"),
         (tmp_path, "is not a finished checkpoint"),
     ):
         assert 1 == average([str(first), str(unfit), "--output", str(output)])

@@ -1,4 +1,4 @@
-"""``python -m training`` makes a checkpoint, and says in one line what is wrong."""
+"""``python -m training`` writes a checkpoint, or says in one line why it cannot."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def _json(path: Path) -> dict:
 def test_checkpoint_holds_what_export_reads(
     arguments: list[str], rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The finished directory has weights, tokenizer, recipe, metrics and held-out rows, and has learnt."""
+    """The directory has weights, tokenizer, recipe, metrics and held-out rows, and the model has learnt."""
     pandas = pytest.importorskip("pandas")
     assert 0 == main(arguments)
     out = tmp_path / "out"
@@ -91,7 +91,7 @@ def test_rare_label_is_found_with_balanced_weights(arguments: list[str], tmp_pat
 
 
 def test_model_becomes_as_sure_as_its_labels(arguments: list[str], rows: Path, tmp_path: Path) -> None:
-    """Labels that are right with a probability of 0.75 teach that probability, not certainty."""
+    """Labels with a confidence of 0.75 teach that probability, not certainty."""
     path = tmp_path / "unsure.csv"
     head, *more = rows.read_text().splitlines()
     path.write_text("\n".join([f"{head},sure", *(f"{row},0.75" for row in more)]) + "\n")
@@ -104,7 +104,7 @@ def test_model_becomes_as_sure_as_its_labels(arguments: list[str], rows: Path, t
 
 
 def test_smoke_does_the_whole_road(arguments: list[str], tmp_path: Path) -> None:
-    """--smoke takes at most 200 texts and still writes a whole checkpoint."""
+    """--smoke uses at most 200 texts and writes a complete checkpoint."""
     assert 0 == main([*arguments, "--smoke"])
     recipe = _json(tmp_path / "out" / "recipe.json")
     assert recipe["data"][0]["rows_train"] <= 100
@@ -123,7 +123,7 @@ def test_same_seed_same_weights(arguments: list[str], tmp_path: Path) -> None:
 def test_finished_checkpoint_is_not_overwritten(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An output that exists ends the command with one line and exit code 1."""
+    """An existing output ends the command with one line and exit code 1."""
     (tmp_path / "out").mkdir()
     assert 1 == main(arguments)
     assert "is not overwritten" in capsys.readouterr().err
@@ -146,7 +146,7 @@ def test_bad_data_is_one_line(
     content: str | None,
     message: str,
 ) -> None:
-    """What is wrong with the data is one line on standard error and exit code 1, before a model is loaded."""
+    """An error in the data is one line on standard error and exit code 1, before a model is loaded."""
     path = tmp_path / "bad.csv"
     if content is not None:
         path.write_text(content)
@@ -176,22 +176,22 @@ def test_wrong_setting_is_one_line(
 def test_base_without_model_is_one_line(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A directory that holds no model is named."""
+    """A directory without a model is an error that names it."""
     (tmp_path / "empty").mkdir()
     assert 1 == main([*arguments, "--base-model", str(tmp_path / "empty")])
-    assert "has no tokenizer that can be read" in capsys.readouterr().err
+    assert "has no readable tokenizer" in capsys.readouterr().err
 
 
-def test_unfinished_checkpoint_can_not_be_evaluated(
+def test_unfinished_checkpoint_cannot_be_evaluated(
     tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Evaluating what is no checkpoint gives one line and exit code 1."""
+    """Evaluating a directory that is no checkpoint gives one line and exit code 1."""
     assert 1 == evaluate([str(tmp_path), "--data", str(rows)])
     assert "is not a finished checkpoint" in capsys.readouterr().err
 
 
 def test_predictions_come_in_the_order_of_the_texts(arguments: list[str], tmp_path: Path) -> None:
-    """Batches are made by length; the logits still belong to their texts."""
+    """Logits are in the order of the texts, although batches are sorted by length."""
     from training.data.training_data import Example  # noqa: PLC0415 - next to its use
 
     assert 0 == main(arguments)
@@ -204,7 +204,7 @@ def test_predictions_come_in_the_order_of_the_texts(arguments: list[str], tmp_pa
 
 
 def test_help_needs_no_torch() -> None:
-    """--help answers at once: torch is not imported for it."""
+    """--help does not import torch."""
     code = (
         "import sys, training.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
     )

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.development
 
 
 def test_two_processes_on_the_cpu(arguments: list[str], tmp_path: Path) -> None:
-    """Torchrun halves the steps, one process speaks and writes, and the model has learnt."""
+    """Under torchrun the steps halve, one process prints and writes, and the model has learnt."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -30,4 +30,4 @@ def test_two_processes_on_the_cpu(arguments: list[str], tmp_path: Path) -> None:
     assert 40 == recipe["steps"]  # 160 rows, 4 epochs, 2 processes of 8 texts a step
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["evaluations"][0]["accuracy"] > 0.9
-    assert 1 == done.stdout.count("rows to learn from")
+    assert 1 == done.stdout.count("training rows")

@@ -27,7 +27,7 @@ EXAMPLES = [Example(text, label, "synthetic") for text, label in synthetic_rows(
 
 @pytest.mark.parametrize("architecture", get_args(Architecture))
 def test_what_does_nothing_is_what_goes(architecture: Architecture, tmp_path: Path) -> None:
-    """Heads and channels whose output nobody reads are left out, and no answer changes."""
+    """Heads and channels without influence are removed, and no answer changes."""
     classifier = load_checkpoint(build_checkpoint(tmp_path / "whole", architecture=architecture, heads=4), "fp32")
     form = form_of(classifier.model)
     layers = list(classifier.model.base_model.get_submodule(form.layers))
@@ -49,7 +49,7 @@ def test_what_does_nothing_is_what_goes(architecture: Architecture, tmp_path: Pa
 
 
 def test_pruned_checkpoint_is_one_to_go_on_from(arguments: list[str], rows: Path, tmp_path: Path) -> None:
-    """It loads with its own sizes, learns again, and its recipe tells where it comes from."""
+    """A pruned checkpoint loads with its own sizes, can be trained again, and its recipe names its origin."""
     first, small, second = tmp_path / "out", tmp_path / "small", tmp_path / "second"
     assert 0 == train(arguments)
     wanted = ["--heads", "1", "--channels", "20", "--threads", "1"]
@@ -68,25 +68,25 @@ def test_pruned_checkpoint_is_one_to_go_on_from(arguments: list[str], rows: Path
 def test_checkpoints_that_were_pruned_apart_have_no_mean(
     rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Their matrices are of one size, but of other heads and channels."""
+    """Checkpoints pruned apart have matrices of one size but different heads and channels, and are refused."""
     whole = build_checkpoint(tmp_path / "whole")
     wanted = ["--data", f"{rows},name=synthetic", "--heads", "1", "--channels", "20", "--threads", "1"]
     for name in ("one", "other"):
         assert 0 == prune_command([str(whole), *wanted, "--output", str(tmp_path / name)])
     pair = [str(tmp_path / "one"), str(tmp_path / "other")]
     assert 1 == average([*pair, "--output", str(tmp_path / "mean")])
-    assert "have different heads and channels left and can not be averaged" in capsys.readouterr().err
+    assert "have different heads and channels left and cannot be averaged" in capsys.readouterr().err
 
 
 def test_unfit_wishes_are_one_line(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """More parts than there are, another architecture, no checkpoint, an output that exists: nothing is written."""
+    """Too many parts, another architecture, no checkpoint or an existing output: nothing is written."""
     whole, small = build_checkpoint(tmp_path / "whole"), tmp_path / "small"
     foreign = build_checkpoint(tmp_path / "foreign")
     _as_electra(foreign)
     for checkpoint, heads, channels, message in (
-        (whole, 3, 20, "3 heads can not be kept per layer: there are 2; ask for 1 to 2"),
-        (whole, 1, 0, "0 feed-forward channels can not be kept per layer: there are 32"),
-        (foreign, 1, 20, "a model of type 'electra' can not be pruned; those of bert, roberta, distilbert can"),
+        (whole, 3, 20, "3 heads cannot be kept per layer, which has 2; give 1 to 2"),
+        (whole, 1, 0, "0 feed-forward channels cannot be kept per layer, which has 32"),
+        (foreign, 1, 20, "a model of type 'electra' cannot be pruned; bert, roberta, distilbert can"),
         (tmp_path, 1, 20, "is not a finished checkpoint"),
     ):
         wanted = ["--heads", str(heads), "--channels", str(channels), "--output", str(small)]
@@ -96,7 +96,7 @@ def test_unfit_wishes_are_one_line(rows: Path, tmp_path: Path, capsys: pytest.Ca
         assert 1 == found.count("\n")
     wanted = ["--heads", "1", "--channels", "20", "--output", str(small)]
     assert 1 == prune_command([str(whole), "--data", f"{whole / 'validation.parquet'},name=own", *wanted])
-    assert "all of --data are held out from the checkpoint" in capsys.readouterr().err
+    assert "every row of --data is a held-out row of the checkpoint" in capsys.readouterr().err
     wanted = ["--heads", "1", "--channels", "20", "--output", str(whole)]
     assert 1 == prune_command([str(whole), "--data", f"{rows},name=synthetic", *wanted])
     assert "exists and is not overwritten" in capsys.readouterr().err

@@ -34,7 +34,7 @@ def label(data: Path, checkpoint: Path, *more: str) -> int:
 
 
 def test_texts_get_the_label_of_which_the_mean_is_sure(data: Path, tmp_path: Path) -> None:
-    """With labels by name, so that any checkpoint can learn from them; the unsure are left out."""
+    """Labels are written by name; texts with an uncertain label are left out."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     assert 0 == label(data, checkpoint, "--least", "0")
     everything = pq.read_table(data / "out.parquet").to_pylist()
@@ -46,7 +46,7 @@ def test_texts_get_the_label_of_which_the_mean_is_sure(data: Path, tmp_path: Pat
 
 
 def test_unfit_input_is_one_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing checkpoint, a missing file, a file without texts: exit code 1 and the name."""
+    """A missing checkpoint, a missing file or a file without texts gives exit code 1 and the name."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     assert 1 == label(data, tmp_path / "none")
     assert 1 == label(data, checkpoint, "--texts", f"{data}/none.parquet")
@@ -60,7 +60,7 @@ def test_unfit_input_is_one_line(data: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_sentences_of_texts_by_checkpoints_alone(data: Path, tmp_path: Path) -> None:
-    """Without labelled data there is no linear model; what another file holds is not labelled again."""
+    """Without labelled data there is no linear model; texts of another file are left out."""
     checkpoints = [str(build_checkpoint(tmp_path / name, seed=seed)) for seed, name in enumerate(("one", "two"))]
     review = 'A lovely film, all told.<br /><br />"Very moving scenes!" Dull! It has a very clumsy ending, though?'
     pq.write_table(pa.table({"text": [review]}), data / "texts.parquet")
@@ -75,7 +75,7 @@ def test_sentences_of_texts_by_checkpoints_alone(data: Path, tmp_path: Path) -> 
 def test_checkpoints_with_other_labels_are_refused(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Their mean would have no meaning; the line names both."""
+    """Checkpoints with different labels are refused, and the message names both."""
     one, two = build_checkpoint(tmp_path / "one"), build_checkpoint(tmp_path / "two", labels=("bad", "good"))
     assert 1 == main([str(one), str(two), "--texts", f"{data}/texts.parquet", "--output", f"{data}/out.parquet"])
     line = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The report stands beside the checkpoint and needs nothing else."""
+"""The report is part of the checkpoint and loads nothing else."""
 
 import json
 import re
@@ -19,7 +19,7 @@ PICTURES = ["accuracy-by-length", "confusion-matrix", "learning-curve", "reliabi
 def test_training_writes_a_page_that_holds_everything(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Four pictures, the numbers, and one page that loads nothing; the command makes the same page anew."""
+    """Four pictures, the numbers, and one page that loads nothing; the command writes the same page again."""
     assert 0 == main([*arguments, "--peak-learning-rate", "1e-5"])
     directory = tmp_path / "out" / "report"
     names = {f"{name}.png" for name in PICTURES}

@@ -1,4 +1,4 @@
-"""A run that was killed goes on, and ends as if nothing had happened."""
+"""A killed run is continued and ends with the same weights."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.development
 
 
 class _KilledError(Exception):
-    """Stands for SIGKILL: nothing in the run catches it."""
+    """Stands for SIGKILL: no code of the run catches it."""
 
 
 def _kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
@@ -28,7 +28,7 @@ def _kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_resumed_run_ends_with_the_same_weights(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """Killed in the first epoch, in the second or behind the last evaluation: the weights are bit-identical."""
+    """After a kill in the first epoch, the second or after the last evaluation, the weights are bit-identical."""
     assert 0 == main([*arguments, "--output", str(tmp_path / "unbroken")])
     with monkeypatch.context() as patch:
         _kill_at(patch, step)
@@ -47,7 +47,7 @@ def test_another_command_does_not_go_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What was begun with other settings is neither continued nor thrown away."""
+    """A run with other settings is neither continued nor deleted."""
     with monkeypatch.context() as patch:
         _kill_at(patch, 6)
         with pytest.raises(_KilledError):

@@ -1,4 +1,4 @@
-"""Contrast sentences: both labels of every kind, nothing of what is kept for measuring."""
+"""Contrast sentences have both labels of every kind, and share no passage with a test set."""
 
 import csv
 import itertools
@@ -23,13 +23,13 @@ def words(text: str) -> list[str]:
 
 
 def passages(text: str) -> set[tuple[str, ...]]:
-    """Return all runs of five words, or the whole of a shorter text."""
+    """Return all runs of five words, or a shorter text as a whole."""
     found = words(text)
     return {tuple(found[start : start + 5]) for start in range(max(len(found) - 4, 1))}
 
 
 def test_every_kind_has_both_labels_about_equally_often() -> None:
-    """So that no kind of sentence gives its label away."""
+    """Every kind has both labels, so the kind does not reveal the label."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for _, label, kind in itertools.islice(sentences(seed=1), 6000):
         counts[kind][label == "positive"] += 1
@@ -39,7 +39,7 @@ def test_every_kind_has_both_labels_about_equally_often() -> None:
 
 @given(st.integers(0, 2**32))
 def test_sentences_are_whole_unique_and_the_same_for_a_seed(seed: int) -> None:
-    """No slot stays open, none comes twice, all end as they begin: with a letter or a mark."""
+    """No slot stays open, no sentence occurs twice, and each begins and ends with a letter or a mark."""
     drawn = list(itertools.islice(sentences(seed), 50))
     texts = [text for text, _, _ in drawn]
     assert 50 == len(set(texts))
@@ -57,13 +57,13 @@ def test_sentences_are_whole_unique_and_the_same_for_a_seed(seed: int) -> None:
     ],
 )
 def test_words_of_the_frame_decide(text: str, label: str | None) -> None:
-    """Examples of frames, found among what is drawn."""
+    """The expected sentences are among those drawn."""
     found = {kind: label for drawn, label, kind in itertools.islice(sentences(seed=3), 20000) if text in drawn}
     assert set(found.values()) <= ({label} if label else {"negative"})
 
 
 def test_nothing_is_learnt_of_the_challenge_set(tmp_path: Path) -> None:
-    """With --unlike, no five words in a row of the challenge set occur."""
+    """With --unlike, no five consecutive words of the challenge set occur."""
     output = tmp_path / "contrasts.tsv"
     assert 0 == main(["--sentences", "3000", "--unlike", str(CHALLENGE), "--output", str(output)])
     with CHALLENGE.open(encoding="utf-8", newline="") as stream:
@@ -75,7 +75,7 @@ def test_nothing_is_learnt_of_the_challenge_set(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 1 and the path."""
+    """A file that cannot be read gives exit code 1 and its path."""
     code = main(["--unlike", str(tmp_path / "none.tsv"), "--output", str(tmp_path / "out.tsv")])
     assert 1 == code
     assert "none.tsv" in capsys.readouterr().err

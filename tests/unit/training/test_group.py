@@ -1,4 +1,4 @@
-"""The process group: what several processes share ends before the interpreter does."""
+"""The process group is destroyed before the interpreter ends."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = [
 
 
 def test_a_group_is_left_and_none_is_no_error() -> None:
-    """Once or twice: a process that was started alone has none."""
+    """Leaving twice is no error: a process that was started alone has no group."""
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     for _ in range(2):
         _leave_group()

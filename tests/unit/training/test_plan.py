@@ -1,4 +1,4 @@
-"""A plan's fingerprint is of what decides the result."""
+"""The fingerprint of a plan covers everything that decides the result."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ def _plan(path: Path) -> Plan:
 
 
 def test_fingerprint_follows_data_and_settings(tmp_path: Path) -> None:
-    """A changed file or hyper-parameter is another run; how often it saves is not."""
+    """A changed file or hyper-parameter changes the fingerprint; how often the run saves does not."""
     path = tmp_path / "rows.csv"
     path.write_text("one")
     plan = _plan(path)

@@ -11,13 +11,13 @@ from training.checkpoint.metrics import figures, macro_f1
 
 
 def test_label_that_never_occurs_counts_as_zero() -> None:
-    """A model that never predicts a label can not have a good macro F1."""
+    """A label that is never predicted has an F1 of 0."""
     assert pytest.approx((2 / 3) / 3) == macro_f1(np.array([[5, 0, 0], [5, 0, 0], [0, 0, 0]]))
 
 
 @pytest.mark.development
 def test_figures_agree_with_scikit_learn() -> None:
-    """Accuracy, macro F1 and log loss are what scikit-learn computes."""
+    """Accuracy, macro F1 and log loss equal those of scikit-learn."""
     metrics = pytest.importorskip("sklearn.metrics")
     draw = np.random.default_rng(0)
     logits, labels = draw.normal(size=(200, 3)).astype(np.float32), draw.integers(0, 3, 200)
@@ -32,6 +32,6 @@ def test_figures_agree_with_scikit_learn() -> None:
     arrays(np.float32, (7, 3), elements=st.floats(-50, 50, width=32)), arrays(np.int64, 7, elements=st.integers(0, 2))
 )
 def test_figures_are_shares(logits: np.ndarray, labels: np.ndarray) -> None:
-    """Whatever the logits, shares lie between 0 and 1."""
+    """For any logits, shares lie between 0 and 1."""
     found = figures(logits, labels)
     assert all(0 <= found[name] <= 1 for name in ("accuracy", "macro_f1", "expected_calibration_error"))

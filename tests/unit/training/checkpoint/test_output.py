@@ -1,4 +1,4 @@
-"""The checkpoint directory is missing or finished, and a killed run goes on."""
+"""The checkpoint directory is missing or complete, and a killed run is continued."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from training.checkpoint.output import Output, OutputError
 
 
 def test_nothing_stands_at_the_output_before_the_end(tmp_path: Path) -> None:
-    """Only finishing gives the directory its name, without what a running run needs."""
+    """Finishing renames the directory and deletes the scratch files."""
     output = Output(tmp_path / "out", "print", {})
     (output.partial / "config.json").write_text("{}")
     assert not (tmp_path / "out").exists()
@@ -34,7 +34,7 @@ def test_state_of_the_first_start_is_kept(tmp_path: Path) -> None:
 
 
 def test_another_run_may_not_go_on(tmp_path: Path) -> None:
-    """Other data or settings do not continue what was begun; a damaged state does not either."""
+    """A run with other data or settings is not continued, nor one with a damaged state."""
     output = Output(tmp_path / "out", "print", {})
     with pytest.raises(OutputError, match="other data or settings"):
         Output(tmp_path / "out", "another", {})
@@ -43,8 +43,8 @@ def test_another_run_may_not_go_on(tmp_path: Path) -> None:
         Output(tmp_path / "out", "print", {})
 
 
-def test_place_that_can_not_be_written(tmp_path: Path) -> None:
-    """An output below a file is refused with the system's reason."""
+def test_place_that_cannot_be_written(tmp_path: Path) -> None:
+    """An output path below a file is refused with the reason of the system."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="can not be made: Not a directory"):
+    with pytest.raises(OutputError, match="cannot be created: Not a directory"):
         Output(tmp_path / "file" / "out", "print", {})

@@ -1,4 +1,4 @@
-"""What is written down about a run."""
+"""The record of a run is complete and can be read again."""
 
 import re
 import subprocess
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.development
 
 
 def test_commit_is_named() -> None:
-    """The commit is a hash, marked when the code was changed since."""
+    """The commit is a hash, marked if the code differs from it."""
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", record.source_commit())
 
 
 def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installed copy without a repository still trains."""
+    """Without a repository the commit is unknown, and that is no error."""
 
     def fail(*_: object, **__: object) -> None:
         raise subprocess.CalledProcessError(128, "git")
@@ -30,12 +30,12 @@ def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_hardware_names_cores_and_threads() -> None:
-    """The recipe says on what a run took its time."""
+    """The hardware names cores and threads."""
     assert re.search(r"\d+ cores, \d+ threads$", record.hardware())
 
 
 def test_held_out_rows_come_back(tmp_path: Path) -> None:
-    """What is written for export reads back as it was, in order."""
+    """Held-out rows are read as they were written, in order."""
     rows = [Example("b\n<br />", 1, "x"), Example("a", 0, "y")]
     record.write_validation(tmp_path / "validation.parquet", rows)
-    assert record.read_validation(tmp_path / "validation.parquet") == rows
+    assert record.read_validation(tmp_path / "validation.parquet", 2) == rows

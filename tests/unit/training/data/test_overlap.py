@@ -4,29 +4,29 @@ from training.data.overlap import fragments, nested
 
 
 def test_parts_and_wholes_are_found() -> None:
-    """A row that is a part of a held-out text, or holds one, is found; case does not matter."""
+    """A row that is part of a held-out text, or contains one, is found; case does not matter."""
     train = ["A b c d", "z a b c d e z", "b c d e f", "a b c d e"]
     assert {0, 1, 3} == nested(train, ["a b c d e"])
 
 
 def test_short_texts_are_not_compared() -> None:
-    """Three words turn up inside others by chance and give nothing away."""
+    """Three words occur in other texts by chance and are not counted."""
     assert nested(["a b c"], ["a b c d e"]) == set()
     assert nested(["I say it's not bad at all"], ["it's not bad"]) == set()
 
 
 def test_words_must_stand_in_a_row() -> None:
-    """The same words with another between them are another text."""
+    """The same words with another word between them are a different text."""
     assert nested(["a b c e"], ["a b c d e"]) == set()
 
 
 def test_marks_do_not_tell_texts_apart() -> None:
-    """A phrase ends where its sentence has a full stop; it is a part of it all the same."""
+    """Punctuation at the ends of words does not matter: a phrase is found although its sentence has a full stop."""
     assert {0} == nested(["is not bad at all", "it is bad, not at all"], ["It is not bad at all."])
 
 
 def test_fragments_are_parts_of_other_texts() -> None:
-    """The longest text of a nest is whole; of two that differ in marks alone it is the one with more of them."""
+    """The longest of nested texts is no fragment; of two that differ only in punctuation, the longer one."""
     texts = ["it is not bad at all", "It is not bad at all.", "is not bad at all", "a film of its own kind", "not bad"]
     assert {0, 2} == fragments(texts)
     assert {0} == fragments(["one two three four", "One two three four"])

@@ -1,4 +1,4 @@
-"""Rows become a checked corpus: labels in order, duplicates counted, a stratified split."""
+"""Rows become training data: labels in order, duplicates counted, a stratified split."""
 
 from collections import Counter
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_numbers_are_indices_of_given_names(tmp_path: Path) -> None:
 
 
 def test_split_is_stratified_and_fixed_by_seed(tmp_path: Path) -> None:
-    """Held-out rows have the labels' shares, and the same seed holds out the same."""
+    """Held-out rows have the shares of the labels, and the same seed holds out the same rows."""
     examples = [Example(_text(index), int(index % 4 == 0), "a") for index in range(200)]
     train, held_out = split(examples, 0.2, seed=3)
     assert {0: 30, 1: 10} == Counter(example.label for example in held_out)
@@ -60,7 +60,7 @@ def test_split_is_stratified_and_fixed_by_seed(tmp_path: Path) -> None:
 
 
 def test_parts_of_other_rows_are_not_held_out(tmp_path: Path) -> None:
-    """A phrase of a sentence that is learnt would show how well that is remembered; sentences are held out."""
+    """A phrase of a training sentence is never held out, because it would measure memory; sentences are."""
     sentences = [f"{_text(index)} with much to like {index}" for index in range(20)]
     phrases = [text.partition(" ")[2] for text in sentences]
     rows = [(text, "no" if index % 2 else "yes") for index, text in enumerate([*phrases, *sentences])]
@@ -71,7 +71,7 @@ def test_parts_of_other_rows_are_not_held_out(tmp_path: Path) -> None:
 
 
 def test_exact_duplicates_are_left_out_and_counted(tmp_path: Path) -> None:
-    """A text counts once, across sources too; another label for it is a conflict."""
+    """A text counts once over all sources; a second row with another label is a conflict."""
     first = _source(tmp_path / "a.tsv", [*_rows(20), (_text(0), "no")])
     second = _source(tmp_path / "b.tsv", [*_rows(20, start=50), (_text(1), "no")])
     corpus = load_training_data([first, second], None, seed=1)
@@ -82,7 +82,7 @@ def test_exact_duplicates_are_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_validation_file_wins_over_training(tmp_path: Path) -> None:
-    """A text that stands in both files is held out and not learnt."""
+    """A text in both files is held out, not learnt."""
     train = _source(tmp_path / "train.tsv", _rows(30), held_out=0)
     validation = _source(tmp_path / "validation.tsv", _rows(10))
     corpus = load_training_data([train], None, seed=1, validation=[validation])
@@ -111,7 +111,7 @@ def test_phrases_of_held_out_sentences_are_not_learnt(tmp_path: Path) -> None:
             "line 22, column 'label': the label 'maybe' is not one of no, yes",
         ),
         ([*_rows(20), ("x", "2")], ["no", "yes"], "line 22, column 'label': the label '2' is not one of"),
-        (_rows(20, ("no",)), None, "at least two labels, the rows to learn from have 'no' alone"),
+        (_rows(20, ("no",)), None, "at least two labels, but the training rows have only 'no'"),
         (_rows(20), ["no", "yes", "no"], "labels no, yes, no are not unique"),
         (_rows(20), ["no", "yes", "never"], "no training row has the label never"),
         ([], None, "a.tsv holds no row"),
@@ -127,7 +127,7 @@ def test_unfit_rows_are_refused(
 
 @pytest.mark.parametrize("confidence", ["", "much", "0", "1.01", "nan"])
 def test_confidence_must_be_a_probability(tmp_path: Path, confidence: str) -> None:
-    """What is no probability above 0 is refused, with the line and the value."""
+    """A confidence that is not a probability above 0 is refused, with the line and the value."""
     path = tmp_path / "a.tsv"
     path.write_text(f"text\tlabel\tp\ngood\tyes\t0.6\nbad\tno\t{confidence}\n")
     with pytest.raises(
@@ -137,13 +137,13 @@ def test_confidence_must_be_a_probability(tmp_path: Path, confidence: str) -> No
 
 
 def test_something_must_be_held_out(tmp_path: Path) -> None:
-    """A run without held-out rows can not be judged and is refused."""
+    """A run without held-out rows is refused, because it cannot be measured."""
     with pytest.raises(DataError, match="no row is held out"):
         load_training_data([_source(tmp_path / "a.tsv", _rows(20), held_out=0)], None, seed=1)
 
 
 def test_validation_with_other_labels_is_refused(tmp_path: Path) -> None:
-    """A validation file may not bring a label that training rows do not have."""
+    """A validation file with a label that no training row has is refused."""
     train = _source(tmp_path / "train.tsv", _rows(20), held_out=0)
     validation = _source(tmp_path / "validation.tsv", [("x", "maybe")])
     with pytest.raises(DataError, match=r"validation.tsv line 2, column 'label': the label 'maybe'"):
@@ -151,7 +151,7 @@ def test_validation_with_other_labels_is_refused(tmp_path: Path) -> None:
 
 
 def test_sources_need_different_names(tmp_path: Path) -> None:
-    """Two sources of one name could not be told apart in the figures."""
+    """Two sources with the same name are refused, because figures could not tell them apart."""
     source = _source(tmp_path / "a.tsv", _rows(20))
     with pytest.raises(DataError, match="two sources are called 'a'"):
         load_training_data([source, source], None, seed=1)
@@ -166,7 +166,7 @@ def test_weights_repeat_and_thin_out() -> None:
 
 
 def test_examples_for_evaluation_keep_duplicates(tmp_path: Path) -> None:
-    """A published split is measured whole, duplicates and all; an empty one is refused."""
+    """A published split is measured with its duplicates; an empty one is refused."""
     source = _source(tmp_path / "a.tsv", [("x", "yes"), ("x", "yes")])
     assert read_examples(source, ["no", "yes"]) == [Example("x", 1, "a")] * 2
     with pytest.raises(DataError, match="holds no row"):
@@ -174,7 +174,7 @@ def test_examples_for_evaluation_keep_duplicates(tmp_path: Path) -> None:
 
 
 def test_a_few_are_spread_over_all() -> None:
-    """A limit takes rows from everywhere, never more than there are."""
+    """A limit takes rows evenly from all, and never more than there are."""
     examples = [Example(_text(index), 0, "a") for index in range(10)]
     assert spread(examples, 3) == [examples[0], examples[3], examples[6]]
     assert spread(examples, 10) == spread(examples, 99) == examples

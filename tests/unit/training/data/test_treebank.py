@@ -1,4 +1,4 @@
-"""Treebank text becomes what a person would have typed."""
+"""Treebank text becomes natural text."""
 
 import pytest
 from hypothesis import given
@@ -24,17 +24,17 @@ from training.data.treebank import detokenize
     ],
 )
 def test_parser_output_becomes_natural(stored: str, natural: str) -> None:
-    """Clitics, brackets, quotes and marks stand where a writer puts them."""
+    """Clitics, brackets, quotes and punctuation are joined as a person writes them."""
     assert detokenize(stored) == natural
 
 
 @pytest.mark.parametrize("text", ["It's great, isn't it?", 'He said "no" (twice).', "plain words"])
 def test_natural_text_stays(text: str) -> None:
-    """Text that was never tokenised comes back as it was."""
+    """Natural text is returned unchanged."""
     assert detokenize(text) == text
 
 
 @given(st.text(alphabet="ab ',.()`\"n't-"))
 def test_letters_survive(text: str) -> None:
-    """Whatever the input, no letter is lost and none changes place."""
+    """For any input, no letter is lost or moved."""
     assert [c for c in detokenize(text) if c.isalpha()] == [c for c in text if c.isalpha()]

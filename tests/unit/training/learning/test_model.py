@@ -1,4 +1,4 @@
-"""A base model becomes a classifier of the labels asked for."""
+"""A base model becomes a classifier of the given labels."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.development
 
 @pytest.mark.parametrize("architecture", ["bert", "distilbert", "roberta"])
 def test_any_family_gets_the_labels(tmp_path: Path, architecture: Architecture) -> None:
-    """Whatever the family and its old labels, the classifier has the new ones in order."""
+    """For any model family and its old labels, the classifier has the new labels in order."""
     base = build_checkpoint(tmp_path / "base", architecture=architecture)
     model = load_classifier(str(base), ["a", "b", "c"], HyperParameters(max_length=32, dropout=0.3))
     assert {0: "a", 1: "b", 2: "c"} == model.config.id2label
@@ -33,31 +33,31 @@ def test_any_family_gets_the_labels(tmp_path: Path, architecture: Architecture) 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
 def test_more_tokens_than_the_base_reads_are_refused(tmp_path: Path, architecture: Architecture) -> None:
-    """max_length beyond the positions that the base can tell apart is an error, not a crash in step one."""
+    """A max_length beyond the base model's positions is an error before the first step."""
     base = build_checkpoint(tmp_path / "base", architecture=architecture)
     load_classifier(str(base), ["a", "b"], HyperParameters(max_length=MAX_LENGTH))
-    with pytest.raises(ModelError, match=f"more than the {MAX_LENGTH} tokens"):
+    with pytest.raises(ModelError, match=f"exceeds the {MAX_LENGTH} tokens"):
         load_classifier(str(base), ["a", "b"], HyperParameters(max_length=MAX_LENGTH + 1))
 
 
 def test_missing_base_is_one_line(tmp_path: Path) -> None:
-    """A directory without a model gives one line."""
-    with pytest.raises(ModelError, match="no tokenizer that can be read") as caught:
+    """A directory without a model is an error of one line."""
+    with pytest.raises(ModelError, match="no readable tokenizer") as caught:
         load_tokenizer(str(tmp_path))
     assert "\n" not in str(caught.value)
-    with pytest.raises(ModelError, match="can not be loaded as a classifier"):
+    with pytest.raises(ModelError, match="cannot be loaded as a classifier"):
         load_classifier(str(tmp_path), ["a", "b"], HyperParameters())
 
 
 def test_head_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    """More head tokens than a row has room for contradict max_length."""
+    """More head tokens than max_length allows are refused."""
     tokenizer = load_tokenizer(str(build_checkpoint(tmp_path / "base")))
     with pytest.raises(ModelError, match="head_tokens 63 is more than the 30"):
         tokenization_of(tokenizer, HyperParameters(max_length=32))
 
 
 def test_layers_learn_slower_the_deeper_they_lie(tmp_path: Path) -> None:
-    """Rates fall by the factor from the classifier down to the embeddings; vectors do not decay."""
+    """Learning rates fall by the factor from the classifier to the embeddings; vectors have no weight decay."""
     base = build_checkpoint(tmp_path / "base", layers=2)
     parameters = HyperParameters(max_length=32, layer_decay=0.5, peak_learning_rate=1.0, weight_decay=0.1)
     model = load_classifier(str(base), ["a", "b"], parameters)

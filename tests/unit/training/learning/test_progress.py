@@ -1,4 +1,4 @@
-"""A log shows a line a minute and one per evaluation."""
+"""A log gets a line per minute and one per evaluation."""
 
 import io
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.development
 
 
 def test_log_says_speed_and_time_left() -> None:
-    """In a log, a step more than a minute after the last line writes one."""
+    """In a log, a step writes a line if the last one is more than a minute old."""
     now = [0.0]
     stream = io.StringIO()
     shown = ShowProgress(Console(file=stream), clock=lambda: now[0])

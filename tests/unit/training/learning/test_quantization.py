@@ -1,4 +1,4 @@
-"""Int8 rounding in training: what is rounded, how far, when, and that learning goes on."""
+"""Int8 rounding in training: values, steps and gradients."""
 
 import pytest
 
@@ -20,7 +20,7 @@ matrices = arrays("float32", array_shapes(min_dims=2, max_dims=2, max_side=12), 
 
 @given(matrices)
 def test_a_weight_moves_by_half_a_step_of_its_output_at_most(weight: torch.Tensor) -> None:
-    """Each output has its own scale, set by its largest weight; that one and zero stay."""
+    """Each output has its own scale, set by its largest weight; that weight and zero are exact."""
     step = weight.abs().amax(dim=1, keepdim=True) / 127
     assert ((rounded_weight(weight) - weight).abs() <= 0.501 * step + 1e-8).all()
     assert (rounded_weight(weight)[weight == 0] == 0).all()
@@ -28,7 +28,7 @@ def test_a_weight_moves_by_half_a_step_of_its_output_at_most(weight: torch.Tenso
 
 @given(matrices)
 def test_an_input_moves_by_a_step_of_its_range_at_most(inputs: torch.Tensor) -> None:
-    """One scale for all, 256 levels, zero among them: a value moves by half a step, at the ends by a whole one."""
+    """One scale and 256 levels including zero: a value changes by at most half a step, at the ends by a whole step."""
     step = (inputs.max().clamp(min=0) - inputs.min().clamp(max=0)) / 255
     rounded = rounded_input(inputs)
     assert ((rounded - inputs).abs() <= 1.001 * step + 1e-8).all()
@@ -36,7 +36,7 @@ def test_an_input_moves_by_a_step_of_its_range_at_most(inputs: torch.Tensor) -> 
 
 
 def test_gradients_pass_the_rounding() -> None:
-    """As if it were not there, so that the weights behind it learn."""
+    """Gradients pass the rounding unchanged, so the layers before it learn."""
     weight = torch.randn(3, 5, requires_grad=True)
     inputs = torch.randn(4, 5, requires_grad=True)
     (rounded_weight(weight).sum() + rounded_input(inputs).sum()).backward()
@@ -45,7 +45,7 @@ def test_gradients_pass_the_rounding() -> None:
 
 
 def test_layers_round_in_the_last_steps_of_training_alone() -> None:
-    """Not before, not while held-out rows are scored, and not once the run is over; no weight is lost."""
+    """Layers round only in the last steps, not while held-out rows are scored and not after the run; weights stay."""
     torch.manual_seed(1)
     model = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
     kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -68,7 +68,7 @@ def test_layers_round_in_the_last_steps_of_training_alone() -> None:
 
 
 def test_no_share_is_no_rounding() -> None:
-    """The default changes nothing, to the last step."""
+    """By default no step rounds."""
     model = torch.nn.Linear(8, 4)
     rounding = RoundLastSteps(0.0)
     rounding.on_step_begin(None, TrainerState(global_step=7, max_steps=8), TrainerControl(), model=model)

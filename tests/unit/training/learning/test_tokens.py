@@ -1,4 +1,4 @@
-"""Batches hold texts of equal length, in an order that the seed decides."""
+"""Batches hold texts of similar length, in an order that the seed decides."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.development
 
 
 def test_padding_is_masked() -> None:
-    """Rows are filled to the longest with the padding id, and the mask says where they end."""
+    """Rows are padded to the longest, and the mask marks the padding."""
     batch = PaddedBatch(9)([{"input_ids": [1, 2, 3], "labels": 0}, {"input_ids": [4], "labels": 1}])
     assert [[1, 2, 3], [4, 9, 9]] == batch["input_ids"].tolist()
     assert [[1, 1, 1], [1, 0, 0]] == batch["attention_mask"].tolist()
@@ -19,14 +19,14 @@ def test_padding_is_masked() -> None:
 
 
 def test_every_row_is_seen_once_per_epoch() -> None:
-    """An epoch is a permutation of the rows, whatever the batch size leaves over."""
+    """An epoch is a permutation of the rows, for any batch size."""
     sampler = BucketSampler(list(range(1, 104)), batch_texts=8, seed=1)
     assert sorted(sampler) == list(range(103))
     assert 103 == len(sampler)
 
 
 def test_batches_are_of_equal_length_but_not_in_waves() -> None:
-    """Lengths inside a batch lie close together; batches follow each other in random order."""
+    """The lengths in a batch are similar; batches are in random order."""
     lengths = [index % 100 for index in range(1000)]
     order = list(BucketSampler(lengths, batch_texts=10, seed=1))
     batches = [[lengths[index] for index in order[start : start + 10]] for start in range(0, 1000, 10)]
@@ -36,7 +36,7 @@ def test_batches_are_of_equal_length_but_not_in_waves() -> None:
 
 
 def test_order_follows_seed_and_epoch() -> None:
-    """The same seed and epoch give the same order, another epoch another."""
+    """The same seed and epoch give the same order; another epoch gives another order."""
     lengths = [index % 7 for index in range(50)]
     first, second = BucketSampler(lengths, 4, seed=1), BucketSampler(lengths, 4, seed=1)
     assert list(first) == list(second)

@@ -1,4 +1,4 @@
-"""The best weights are kept, a stale run stops, and a checkpoint cut off by a kill is passed over."""
+"""The best weights are kept, a run without improvement stops, and an incomplete checkpoint is skipped."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.development
 
 
 class _Model:
-    """Notes where it was saved."""
+    """A model that records where it was saved."""
 
     def __init__(self) -> None:
         self.saved = 0
@@ -41,28 +41,28 @@ def _run(callback: KeepBest, scores: dict[int, float], figure: str = "macro_f1")
     [("macro_f1", {10: 0.8, 20: 0.9, 30: 0.85}, 20), ("log_loss", {10: 0.3, 20: 0.2, 30: 0.2}, 20)],
 )
 def test_first_best_is_kept(tmp_path: Path, figure: Criterion, scores: dict[int, float], best: int) -> None:
-    """Higher is better, but for a loss, where the first of equals stays."""
+    """Higher is better, except for a loss; between equal values the first is kept."""
     callback = KeepBest(tmp_path / "best", figure, patience=0)
     model, control = _run(callback, scores, figure)
     assert (callback.best_step, model.saved, control.should_training_stop) == (best, 2, False)
 
 
 def test_lower_loss_decides_between_equals(tmp_path: Path) -> None:
-    """Two evaluations with the same accuracy are told apart by log loss, which falls with the step here."""
+    """Between evaluations with the same accuracy the lower log loss decides."""
     callback = KeepBest(tmp_path / "best", "accuracy", patience=0)
     _run(callback, {10: 0.9, 20: 0.9}, "accuracy")
     assert 20 == callback.best_step
 
 
 def test_weights_that_came_too_early_do_not_count(tmp_path: Path) -> None:
-    """Weights from before the rounding began are not kept, however good, and use up no patience."""
+    """Weights from before the rounding are never kept and do not count for patience."""
     callback = KeepBest(tmp_path / "best", "macro_f1", patience=2, after=0.6)
     model, control = _run(callback, {20: 0.95, 40: 0.9, 60: 0.9, 80: 0.8, 100: 0.85})
     assert (100, 2, False) == (callback.best_step, model.saved, control.should_training_stop)
 
 
 def test_stale_run_stops(tmp_path: Path) -> None:
-    """After as many evaluations without a better one as patience says, the run stops."""
+    """The run stops after ``patience`` evaluations without improvement."""
     assert not _run(KeepBest(tmp_path / "a", "macro_f1", 2), {1: 0.9, 2: 0.8})[1].should_training_stop
     assert _run(KeepBest(tmp_path / "b", "macro_f1", 2), {1: 0.9, 2: 0.8, 3: 0.7})[1].should_training_stop
 
@@ -76,7 +76,7 @@ def test_resumed_run_decides_as_an_unbroken_one(tmp_path: Path) -> None:
 
 
 def test_half_written_checkpoint_is_dropped(tmp_path: Path) -> None:
-    """The newest whole checkpoint is taken, by number, and what a kill left half written goes."""
+    """The newest complete checkpoint by number is returned, and incomplete ones are deleted."""
     for step, content in ((90, {"a": 1}), (100, {"b": 1})):
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps(content))
@@ -88,5 +88,5 @@ def test_half_written_checkpoint_is_dropped(tmp_path: Path) -> None:
 
 
 def test_fresh_run_has_no_checkpoint(tmp_path: Path) -> None:
-    """Nothing to go on from is None."""
+    """Without a checkpoint the result is None."""
     assert last_checkpoint(tmp_path) is None

@@ -1,4 +1,4 @@
-"""Where a classifier is right and wrong is counted by label, length and text."""
+"""Correct and wrong answers are counted by label and length, and the worst errors are listed."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from training.report.analysis import analyse, by_length
 
 
 def test_lengths_fall_into_buckets() -> None:
-    """A text of exactly an edge belongs below it; empty buckets are left out."""
+    """A text as long as an edge belongs to the bucket below it; empty buckets are left out."""
     buckets = by_length(np.array([True, False, True, True]), np.array([16, 17, 32, 1000]))
     assert [
         {"tokens": "1-16", "accuracy": 1.0, "n": 1},
@@ -17,7 +17,7 @@ def test_lengths_fall_into_buckets() -> None:
 
 
 def test_worst_errors_come_first() -> None:
-    """Errors are listed by how little the right label got; right answers are not."""
+    """Errors are sorted by the probability of the true label, lowest first; correct answers are not listed."""
     logits = np.array([[0, 1], [0, 5], [5, 0]], np.float32)
     examples = [Example("a little wrong", 0, "s"), Example("very wrong", 0, "s"), Example("right", 0, "s")]
     analysis = analyse(logits, examples, [5, 5, 5], ["no", "yes"])
