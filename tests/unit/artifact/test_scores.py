@@ -115,9 +115,11 @@ def test_calibration_error_is_the_gap_of_confidence_and_accuracy() -> None:
 
 
 def test_calibration_error_weighs_bins_by_their_texts() -> None:
-    """Three texts that are 0.1 off and one that is 0.4 off give (3 * 0.1 + 0.4) / 4."""
+    """Three texts at 0.9 that are right and one at 0.6 that is wrong: too little and too much do not cancel."""
     probabilities = np.array([[0.9, 0.1]] * 3 + [[0.6, 0.4]])
-    assert pytest.approx((3 * 0.1 + 0.4) / 4) == expected_calibration_error(probabilities, np.zeros(4, np.int64))
+    labels = np.array([0, 0, 0, 1])
+    assert pytest.approx((3 * 0.1 + 0.6) / 4) == expected_calibration_error(probabilities, labels)
+    assert [1, 3] == [part.n for part in reliability(probabilities, labels)]
 
 
 def test_certainty_falls_into_the_last_bin() -> None:
