@@ -59,7 +59,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
             await served.close()
             await tracing.close()
         finally:
-            metrics.ledger.settle()
+            metrics.ledger.flush()
 
     app = FastAPI(
         title="Verdict",

@@ -156,7 +156,7 @@ def _serve() -> None:
         heap = Heap(settings.inference_workers * WORKER_BYTES)
         server = DrainingServer(config, app.state.lifecycle, app.state.classifier, heap, settings.drain_timeout_s)
         server.run(sockets=[listener])
-        app.state.metrics.ledger.settle()  # of requests that ended with the event loop, at a second signal
+        app.state.metrics.ledger.flush()  # of requests that ended with the event loop, at a second signal
     _logger.info("stopped")
 
 

@@ -67,10 +67,10 @@ class RequestContext:
         self._lifecycle.in_flight.__exit__()
         seconds = time.perf_counter() - self._started
         route = _route(self._scope)
-        note = self._metrics.ledger.note
-        note(self._metrics.count_answers, (route, self.status, seconds))
+        record = self._metrics.ledger.record
+        record(self._metrics.count_answers, (route, self.status, seconds))
         if not route.startswith(_HEALTH):
-            note(_log, (self._scope["state"], route, self.status, seconds, trace_id()))
+            record(_log, (self._scope["state"], route, self.status, seconds, trace_id()))
 
     def check_open(self) -> None:
         """Refuse the request if the server is shutting down.

@@ -31,7 +31,7 @@ async def infer(
     except VerdictError as error:
         metrics.texts.labels(error.kind).inc(len(texts))
         raise
-    metrics.ledger.note(metrics.count_predicted, len(texts))
+    metrics.ledger.record(metrics.count_predicted, len(texts))
     call.tell(partial(_figures, classification))
     return classification
 

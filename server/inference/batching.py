@@ -264,5 +264,5 @@ class Batcher:
                 item.admission.resolve(item.index, row_logits)
 
     def _record(self, lengths: list[int], waits_s: list[float], seconds: float) -> None:
-        self._metrics.ledger.note(self._metrics.count_runs, (seconds, lengths, waits_s))
+        self._metrics.ledger.record(self._metrics.count_runs, (seconds, lengths, waits_s))
         self._admission_check.record_run(sum(lengths), seconds)

@@ -177,11 +177,11 @@ class TextClassifier:
         started = time.perf_counter()
         tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)
         tokenize_s = time.perf_counter() - started
-        self._metrics.ledger.note(self._metrics.count_tokenizations, tokenize_s)
+        self._metrics.ledger.record(self._metrics.count_tokenizations, tokenize_s)
         rows = [window for text in tokenized for window in text.windows]
         batched = await self._batcher.submit(rows, deadline)
         predictions = self._predict(tokenized, batched.logits)
-        self._metrics.ledger.note(self._count, predictions)
+        self._metrics.ledger.record(self._count, predictions)
         return Classification(predictions, tokenize_s, batched.queue_s, batched.inference_s)
 
     async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:

@@ -1,8 +1,8 @@
-"""The ledger: what is to be counted and logged of requests, entered together, ten times a second.
+"""The ledger: figures of many requests, counted and logged together ten times a second.
 
-A run of the model leaves neither code nor data of anything else in the core's caches, so that what Python does for one
-request right after it takes more than twice as long as for the next. Whatever nobody waits for is noted in one step and
-entered with that of other requests: everything of one kind in one call.
+Inference evicts the server's code and data from the CPU caches, so the same Python takes more than twice as long for
+the first request after a run as for the next. Counting and logging delay no caller: they are recorded in one step and
+flushed with those of other requests, one call for all figures of a kind.
 """
 
 import asyncio
@@ -12,38 +12,43 @@ from typing import Any, Final, TypeVar
 
 _logger = logging.getLogger(__name__)
 _PERIOD_S: Final = 0.1
-_AT_ONCE: Final = 256
-"""Entries of a microsecond or two each: a burst holds nobody up for long."""
+_MAX_RECORDS: Final = 256
+"""A record takes one or two microseconds to flush, so this many block the event loop for at most half a millisecond."""
 
 _Figures = TypeVar("_Figures")
 
 
 class Ledger:
-    """Entries to be made. All state belongs to the event loop's thread."""
+    """Records that wait for the next flush. All state belongs to the event loop's thread."""
 
     def __init__(self) -> None:
-        self._entries: dict[Callable[[list[Any]], object], list[Any]] = {}
-        self._noted = 0
+        self._records: dict[Callable[[list[Any]], object], list[Any]] = {}
+        self._count = 0
         self._timer: asyncio.Handle | None = None
 
-    def note(self, enter: Callable[[list[_Figures]], object], figures: _Figures) -> None:
-        """Have ``enter`` called soon, with the figures of all its notes in their order."""
-        self._entries.setdefault(enter, []).append(figures)
-        self._noted += 1
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_PERIOD_S, self.settle)
-        elif self._noted == _AT_ONCE:
-            self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_soon(self.settle)
+    def record(self, write: Callable[[list[_Figures]], object], figures: _Figures) -> None:
+        """Keep figures for the next flush, which calls ``write`` once with all figures recorded for it, in order.
 
-    def settle(self) -> None:
-        """Make all entries now; a kind that fails takes no other with it."""
+        Args:
+            write: counts or logs a list of figures; equal functions share one call.
+            figures: of one request.
+        """
+        self._records.setdefault(write, []).append(figures)
+        self._count += 1
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_PERIOD_S, self.flush)
+        elif self._count == _MAX_RECORDS:
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write all records now. If one kind fails, the others are still written."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        entries, self._entries, self._noted = self._entries, {}, 0
-        for enter, figures in entries.items():
+        records, self._records, self._count = self._records, {}, 0
+        for write, figures in records.items():
             try:
-                enter(figures)
+                write(figures)
             except Exception:
                 _logger.exception("answered requests could not be counted or logged; this is a bug")

@@ -23,7 +23,7 @@ class Metrics:
     """The server's Prometheus metrics. Names and labels are a promise to dashboards.
 
     Attributes:
-        ledger: where to note what is counted for every request.
+        ledger: takes what is counted for every request.
     """
 
     def __init__(self) -> None:
@@ -93,8 +93,8 @@ class Metrics:
         self.model_info.labels(name, version, quantization).set(1)
 
     def render(self) -> bytes:
-        """Return the registry in Prometheus' text format, with everything noted so far."""
-        self.ledger.settle()
+        """Return the registry in Prometheus' text format, with everything recorded so far."""
+        self.ledger.flush()
         return generate_latest(self._registry)
 
 

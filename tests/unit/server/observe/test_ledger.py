@@ -1,4 +1,4 @@
-"""The ledger: what is noted is entered in order, all of it, soon."""
+"""The ledger: records are written in order, all of them, soon."""
 
 import asyncio
 
@@ -10,54 +10,68 @@ from server.observe.ledger import Ledger
 pytestmark = pytest.mark.anyio
 
 
-async def test_notes_are_entered_together_when_settled() -> None:
-    """Nothing is entered at once, everything is at ``settle``, and once: each kind in one call, in its order."""
-    entered: list[list[int]] = []
-    others: list[list[str]] = []
+async def test_a_flush_writes_each_kind_in_one_call() -> None:
+    """Nothing is written before the flush; then each kind is written once, in its order."""
+    numbers: list[list[int]] = []
+    words: list[list[str]] = []
     book = Ledger()
     for number in range(3):
-        book.note(entered.append, number)
-        book.note(others.append, "b")
-    assert ([], []) == (entered, others)
-    book.settle()
-    book.settle()
-    assert ([[0, 1, 2]], [["b", "b", "b"]]) == (entered, others)
+        book.record(numbers.append, number)
+        book.record(words.append, "b")
+    assert ([], []) == (numbers, words)
+    book.flush()
+    book.flush()
+    assert ([[0, 1, 2]], [["b", "b", "b"]]) == (numbers, words)
 
 
-async def test_notes_are_entered_without_being_asked() -> None:
-    """A single note is entered by itself before long, and so is one that comes after a settlement."""
+async def test_records_are_written_without_being_asked() -> None:
+    """A single record is written by a timer, and so is the first one after a flush."""
     book = Ledger()
     for _ in range(2):
-        entered = asyncio.Event()
-        book.note(lambda _, entered=entered: entered.set(), None)
-        await asyncio.wait_for(entered.wait(), 10)
+        written = asyncio.Event()
+        book.record(lambda _, written=written: written.set(), None)
+        await asyncio.wait_for(written.wait(), 10)
 
 
-async def test_a_burst_is_entered_at_the_next_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many notes at once do not wait for the period, lest entering them holds up everybody else; twice."""
+async def test_a_burst_does_not_wait_for_the_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """256 records of any kinds are written in the next iteration of the event loop, and so are the next 256."""
     monkeypatch.setattr(ledger, "_PERIOD_S", 3600.0)
     book = Ledger()
     for _ in range(2):
-        entered = asyncio.Event()
-        kinds = [lambda _, entered=entered: entered.set() for _ in range(2)]
-        for number in range(ledger._AT_ONCE):
-            book.note(kinds[number % 2], number)
-        assert not entered.is_set()
-        await asyncio.wait_for(entered.wait(), 10)
+        written = asyncio.Event()
+        kinds = [lambda _, written=written: written.set() for _ in range(2)]
+        for number in range(256):
+            book.record(kinds[number % 2], number)
+        assert not written.is_set()
+        await asyncio.wait_for(written.wait(), 10)
 
 
-async def test_a_note_made_while_settling_is_not_lost() -> None:
-    """An entry may note another one."""
+async def test_fewer_records_wait_for_the_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """255 records do not disturb the event loop: they wait for the timer."""
+    monkeypatch.setattr(ledger, "_PERIOD_S", 3600.0)
     book = Ledger()
-    entered: list[list[int]] = []
-    book.note(lambda _: book.note(entered.append, 1), None)
-    book.settle()
-    book.settle()
-    assert [[1]] == entered
+    written: list[list[int]] = []
+    for number in range(255):
+        book.record(written.append, number)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [] == written
+    book.flush()
+    assert [list(range(255))] == written
+
+
+async def test_a_record_made_during_a_flush_is_not_lost() -> None:
+    """A function that writes may record for the next flush."""
+    book = Ledger()
+    written: list[list[int]] = []
+    book.record(lambda _: book.record(written.append, 1), None)
+    book.flush()
+    book.flush()
+    assert [[1]] == written
 
 
 async def test_a_kind_that_fails_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
-    """The failure is logged, and whoever asked for the settlement does not get it."""
+    """The failure is logged, and the caller of ``flush`` does not get it."""
 
     def fail(_: list[int]) -> None:
         raise ValueError("no such series")
@@ -65,8 +79,8 @@ async def test_a_kind_that_fails_takes_no_other_with_it(caplog: pytest.LogCaptur
     book = Ledger()
     before: list[list[int]] = []
     behind: list[list[int]] = []
-    for number, entry in enumerate((before.append, fail, behind.append)):
-        book.note(entry, number)
-    book.settle()
+    for number, write in enumerate((before.append, fail, behind.append)):
+        book.record(write, number)
+    book.flush()
     assert ([[0]], [[2]]) == (before, behind)
     assert "no such series" in caplog.text
