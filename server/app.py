@@ -16,10 +16,9 @@ from artifact.tokenization import Tokenization
 from server.http import admin, errors, openapi, operations
 from server.http.body import Bodies
 from server.http.call import Services
+from server.http.context import RequestMiddleware, request_spans
 from server.http.fast_path import ShortWay
-from server.http.middleware import RequestMiddleware
 from server.http.protocols import native as predict
-from server.http.spans import request_spans
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classifier, TextClassifier

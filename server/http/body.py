@@ -6,7 +6,7 @@ The size is enforced while reading, so that a body without ``content-length`` ca
 import asyncio
 from typing import Final
 
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
 from server.errors import (
     CallerGoneError,
@@ -14,7 +14,6 @@ from server.errors import (
     SlowBodyError,
     TooLargeError,
 )
-from server.http.headers import header
 
 _BODIES_AT_ONCE: Final = 8
 """Bodies of the largest size that may be arriving at the same time."""
@@ -42,8 +41,12 @@ class Bodies:
         if size > self._max_body_bytes:
             raise self._too_large(f"{size} bytes")
 
-    async def read(self, scope: Scope, receive: Receive) -> bytes:
+    async def read(self, receive: Receive, announced: str | None) -> bytes:
         """Return the whole body.
+
+        Args:
+            receive: of ASGI.
+            announced: the header ``content-length``, if there is one.
 
         Raises:
             TooLargeError: if it is larger than the setting ``max_body_bytes``.
@@ -51,8 +54,7 @@ class Bodies:
             SlowBodyError: if it takes longer than the setting ``request_timeout_s`` to arrive.
             CallerGoneError: if the caller disconnects meanwhile.
         """
-        announced = header(scope, b"content-length") or ""
-        if announced.isdecimal():
+        if announced is not None and announced.isdecimal():
             self.check(int(announced))
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -14,8 +14,8 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from server.http.errors import error_body
 from server.http.exchange import Exchange, ShortWay
-from server.http.schemas import error_body
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
 """A proxy's usual limit is 8 to 32 KiB."""

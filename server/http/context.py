@@ -5,17 +5,19 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry.trace import TracerProvider
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import DrainingError, VerdictError
+from server.http.call import header
 from server.http.connection import SAFE_HEADERS
 from server.http.errors import error_response, render
-from server.http.headers import header
 from server.lifecycle import Lifecycle
 from server.observe.metrics import Metrics
 from server.observe.tracing import annotate, trace_id
@@ -24,8 +26,8 @@ _access = logging.getLogger("server.access")
 _logger = logging.getLogger(__name__)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _HEALTH = "/health/"
-_WHILE_DRAINING = (_HEALTH, "/metrics")
-"""What is answered to the end: the last figures must not be lost."""
+_PROBES = (_HEALTH, "/metrics")
+"""Answered even while the server drains, so that the last figures are not lost; never traced."""
 _ENDS = (GeneratorExit, KeyboardInterrupt, SystemExit)
 """A library in Rust that panics raises something else that is no ``Exception`` either."""
 _DRAINING = "the server is shutting down; send the request to another one"
@@ -78,7 +80,7 @@ class RequestContext:
         Raises:
             DrainingError: if it is, and the request is not one that is answered to the end.
         """
-        if self._lifecycle.draining and not self._scope["path"].startswith(_WHILE_DRAINING):
+        if self._lifecycle.draining and not self._scope["path"].startswith(_PROBES):
             raise DrainingError(_DRAINING)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -143,3 +145,55 @@ def _request_id(scope: Scope) -> str:
     """Return the caller's id if it is short and plain, so that it can stand in logs, else a new one."""
     sent = header(scope, b"x-request-id")
     return sent if sent and _SANE_ID.fullmatch(sent) else os.urandom(16).hex()
+
+
+class RequestMiddleware:
+    """Give each request an id, refuse it while draining, count it once and log it without its content."""
+
+    def __init__(self, app: ASGIApp, *, lifecycle: Lifecycle, metrics: Metrics) -> None:
+        self._app = app
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; anything but HTTP passes through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with RequestContext(scope, self._lifecycle, self._metrics) as context:
+
+            async def send_with_headers(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    context.status = message["status"]
+                    message = {**message, "headers": [*message["headers"], *context.headers()]}
+                await send(message)
+
+            try:
+                context.check_open()
+                await self._app(scope, receive, send_with_headers)
+            except BaseException as error:
+                answer = context.excuse(error)
+                if not context.status:
+                    await answer(scope, receive, send_with_headers)
+
+
+def request_spans(provider: TracerProvider | None) -> TelemetryConfig:
+    """Return FastAPI's telemetry settings: one span per request with this provider, none at all without.
+
+    Its metrics would count again what ``server.observe.metrics`` counts. Its logs hold exceptions, and its spans of
+    operations the times of its own parts. Its automatic set-up would read the environment behind the settings' back.
+    """
+    return {
+        "tracing": provider is not None,
+        "tracer_provider": provider,
+        "metrics": False,
+        "logs": False,
+        "operation_spans": False,
+        "auto_configure": False,
+        "exclude": _is_probe,
+    }
+
+
+def _is_probe(scope: MutableMapping[str, Any]) -> bool:
+    path: str = scope["path"]
+    return path.startswith(_PROBES)

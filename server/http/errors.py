@@ -1,15 +1,16 @@
 """The one table from error kinds to statuses, and the one body that errors have."""
 
 import math
-from typing import Final
+from typing import Final, Literal
 
+import orjson
 from fastapi import FastAPI
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server import errors
-from server.http.schemas import error_body
 from server.observe.tracing import annotate
 
 STATUS: Final[dict[type[errors.VerdictError], int]] = {
@@ -30,6 +31,40 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
 """499 is what nobody receives: it stands in logs and metrics alone, as in those of nginx."""
 
 _ROUTING_KINDS: Final = {404: "not_found", 405: "method_not_allowed"}
+
+ErrorKind = Literal[
+    "invalid_request",
+    "too_large",
+    "unauthorized",
+    "not_found",
+    "method_not_allowed",
+    "overloaded",
+    "draining",
+    "not_ready",
+    "timed_out",
+    "engine_failed",
+    "reload_failed",
+]
+"""Every kind that a caller can receive, for the OpenAPI document."""
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong: a kind for programs, a message for people."""
+
+    kind: ErrorKind
+    message: str
+    request_id: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+def error_body(kind: str, message: str, request_id: str) -> bytes:
+    """Return an ``ErrorBody`` as JSON; written as a dictionary because it is built for every refusal."""
+    return orjson.dumps({"error": {"kind": kind, "message": message, "request_id": request_id}})
 
 
 def error_response(

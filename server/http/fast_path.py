@@ -13,11 +13,10 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import Scope
 
-from server.http.call import Call, DirectCall, Services
+from server.http.call import Call, DirectCall, Services, header
 from server.http.context import RequestContext
 from server.http.dependencies import check_api_key
 from server.http.exchange import Exchange
-from server.http.headers import header
 from server.inference.classifier import Classifier
 from server.lifecycle import Lifecycle
 

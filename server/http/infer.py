@@ -5,8 +5,7 @@ from functools import partial
 
 from artifact.manifest import Truncation
 from server.errors import TooLargeError, VerdictError
-from server.http.call import Call
-from server.http.caller import TIMEOUT_HEADER, patience_s
+from server.http.call import TIMEOUT_HEADER, Call, patience_s
 from server.inference.classifier import Classification, Classifier
 from server.settings import Settings
 

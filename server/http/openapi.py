@@ -6,8 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from server import errors
-from server.http.errors import STATUS
-from server.http.schemas import ErrorBody
+from server.http.errors import STATUS, ErrorBody
 
 _DESCRIPTION: Final = (
     "Texts in, labels with calibrated probabilities out. Every error has the same body, ErrorBody: a kind for programs "

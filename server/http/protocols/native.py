@@ -1,22 +1,66 @@
 """The native protocol: ``POST /predict`` and ``POST /predict/batch``."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import orjson
 from fastapi import APIRouter, Depends
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from artifact.manifest import Truncation
 from server import errors
-from server.http.call import Call
-from server.http.caller import PARAMETERS
+from server.http.call import PARAMETERS, Call
 from server.http.dependencies import ClassifierDependency, require_api_key
 from server.http.infer import infer, server_timing
 from server.http.json_body import JsonBody
 from server.http.openapi import responses
-from server.http.schemas import PredictBatchRequest, PredictRequest
 from server.inference.classifier import Classifier, Prediction
+
+_NOT_WHITE_SPACE: Final = r"[^\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+r"""What ``str.strip`` leaves, spelled out for the document: ``\S`` means other characters in JSON Schema's dialect."""
+
+
+def _readable(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the text is empty; send at least one character that is not white space")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the text holds a lone surrogate, which is no character; send valid Unicode") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_readable), Field(json_schema_extra={"pattern": _NOT_WHITE_SPACE})]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    truncation: Truncation | None = Field(
+        default=None,
+        description="how a text longer than the model's max_length is read; the default is the model's own",
+    )
+
+
+class PredictRequest(_Body):
+    """One text."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "A film I will watch again."}]})
+
+    text: Text
+
+
+class PredictBatchRequest(_Body):
+    """Several texts, answered in their order, all or none."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": ["Wonderful.", "A waste of time."]}]})
+
+    # Fails at the first wrong text: collecting a million errors would hold up everyone for seconds.
+    texts: Annotated[list[Text], FailFast()] = Field(min_length=1)
+
 
 router = APIRouter(dependencies=[Depends(require_api_key)], tags=["predict"])
 

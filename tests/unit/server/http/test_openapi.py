@@ -7,8 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from server.app import create_app
-from server.http.errors import _ROUTING_KINDS, STATUS
-from server.http.schemas import ErrorKind
+from server.http.errors import _ROUTING_KINDS, STATUS, ErrorKind
 from tests.support.classifiers import FakeClassifier
 from tests.support.serving import make_settings
 

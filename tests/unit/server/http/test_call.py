@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from server.http.headers import header
+from server.http.call import header
 
 NAMES = st.sampled_from([b"x-api-key", b"x-request-id", b"content-type", b"content-type-"])
 

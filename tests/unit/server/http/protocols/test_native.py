@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from server.http.schemas import PredictBatchRequest, PredictRequest
+from server.http.protocols.native import PredictBatchRequest, PredictRequest
 
 
 def test_a_batch_is_refused_at_its_first_wrong_text() -> None:

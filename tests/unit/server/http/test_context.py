@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.app import create_app
-from server.http import caller
+from server.http import call
 from tests.support.classifiers import FakeClassifier
 from tests.support.figures import read_figures
 from tests.support.serving import check_error, make_settings, serving
@@ -216,7 +216,7 @@ async def test_a_caller_that_goes_while_it_waits_is_let_go() -> None:
 @pytest.mark.parametrize("goes", [False, True])
 async def test_a_request_that_waits_leaves_no_ring_behind(monkeypatch: pytest.MonkeyPatch, *, goes: bool) -> None:
     """Whether it is answered or its caller goes, what watched it is freed at once, without the collector's help."""
-    monkeypatch.setattr(caller, "_UNWATCHED_S", 0.0)
+    monkeypatch.setattr(call, "_UNWATCHED_S", 0.0)
     watched = asyncio.Event()
 
     class Patient(FakeClassifier):
@@ -244,7 +244,7 @@ async def test_a_request_that_waits_leaves_no_ring_behind(monkeypatch: pytest.Mo
         try:
             await asyncio.wait_for(app(make_scope("POST", "/predict"), receive, send), 5)
             await asyncio.sleep(0)  # the watcher ends
-            left = [it for it in gc.get_objects() if type(it) is caller.WhileConnected]
+            left = [it for it in gc.get_objects() if type(it) is call.WhileConnected]
         finally:
             gc.enable()
     assert watched.is_set()
@@ -276,7 +276,7 @@ async def test_a_caller_may_be_less_patient_than_the_server(sent: str, timeout_s
     app = make_app()
     async with serving(app) as client:
         await client.post("/predict", json={"text": "good"}, headers={"x-request-timeout-ms": sent})
-    assert [timeout_s] == [call[2] for call in app.state.classifier.calls]
+    assert [timeout_s] == [each[2] for each in app.state.classifier.calls]
 
 
 @pytest.mark.parametrize("sent", ["0", "-1", "1.5", "soon", "", "1" * 10, "\u0661"])
