@@ -1,4 +1,4 @@
-"""The heap: what is free in it, but which the C library keeps from the system for later."""
+"""Memory: free pages that the C library keeps, and that can go back to the system."""
 
 import ctypes
 import os
@@ -7,45 +7,47 @@ from pathlib import Path
 from typing import Final
 
 WORKER_BYTES: Final = 24 * 1024**2
-"""What the runs of a worker take and free again, and more: 10 MB for 256 tokens, 20 for 512. It is worth keeping: the
+"""What the runs of one worker allocate and free again, and more: 10 MB for 256 tokens, 20 MB for 512. It is kept: the
 first run after it was given back takes a quarter longer, because the system hands out 2,000 pages one by one."""
 _STATM: Final = Path("/proc/self/statm")
 
+Trim = Callable[[int], int]
+
 
 class Heap:
-    """Free pages of this process, where the C library can give them back (glibc).
+    """Give free pages of this process back to the system.
 
-    Loading a model leaves holes of 25 MB between what stays, and overload or a reload leave more.
+    Loading a model leaves 25 MB of holes between what stays; overload and reloads leave more.
 
     Args:
-        kept_bytes: what the process may grow by before it is worth looking for them.
+        kept_bytes: how much the process may grow before free pages are looked for.
+        trim: glibc's ``malloc_trim``; None where there is none, and then nothing is given back.
     """
 
-    def __init__(self, kept_bytes: int) -> None:
+    def __init__(self, kept_bytes: int, trim: Trim | None) -> None:
         self._kept_bytes = kept_bytes
+        self._trim = trim
         self._limit_bytes = 0
 
     def trim(self) -> None:
-        """Give free pages back to the system, the first time and when the process has grown by more than is kept."""
-        if _trim is None:
+        """Give free pages back the first time, and when the process has grown by more than is kept."""
+        if self._trim is None:
             return
         resident = _resident_bytes()
         if resident > self._limit_bytes:
-            _trim(0)  # 2 ms after a load
+            self._trim(0)  # takes 2 ms after a load
             self._limit_bytes = _resident_bytes() + self._kept_bytes
-        else:  # smaller than it was: the model that a reload has replaced is gone
+        else:  # smaller than before: a reload has replaced a model, and the old one is gone
             self._limit_bytes = min(self._limit_bytes, resident + self._kept_bytes)
 
 
-def _find() -> Callable[[int], int] | None:
+def find_trim() -> Trim | None:
+    """Return the C library's ``malloc_trim``, or None if it has none or can not be asked."""
     try:
         return ctypes.CDLL(None).malloc_trim if _STATM.exists() else None
-    except (AttributeError, OSError, TypeError):  # another C library, or none that can be asked
+    except (AttributeError, OSError, TypeError):
         return None
 
 
 def _resident_bytes() -> int:
     return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
-_trim = _find()

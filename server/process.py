@@ -25,7 +25,7 @@ from server.http.connection import BoundedProtocol
 from server.inference.classifier import Classifier
 from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle
-from server.memory import WORKER_BYTES, Heap
+from server.memory import WORKER_BYTES, Heap, find_trim
 from server.observe.log import configure_logging
 from server.settings import SettingsError, describe_settings, read_settings, unknown_variables
 
@@ -153,7 +153,7 @@ def _serve() -> None:
         gc.collect()
         gc.freeze()
         gc.disable()
-        heap = Heap(settings.inference_workers * WORKER_BYTES)
+        heap = Heap(settings.inference_workers * WORKER_BYTES, find_trim())
         server = DrainingServer(config, app.state.lifecycle, app.state.classifier, heap, settings.drain_timeout_s)
         server.run(sockets=[listener])
         app.state.metrics.ledger.flush()  # of requests that ended with the event loop, at a second signal

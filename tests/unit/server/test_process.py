@@ -138,7 +138,7 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int | str], Lifecycl
     monkeypatch.setattr(gc, "collect", looks.append)
     monkeypatch.setattr(Heap, "trim", lambda _: looks.append(_TRIM))
     lifecycle = Lifecycle(Metrics())
-    server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), Heap(0), drain_timeout_s=1)
+    server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), Heap(0, None), drain_timeout_s=1)
     return looks, lifecycle, server
 
 
