@@ -1,8 +1,9 @@
 """The application: the only place where everything is put together."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -15,10 +16,11 @@ from artifact.runtime import OnnxEngine
 from artifact.tokenization import Tokenization
 from server.http import admin, errors, openapi, operations
 from server.http.body import Bodies
-from server.http.call import Services
+from server.http.call import CallWatch, Services
 from server.http.context import RequestMiddleware, request_spans
-from server.http.fast_path import ShortWay
-from server.http.protocols import native as predict
+from server.http.fast_path import FastPath
+from server.http.protocols import WIRE_FORMATS
+from server.http.wire_format import WireFormat, error_writer
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classifier, TextClassifier
@@ -33,12 +35,15 @@ from server.observe.tracing import Tracing
 from server.settings import Settings, SettingsError
 
 
-def create_app(settings: Settings, classifier: Classifier | None = None) -> FastAPI:
-    """Return the ASGI application; its ``state.short_way`` answers predictions past it, or is None.
+def create_app(
+    settings: Settings, classifier: Classifier | None = None, formats: Sequence[WireFormat] = WIRE_FORMATS
+) -> FastAPI:
+    """Return the application; its ``state.fast_path`` is the outermost ASGI application around it, or None.
 
     Args:
         settings: everything that an operator can set.
         classifier: what answers; ``settings.artifact_dir`` is loaded where none is given.
+        formats: the wire formats in which it answers.
 
     Raises:
         ArtifactError: if the artifact is missing, damaged, of an unknown schema or wrong on its known answers.
@@ -46,6 +51,15 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     metrics = Metrics()
     lifecycle = Lifecycle(metrics)
     tracing = Tracing(settings.otlp_endpoint)
+    services = Services(
+        settings=settings,
+        metrics=metrics,
+        lifecycle=lifecycle,
+        tracing=tracing,
+        bodies=Bodies(settings.max_body_bytes),
+        watch=CallWatch(),
+        error_writer=partial(error_writer, formats),
+    )
     served = classifier or ReloadableClassifier(lambda: load_classifier(settings, metrics), metrics)
     metrics.show_model(served.info.name, served.info.version, served.info.quantization)
 
@@ -58,6 +72,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
             await served.close()
             await tracing.close()
         finally:
+            services.watch.close()
             metrics.ledger.flush()
 
     app = FastAPI(
@@ -73,8 +88,9 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     app.state.classifier = served
     app.state.metrics = metrics
     app.state.lifecycle = lifecycle
-    app.state.services = Services(settings, metrics, Bodies(settings.max_body_bytes, settings.request_timeout_s))
-    app.include_router(predict.router)
+    app.state.services = services
+    for wire_format in formats:
+        app.include_router(wire_format.router)
     app.include_router(operations.router)
     app.include_router(admin.router)
     if settings.allowed_origins:
@@ -85,12 +101,11 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
             allow_headers=("authorization", "x-api-key", "x-request-id", "x-request-timeout-ms"),
             expose_headers=("x-request-id", "server-timing", "retry-after"),
         )
-    app.add_middleware(RequestMiddleware, lifecycle=lifecycle, metrics=metrics)
+    app.add_middleware(RequestMiddleware, services=services)
     errors.install(app)
     openapi.install(app)
-    app.state.short_way = None
-    if tracing.provider is None:  # FastAPI makes the spans
-        app.state.short_way = ShortWay(app, predict.router, predict.ENDPOINTS)
+    # FastAPI makes the spans, so traced requests go past the fast path.
+    app.state.fast_path = FastPath(app, formats) if tracing.provider is None else None
     return app
 
 

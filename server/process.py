@@ -5,7 +5,6 @@
 
 import argparse
 import asyncio
-import functools
 import gc
 import logging
 import signal
@@ -199,9 +198,9 @@ def _listen(listener: socket.socket, backlog: int) -> None:
 def uvicorn_config(app: Starlette) -> uvicorn.Config:
     """Return how uvicorn serves the application of ``create_app``."""
     return uvicorn.Config(
-        app,
+        app.state.fast_path or app,
         loop="uvloop",
-        http=functools.partial(BoundedProtocol, app.state.short_way),  # type: ignore[arg-type]  # a factory does
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,188 +1,203 @@
-"""Calls: a request for predictions as the endpoints see it, whichever way it came."""
+"""Calls: a request for predictions as endpoints see it: headers, body, deadline, and a caller that may leave."""
 
 import asyncio
-import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final
+from typing import Final, Self, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from server.errors import CallerGoneError, InvalidRequestError
+from server.errors import CallerGoneError, SlowBodyError
 from server.http.body import Bodies
-from server.http.exchange import Exchange
+from server.http.connection import has_disconnected
+from server.http.errors import WriteError
+from server.http.headers import header, patience_s
+from server.lifecycle import Lifecycle
 from server.observe.metrics import Metrics
-from server.observe.tracing import annotate
+from server.observe.tracing import Tracing
 from server.settings import Settings
 
-_UNWATCHED_S: Final = 0.05
-TIMEOUT_HEADER: Final = b"x-request-timeout-ms"
-_MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
-PARAMETERS: Final = [
-    {
-        "name": TIMEOUT_HEADER.decode(),
-        "in": "header",
-        "required": False,
-        "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-        "description": "how long the caller waits at most; the server's own limit where that is less",
-    }
-]
-"""The headers that a prediction heeds, for the OpenAPI document."""
+T = TypeVar("T")
+
+_CHECK_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What endpoints need of the application.
+    """What serving a request needs of the application.
 
     Attributes:
         settings: the operator's limits.
-        metrics: where texts are counted.
-        bodies: what reads them.
+        metrics: where requests and texts are counted.
+        lifecycle: whether requests are taken, and how many are in flight.
+        tracing: where spans go.
+        bodies: reads request bodies.
+        watch: ends calls that wait for nothing.
+        error_writer: from a path to how its wire format writes errors.
     """
 
     settings: Settings
     metrics: Metrics
+    lifecycle: Lifecycle
+    tracing: Tracing
     bodies: Bodies
+    watch: "CallWatch"
+    error_writer: Callable[[str], WriteError]
 
 
 class Call:
-    """A request by way of FastAPI.
+    """A request for predictions. It is watched while ``with call: ...`` lasts.
 
     Args:
-        scope: of ASGI; the application has ``Services`` as ``state.services``.
+        scope: of ASGI.
         receive: of ASGI.
         services: those of the application.
     """
 
-    __slots__ = ("_receive", "_scope", "services")
+    __slots__ = ("_cancelled", "_checks", "_reading", "_receive", "_scope", "_task", "_watcher", "_working", "services")
 
     def __init__(self, scope: Scope, receive: Receive, services: Services) -> None:
+        self.services = services
         self._scope = scope
         self._receive = receive
-        self.services = services
+        self._reading = self._working = False
+        self._checks = 0
+        self._cancelled = False
+        self._task: asyncio.Task[object] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     @classmethod
-    def of(cls, request: Request) -> "Call":
+    def of(cls, request: Request) -> Self:
         """Return FastAPI's request as a call."""
         return cls(request.scope, request.receive, request.app.state.services)
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self.services.watch.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.services.watch.discard(self)
+        self._task = None
 
     def header(self, name: bytes) -> str | None:
         """Return the first header of a name in lower case, or None."""
         return header(self._scope, name)
 
-    async def body(self) -> bytes:
-        """Return the whole body; raises as ``Bodies.read``."""
-        return await self.services.bodies.read(self._receive, self.header(b"content-length"))
+    def patience_s(self) -> float:
+        """Return how long the call may wait; raises as ``headers.patience_s``."""
+        return patience_s(self._scope, self.services.settings.request_timeout_s)
 
-    def while_connected(self) -> AbstractContextManager[None]:
-        """Cancel what is enclosed, and raise CallerGoneError, when the caller disconnects."""
-        return WhileConnected(self._receive)
+    async def body(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            SlowBodyError: if it takes longer than the setting ``request_timeout_s`` to arrive.
+            VerdictError: as ``Bodies.read``.
+        """
+        self._checks, self._reading = 0, True
+        try:
+            return await self.services.bodies.read(self._receive, self.header(b"content-length"))
+        except asyncio.CancelledError as error:
+            if not self._has_cancelled():
+                raise
+            timeout_s = self.services.settings.request_timeout_s
+            raise SlowBodyError(
+                f"the body did not arrive in {timeout_s:g} s; send it faster or in smaller parts"
+            ) from error
+        finally:
+            self._reading = False
+
+    async def while_connected(self, work: Awaitable[T]) -> T:
+        """Return what ``work`` returns, but cancel it when the caller disconnects, so that its texts leave the queue.
+
+        Call it after the body was read.
+
+        Raises:
+            CallerGoneError: if the caller disconnects.
+        """
+        self._checks, self._working = 0, True
+        try:
+            return await work
+        except asyncio.CancelledError as error:
+            if not self._has_cancelled():
+                raise
+            raise CallerGoneError("the caller disconnected before its answer was ready") from error
+        finally:  # nothing is awaited: no cancellation can arrive between the work and its response
+            self._working = False
+            if self._watcher is not None:
+                self._watcher.cancel()
+                self._watcher = None  # it refers to this call: a reference cycle that only the collector would free
 
     def tell(self, figures: Callable[[], Mapping[str, float]]) -> None:
-        """Have figures in the request's log line and on its span."""
+        """Put figures into the request's log line and on its span."""
         self._scope["state"]["log_fields"] = figures
-        annotate(figures)
+        self.services.tracing.annotate(figures)
 
+    def check(self, period_s: float) -> None:
+        """Cancel the call if its body is late or its caller has gone.
 
-class DirectCall(Call):
-    """A request by the short way.
+        A server other than uvicorn tells only those who wait: from the second check on a task does.
 
-    Args:
-        exchange: what came from the connection.
-        services: those of the application.
-    """
+        Args:
+            period_s: from one check to the next.
+        """
+        if self._reading:
+            if self._checks * period_s >= self.services.settings.request_timeout_s:
+                self._cancel()
+        elif self._working:
+            gone = has_disconnected(self._receive)
+            if gone:
+                self._cancel()
+            elif gone is None and self._checks and self._watcher is None:
+                self._watcher = asyncio.create_task(self._wait_for_disconnect())
+        self._checks += 1
 
-    __slots__ = ("_exchange",)
-
-    def __init__(self, exchange: Exchange, services: Services) -> None:
-        super().__init__(exchange.scope, exchange.receive, services)
-        self._exchange = exchange
-
-    async def body(self) -> bytes:
-        """Return the whole body; most have arrived with their heads."""
-        body = self._exchange.whole_body()
-        if body is None:
-            return await super().body()
-        self.services.bodies.check(len(body))
-        return body
-
-    def while_connected(self) -> AbstractContextManager[None]:
-        """As with any call, by the connection itself instead of a task that watches it."""
-        return self._exchange
-
-
-class WhileConnected:
-    """Cancel the enclosed work when the caller disconnects, so that its texts leave the queue.
-
-    Use as ``with WhileConnected(receive): ...`` after the body has been read. It looks only at those who wait: a task
-    that watches costs more than what most requests would save by it.
-
-    Raises:
-        CallerGoneError: from the block, in place of the cancellation.
-    """
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._gone = False
-        self._watcher: asyncio.Task[None] | None = None
-
-    def __enter__(self) -> None:
-        """Begin to watch in a moment."""
-        self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED_S, self._start)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop watching; does not wait, so that no cancellation can arrive between the work and its answer."""
-        self._timer.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
-        task = self._task
-        del self._timer, self._watcher, self._task  # each leads back here: a ring that only the collector would free
-        if self._gone and isinstance(error, asyncio.CancelledError) and task and not task.uncancel():
-            raise CallerGoneError("the caller disconnected before its answer was ready") from error
-
-    def _start(self) -> None:
-        self._watcher = asyncio.create_task(self._watch())
-
-    async def _watch(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._gone = True
-        if self._task:
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._cancelled:
+            self._cancelled = True
             self._task.cancel()
 
+    def _has_cancelled(self) -> bool:
+        """Whether the cancellation that arrives is the call's own, and no other is under way."""
+        return self._cancelled and self._task is not None and not self._task.uncancel()
 
-def patience_s(sent: str | None, limit_s: float) -> float:
-    """Return how long a request may wait: the operator's limit, or less if the caller asks for less.
 
-    Args:
-        sent: the header ``x-request-timeout-ms``, if there is one.
-        limit_s: the setting ``request_timeout_s``.
+class CallWatch:
+    """Check open calls, all of them ten times a second: a timer or a task for each costs more than most would save.
 
-    Raises:
-        InvalidRequestError: if the header ``x-request-timeout-ms`` is not a positive number of milliseconds.
+    All state belongs to the event loop's thread.
     """
-    if sent is None:
-        return limit_s
-    if not _MILLISECONDS.fullmatch(sent):
-        raise InvalidRequestError(
-            f"{TIMEOUT_HEADER.decode()}: {sent[:20]!r} is not a number of milliseconds; send 1 to 999999999"
-        )
-    return min(limit_s, int(sent) / 1000)
 
+    def __init__(self) -> None:
+        self._calls: set[Call] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
-def header(scope: Scope, name: bytes) -> str | None:
-    """Return the first header of a name in lower case, or None.
+    def add(self, call: Call) -> None:
+        """Check a call from now on."""
+        self._calls.add(call)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_CHECK_S, self._check)
 
-    Starlette's ``Headers`` says the same and costs five times as much, several times a request.
-    """
-    for key, value in scope["headers"]:
-        if key == name:
-            text: str = value.decode("latin-1")
-            return text
-    return None
+    def discard(self, call: Call) -> None:
+        """Check a call no more."""
+        self._calls.discard(call)
+
+    def close(self) -> None:
+        """End the checks; the event loop is about to stop."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self) -> None:
+        self._timer = None
+        if self._calls:
+            self._timer = asyncio.get_running_loop().call_later(_CHECK_S, self._check)
+        for call in self._calls:
+            call.check(_CHECK_S)

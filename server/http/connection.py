@@ -1,21 +1,27 @@
-"""Connections: what uvicorn leaves open, in size, in time and in kind.
+"""Connections: the bounds that uvicorn does not set, on size, on time and on kind; and responses in one write.
 
-A sender that trickles a head, never ends it, or is silent holds neither memory nor a connection for long; an offer
-to upgrade is declined instead of swallowing the body. Bodies have their own limits in ``server.http.body``.
+A sender that trickles a head, never ends it, or is silent holds neither memory nor a connection for long. An offer to
+upgrade is declined instead of swallowing the body. Bodies have their own limits in ``server.http.body``.
+
+This is the only module that uses what uvicorn does not document. ``UVICORN`` names all of it.
 """
 
 import asyncio
-import http
-import os
+import itertools
 import resource
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import httptools
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Send
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from server.http.errors import error_body
-from server.http.exchange import Exchange, ShortWay
+from server.errors import VerdictError
+from server.http.errors import LargeHeadError, NotHttpError, SlowHeadError, TooManyConnectionsError, render
+from server.http.headers import SAFE_HEADERS, new_request_id
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
 """A proxy's usual limit is 8 to 32 KiB."""
@@ -23,49 +29,72 @@ _PATIENCE_S: Final = 10.0
 """For a head, and for the rest of a body that was answered before it ended."""
 _RESERVED_DESCRIPTORS: Final = 64
 """Files that the process needs beside its connections."""
-SAFE_HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),  # errors quote the caller: no browser may read HTML in it
-    (b"cache-control", b"no-store"),  # a kept answer may hold someone's text or old health
-)
-"""Of every answer."""
 _HOP_BY_HOP: Final = (b"upgrade", b"http2-settings")
+
+UVICORN: Final[Mapping[type, tuple[str, ...]]] = {
+    HttpToolsProtocol: (
+        "connection_made(transport)",
+        "connection_lost(exc)",
+        "data_received(data)",
+        "on_message_begin()",
+        "on_headers_complete()",
+        "on_message_complete()",
+        "_start_asgi_task(cycle, app)",
+        "_unset_keepalive_if_required()",
+        "connections",
+        "cycle",
+        "headers",
+        "loop",
+        "parser",
+        "transport",
+        "url",
+    ),
+    RequestResponseCycle: (
+        "receive()",
+        "send(message)",
+        "default_headers",
+        "disconnected",
+        "flow",
+        "keep_alive",
+        "message_event",
+        "on_response",
+        "response_complete",
+        "response_started",
+        "transport",
+    ),
+    FlowControl: ("write_paused",),
+}
+"""All names of uvicorn on which this module depends: methods with their parameters, and attributes of instances."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with bounds on heads, on silence and on the number of connections.
-
-    Args:
-        short_way: what answers some requests past the ASGI application.
-        uvicorn: what uvicorn hands over.
-    """
+    """HTTP/1.1 with bounds on heads, on silence and on the number of connections."""
 
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _packet_bytes = 0
     _in_head = True
-    _exchange: Exchange | None = None
-
-    def __init__(self, short_way: ShortWay | None = None, **uvicorn: Any) -> None:  # noqa: ANN401 - as uvicorn has them
-        super().__init__(**uvicorn)
-        self._short_way = short_way
+    _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
-        """Begin to wait for the first head, if there is a descriptor to spare."""
+        """Wait for the first head, if there is a descriptor to spare."""
         super().connection_made(transport)
         if len(self.connections) > _max_connections():
-            self._refuse(503, "overloaded", "too many connections; retry in a second")
+            self._refuse(TooManyConnectionsError("too many connections are open; retry in a second", 1.0))
         else:
             self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting, and working."""
+        """Tell the request being answered: uvicorn tells the last request of the connection alone."""
         self._stop_timer()
         super().connection_lost(exc)
-        if self._exchange is not None:
-            self._exchange.abandon()
+        cycle, self._answering = self._answering, None
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """Parse; decline upgrades; give up on a head that does not end."""
+        """Parse; decline upgrades; refuse a head that does not end."""
         self._packet_bytes = len(data)
         self._unset_keepalive_if_required()
         try:
@@ -73,7 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offer:
             self._decline_upgrade(data[offer.args[0] :])
         except httptools.HttpParserError:
-            self.send_400_response("the request is not HTTP/1.1")
+            self._refuse(NotHttpError("the request is not HTTP/1.1"))
         if self.transport.is_closing() or self._is_answering():
             return
         if self._in_head:
@@ -84,7 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_timer()
 
     def on_message_begin(self) -> None:
-        """Begin to wait for this head."""
+        """Count the bytes of this head."""
         self._in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
@@ -94,32 +123,21 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._in_head = False
         self._stop_timer()
-        came = self._head_bytes + self._packet_bytes  # a part of which may be the body, or another request
-        if came > _MAX_HEAD_BYTES and self._head_size() > _MAX_HEAD_BYTES:
+        received = self._head_bytes + self._packet_bytes  # some of it may be the body, or another request
+        if received > _MAX_HEAD_BYTES and self._head_size() > _MAX_HEAD_BYTES:
             self._refuse_head()
         else:
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Note the end of a body, unless the parser ended it for an upgrade that is declined."""
+        """End the body, unless the parser ended it for an upgrade that is declined."""
         if not self._declines_upgrade():
             self._stop_timer()
             super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP with the error body that every error has."""
-        self._refuse(400, "invalid_request", msg)
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Take the short way where there is one."""
-        way = self._short_way if app is self.app else None
-        if way is None or not way.serves(cycle.scope):
-            super()._start_asgi_task(cycle, app)
-            return
-        self._exchange = Exchange(cycle)
-        task = self.loop.create_task(self._exchange.take(way))
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -128,13 +146,13 @@ class BoundedProtocol(HttpToolsProtocol):
         return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
 
     def _decline_upgrade(self, rest: bytes) -> None:
-        """Read the request again as if HTTP/1.1 alone had been spoken of (RFC 9110, section 7.8).
+        """Read the request again without the offer to upgrade (RFC 9110, section 7.8).
 
-        The parser takes everything behind the head for the other protocol. Java's clients offer HTTP/2 with every
+        The parser keeps everything behind the head for the other protocol. Java's clients offer HTTP/2 with every
         request, so their bodies would be lost, or read as a request of their own.
         """
         if self.parser.get_method() == b"CONNECT":
-            self.send_400_response("this server is no proxy")
+            self._refuse(NotHttpError("this server is no proxy"))
             return
         kept = [(name, value) for name, value in self.headers if name not in _HOP_BY_HOP]
         lines = b"".join(b"%b: %b\r\n" % (name, _without_upgrade(name, value)) for name, value in kept)
@@ -156,34 +174,81 @@ class BoundedProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._timer = None
         if self._in_head and self._head_bytes:
-            self._refuse(408, "timed_out", f"the request's head did not arrive in {_PATIENCE_S:g} s")
+            self._refuse(SlowHeadError(f"the request's head did not arrive in {_PATIENCE_S:g} s"))
         else:
             self.transport.close()
 
     def _refuse_head(self) -> None:
-        self._refuse(431, "invalid_request", f"the request's head has more than {_MAX_HEAD_BYTES} bytes")
+        self._refuse(LargeHeadError(f"the request's head has more than {_MAX_HEAD_BYTES} bytes"))
 
-    def _refuse(self, status: int, kind: str, message: str) -> None:
-        """Answer outside the application and close, but never before an answer that is still owed."""
+    def _refuse(self, error: VerdictError) -> None:
+        """Answer before there is a request, and close. A response that is still owed comes first and ends it alone."""
         self._stop_timer()
         if self.transport.is_closing():
             return
         if self._is_answering():
             self.cycle.keep_alive = False
             return
-        request_id = os.urandom(16).hex()
-        body = error_body(kind, message, request_id)
-        head = (
-            f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nconnection: close\r\n"
-        )
-        safe = b"".join(b"%b: %b\r\n" % header for header in SAFE_HEADERS)
-        self.transport.write(head.encode() + safe + b"\r\n" + body)
+        self.transport.write(_refusal(error))
         self.transport.close()
 
 
+def send_whole(send: Send, answer: Response) -> bool:
+    """Send a whole response in one write, which takes half as long as ASGI's two messages.
+
+    Args:
+        send: of ASGI.
+        answer: ``content-length`` is among its headers, and ``connection`` can only be ``close``.
+
+    Returns:
+        Whether that was possible. If not, nothing was sent: the server is not uvicorn, something stands between, the
+        caller reads slowly, or the response is not a plain one.
+    """
+    cycle = getattr(send, "__self__", None)
+    if type(cycle) is not RequestResponseCycle or cycle.flow.write_paused:
+        return False
+    if answer.background is not None or isinstance(answer, StreamingResponse):
+        return False
+    if cycle.disconnected:
+        return True
+    parts: list[bytes | memoryview] = [STATUS_LINE[answer.status_code]]
+    for name, value in itertools.chain(cycle.default_headers, answer.raw_headers):
+        if name == b"connection":
+            cycle.keep_alive = False
+        else:
+            parts += (name, b": ", value, b"\r\n")
+    if not cycle.keep_alive:
+        parts.append(b"connection: close\r\n")
+    parts += (b"\r\n", answer.body)
+    cycle.transport.write(b"".join(parts))
+    cycle.response_started = cycle.response_complete = True
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
+
+
+def has_disconnected(receive: Receive) -> bool | None:
+    """Whether a request's caller has gone, or None if the server is not uvicorn.
+
+    Args:
+        receive: of ASGI.
+    """
+    cycle = getattr(receive, "__self__", None)
+    return cycle.disconnected if type(cycle) is RequestResponseCycle else None
+
+
+def _refusal(error: VerdictError) -> bytes:
+    """Return a whole response to bytes that have not become a request."""
+    request_id = new_request_id()
+    answer = render(error, request_id)
+    headers = [*answer.raw_headers, (b"x-request-id", request_id.encode()), *SAFE_HEADERS]
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return STATUS_LINE[answer.status_code] + lines + b"\r\n" + bytes(answer.body)
+
+
 def _max_connections() -> int:
-    """Return how many connections leave the process descriptors for its own files."""
+    """Return how many connections leave the process enough descriptors for its own files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(16, soft - _RESERVED_DESCRIPTORS)
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from server.errors import UnauthorizedError
-from server.http.call import header
+from server.http.headers import header
 from server.inference.classifier import Classifier
 from server.lifecycle import Lifecycle
 from server.observe.metrics import Metrics

@@ -1,6 +1,10 @@
-"""The one table from error kinds to statuses, and the one body that errors have."""
+"""The one table from errors to statuses, and the one JSON body that errors have.
+
+Domain errors know no HTTP. The four errors defined here end a connection before there is a request.
+"""
 
 import math
+from collections.abc import Callable
 from typing import Final, Literal
 
 import orjson
@@ -11,26 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server import errors
-from server.observe.tracing import annotate
-
-STATUS: Final[dict[type[errors.VerdictError], int]] = {
-    errors.InvalidRequestError: 422,
-    errors.MalformedBodyError: 400,
-    errors.UnsupportedMediaTypeError: 415,
-    errors.TooLargeError: 413,
-    errors.UnauthorizedError: 401,
-    errors.OverloadedError: 429,
-    errors.DrainingError: 503,
-    errors.NotReadyError: 503,
-    errors.TimedOutError: 504,
-    errors.EngineFailedError: 500,
-    errors.SlowBodyError: 408,
-    errors.ReloadFailedError: 409,
-    errors.CallerGoneError: 499,
-}
-"""499 is what nobody receives: it stands in logs and metrics alone, as in those of nginx."""
-
-_ROUTING_KINDS: Final = {404: "not_found", 405: "method_not_allowed"}
 
 ErrorKind = Literal[
     "invalid_request",
@@ -57,54 +41,108 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """The body of every answer that is not a success."""
+    """The body of every response that is not a success."""
 
     error: ErrorDetail
 
 
-def error_body(kind: str, message: str, request_id: str) -> bytes:
+class NotHttpError(errors.InvalidRequestError):
+    """The bytes on the connection are not an HTTP/1.1 request."""
+
+
+class LargeHeadError(errors.InvalidRequestError):
+    """The request line and the headers are over their limit."""
+
+
+class SlowHeadError(errors.TimedOutError):
+    """The request line and the headers did not arrive in time."""
+
+
+class TooManyConnectionsError(errors.OverloadedError):
+    """The process has no file descriptor left for another connection."""
+
+
+STATUS: Final[dict[type[errors.VerdictError], int]] = {
+    errors.InvalidRequestError: 422,
+    errors.MalformedBodyError: 400,
+    errors.UnsupportedMediaTypeError: 415,
+    errors.TooLargeError: 413,
+    errors.UnauthorizedError: 401,
+    errors.OverloadedError: 429,
+    errors.DrainingError: 503,
+    errors.NotReadyError: 503,
+    errors.TimedOutError: 504,
+    errors.EngineFailedError: 500,
+    errors.SlowBodyError: 408,
+    errors.ReloadFailedError: 409,
+    errors.CallerGoneError: 499,
+    NotHttpError: 400,
+    LargeHeadError: 431,
+    SlowHeadError: 408,
+    TooManyConnectionsError: 503,
+}
+"""499 is never received: it stands in logs and metrics alone, as in those of nginx."""
+
+OF_ANY_REQUEST: Final = (errors.EngineFailedError, NotHttpError, LargeHeadError, SlowHeadError, TooManyConnectionsError)
+"""Errors that every route can answer with."""
+_CONNECTION_ENDS: Final = (errors.SlowBodyError, NotHttpError, LargeHeadError, SlowHeadError, TooManyConnectionsError)
+"""The rest of such a request would be read as the next one."""
+_RETRY_IN_A_SECOND: Final = (errors.DrainingError, errors.NotReadyError)
+"""By then a load balancer has another server for the request."""
+_ROUTING_KINDS: Final = {404: "not_found", 405: "method_not_allowed"}
+
+WriteError = Callable[[str, str, int, str], bytes]
+"""From kind, message, status and request id to the body of a response; a wire format may have its own."""
+
+
+def error_body(kind: str, message: str, status: int, request_id: str) -> bytes:
     """Return an ``ErrorBody`` as JSON; written as a dictionary because it is built for every refusal."""
+    del status
     return orjson.dumps({"error": {"kind": kind, "message": message, "request_id": request_id}})
 
 
-def error_response(
-    kind: str, message: str, status: int, request_id: str, headers: dict[str, str] | None = None
-) -> Response:
-    """Return the error body of product-wide shape."""
-    return Response(error_body(kind, message, request_id), status, headers, media_type="application/json")
+def render(error: errors.VerdictError, request_id: str, write: WriteError = error_body) -> Response:
+    """Return the response to a request that failed.
+
+    Args:
+        error: why; its class is a key of ``STATUS``.
+        request_id: of the failed request.
+        write: how its wire format writes an error.
+    """
+    status = STATUS[type(error)]
+    body = write(error.kind, str(error), status, request_id)
+    return Response(body, status, _headers(error), media_type="application/json")
 
 
-def render(error: errors.VerdictError, request_id: str) -> Response:
-    """Return the response for a domain error."""
+def _headers(error: errors.VerdictError) -> dict[str, str]:
     headers = {}
     if isinstance(error, errors.OverloadedError):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
-    if isinstance(error, errors.DrainingError | errors.NotReadyError):
-        headers["retry-after"] = "1"  # by then a load balancer has another server for the request
-    if isinstance(error, errors.SlowBodyError):
-        headers["connection"] = "close"  # what is left of the body would be read as the next request
+    if isinstance(error, _RETRY_IN_A_SECOND):
+        headers["retry-after"] = "1"
+    if isinstance(error, _CONNECTION_ENDS):
+        headers["connection"] = "close"
     if isinstance(error, errors.UnauthorizedError):
         headers["www-authenticate"] = "Bearer"
-    return error_response(error.kind, str(error), STATUS[type(error)], request_id, headers)
+    return headers
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer domain and routing errors with the error body."""
+    """Make the application answer domain and routing errors with the error body of the path's wire format."""
 
     async def on_verdict_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.VerdictError)  # noqa: S101 - narrows what the registration guarantees
-        kind = error.kind
-        annotate(lambda: {"error_kind": kind})
-        return render(error, request.state.request_id)
+        kind, services = error.kind, request.app.state.services
+        services.tracing.annotate(lambda: {"error_kind": kind})
+        return render(error, request.state.request_id, services.error_writer(request.scope["path"]))
 
     async def on_routing_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - narrows what the registration guarantees
-        kind = _ROUTING_KINDS.get(error.status_code, "invalid_request")
-        message = (
-            f"{request.method} {request.scope['path']:.100}: {error.detail}; the routes are listed in /openapi.json"
-        )
-        headers = dict(error.headers or {})
-        return error_response(kind, message, error.status_code, request.state.request_id, headers)
+        path, status = request.scope["path"], error.status_code
+        message = f"{request.method} {path:.100}: {error.detail}; the routes are listed in /openapi.json"
+        write = request.app.state.services.error_writer(path)
+        body = write(_ROUTING_KINDS.get(status, "invalid_request"), message, status, request.state.request_id)
+        return Response(body, status, dict(error.headers or {}), media_type="application/json")
 
     app.add_exception_handler(errors.VerdictError, on_verdict_error)
     app.add_exception_handler(HTTPException, on_routing_error)

@@ -1,9 +1,9 @@
 """JSON bodies: bytes -> a validated request, or a domain error that says what is wrong."""
 
 import json
-from typing import Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from server.errors import InvalidRequestError, MalformedBodyError, UnsupportedMediaTypeError
@@ -12,6 +12,23 @@ from server.http.call import Call
 Model = TypeVar("Model", bound=BaseModel)
 
 _DESCRIBED_ERRORS: Final = 100
+_NOT_WHITE_SPACE: Final = r"[^\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+r"""What ``str.strip`` leaves, spelled out for the document: ``\S`` means other characters in JSON Schema's dialect."""
+
+
+def _check_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the text is empty; send at least one character that is not white space")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the text holds a lone surrogate, which is no character; send valid Unicode") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_check_text), Field(json_schema_extra={"pattern": _NOT_WHITE_SPACE})]
+"""One text to classify: any Unicode that is not blank."""
 
 
 class JsonBody(Generic[Model]):

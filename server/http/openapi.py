@@ -4,9 +4,10 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from server import errors
-from server.http.errors import STATUS, ErrorBody
+from server.http.errors import OF_ANY_REQUEST, STATUS, ErrorBody
 
 _DESCRIPTION: Final = (
     "Texts in, labels with calibrated probabilities out. Every error has the same body, ErrorBody: a kind for programs "
@@ -35,11 +36,16 @@ _RETRY_AFTER: Final = {
 _WORTH_A_RETRY: Final = (STATUS[errors.OverloadedError], STATUS[errors.DrainingError])
 
 
-def responses(*kinds: type[errors.VerdictError]) -> dict[int | str, dict[str, Any]]:
-    """Return the ``responses`` of a route that can fail in these ways; any can fail with 500."""
-    statuses = {STATUS[kind] for kind in (*kinds, errors.EngineFailedError)}
+def responses(*kinds: type[errors.VerdictError], model: type[BaseModel] = ErrorBody) -> dict[int | str, dict[str, Any]]:
+    """Return the ``responses`` of a route that can fail in these ways, and in those of any request.
+
+    Args:
+        kinds: what the route itself can end with.
+        model: the shape of its errors.
+    """
+    statuses = {STATUS[kind] for kind in (*kinds, *OF_ANY_REQUEST)}
     return {
-        status: {"model": ErrorBody, "description": HTTPStatus(status).phrase}
+        status: {"model": model, "description": HTTPStatus(status).phrase}
         | ({"headers": {"retry-after": _RETRY_AFTER}} if status in _WORTH_A_RETRY else {})
         for status in sorted(statuses)
     }

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
 
@@ -33,15 +33,22 @@ class Tracing:
 
     Attributes:
         provider: what makes spans; None where there is nowhere to send them.
-        anywhere: whether this process has ever made a provider; asking for a span costs more than most figures on it.
     """
-
-    anywhere: ClassVar[bool] = False
 
     def __init__(self, endpoint: str | None) -> None:
         self.provider = _make_provider(endpoint) if endpoint else None
-        if self.provider is not None:
-            Tracing.anywhere = True
+
+    def annotate(self, figures: Callable[[], Mapping[str, str | float]]) -> None:
+        """Put figures on the span of the request being served as ``verdict.NAME``; called only if there is a span."""
+        if self.provider is not None and (span := trace.get_current_span()).is_recording():
+            span.set_attributes({f"verdict.{name}": value for name, value in figures().items()})
+
+    def trace_id(self) -> str | None:
+        """Return the id under which the request being served is traced, 32 hexadecimal digits, or None."""
+        if self.provider is None:
+            return None
+        context = trace.get_current_span().get_span_context()
+        return trace.format_trace_id(context.trace_id) if context.is_valid else None
 
     async def close(self) -> None:
         """Send the last spans, for at most two seconds."""
@@ -51,20 +58,6 @@ class Tracing:
         thread = threading.Thread(target=self.provider.shutdown, name="tracing", daemon=True)
         thread.start()
         await asyncio.to_thread(thread.join, _FLUSH_S)
-
-
-def annotate(figures: Callable[[], Mapping[str, str | float]]) -> None:
-    """Put figures on the span of the request being served as ``verdict.NAME``; they are asked for if there is one."""
-    if Tracing.anywhere and (span := trace.get_current_span()).is_recording():
-        span.set_attributes({f"verdict.{name}": value for name, value in figures().items()})
-
-
-def trace_id() -> str | None:
-    """Return the id under which the request being served is traced, 32 hexadecimal digits, or None."""
-    if not Tracing.anywhere:
-        return None
-    context = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else None
 
 
 def _make_provider(endpoint: str) -> "TracerProvider | None":
@@ -83,7 +76,7 @@ def _make_provider(endpoint: str) -> "TracerProvider | None":
         return None
 
     class Discreet(SpanProcessor):
-        """Take from a new span what its caller wrote into the URL."""
+        """Redact what the caller wrote into the URL from a new span."""
 
         def on_start(self, span: Span, parent_context: object = None) -> None:
             del parent_context

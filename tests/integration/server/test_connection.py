@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -21,11 +22,13 @@ CLOSE = b"connection: close\r\n"
 
 
 @asynccontextmanager
-async def connecting(patience_s: float = 20.0) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def connecting(
+    patience_s: float = 20.0, **settings: Any
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Start a server with this protocol on a socket of its own, and connect to it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "_PATIENCE_S", patience_s)
-        async with listening(create_app(make_settings(), FakeClassifier())) as (host, port):
+        async with listening(create_app(make_settings(**settings), FakeClassifier())) as (host, port):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 yield reader, writer
@@ -102,10 +105,17 @@ async def test_a_large_body_is_no_large_head() -> None:
 
 
 async def test_half_a_head_is_given_up_in_words() -> None:
-    """Who began a request and does not go on is told so with 408."""
+    """A caller that begins a request and does not go on is told so with 408."""
     async with connecting(patience_s=0.05) as (reader, writer):
         writer.write(b"GET /health/live HTTP/1.1\r\nx: y\r\n")
         assert "did not arrive" in check_refused(await read_all(reader), 408, "timed_out")
+
+
+async def test_half_a_body_is_given_up_in_words() -> None:
+    """A body that does not go on is answered with 408, and ends the connection."""
+    async with connecting(request_timeout_s=0.05) as (reader, writer):
+        writer.write(REQUEST[:-1] % b"")
+        assert "the body did not arrive in 0.05 s" in check_refused(await read_all(reader), 408, "timed_out")
 
 
 async def test_silence_is_given_up_without_a_word() -> None:
@@ -167,4 +177,6 @@ async def test_connections_leave_files_for_the_process(monkeypatch: pytest.Monke
     """More connections than the process has descriptors to spare are told to come again."""
     monkeypatch.setattr(connection, "_max_connections", lambda: 0)
     async with connecting() as (reader, _):
-        check_refused(await read_all(reader), 503, "overloaded")
+        answer = await read_all(reader)
+    assert "too many connections" in check_refused(answer, 503, "overloaded")
+    assert b"\r\nretry-after: 1\r\n" in answer

@@ -11,7 +11,7 @@ from opentelemetry import trace
 
 from server.app import create_app
 from server.errors import OverloadedError
-from server.observe.tracing import Tracing, annotate, trace_id
+from server.observe.tracing import Tracing
 from server.settings import SettingsError, describe_settings, read_settings
 from tests.support.classifiers import FakeClassifier
 from tests.support.collector import ReceivedSpan, collecting
@@ -110,7 +110,7 @@ async def test_the_log_line_names_the_trace(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.INFO, logger="server.access"):
         (span,) = await spans_of(predict())
     (record,) = (record for record in caplog.records if record.name == "server.access")
-    assert span.trace_id == record.__dict__["lines"][0]["trace_id"]
+    assert span.trace_id == record.__dict__["lines"][0][1]["trace_id"]
 
 
 @pytest.mark.usefixtures("_sdk")
@@ -145,8 +145,8 @@ async def test_without_an_endpoint_nothing_is_traced(endpoint: str | None) -> No
     """No endpoint, or an empty one, makes no provider: a request has no span and no trace id."""
     tracing = Tracing(endpoint)
     await tracing.close()
-    annotate(lambda: {"texts": 1})
-    assert (None, None) == (tracing.provider, trace_id())
+    tracing.annotate(lambda: pytest.fail("figures are asked for though there is no span"))
+    assert (None, None) == (tracing.provider, tracing.trace_id())
 
 
 async def test_the_process_wide_provider_stays_as_it_was() -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.app import create_app
-from server.http import call
+from server.http import call, context
 from tests.support.classifiers import FakeClassifier
 from tests.support.figures import read_figures
 from tests.support.serving import check_error, make_settings, serving
@@ -117,12 +117,46 @@ async def test_a_log_line_tells_sizes_and_never_a_text(caplog: pytest.LogCapture
         await client.get("/health/ready")
     (record,) = [record for record in caplog.records if record.name == "server.access"]
     fields: dict[str, Any]
-    (fields,) = record.__dict__["lines"]
+    ((_, fields),) = record.__dict__["lines"]
     assert ("mine", "/predict", 200, 1, 5) == tuple(
         fields[name] for name in ("request_id", "route", "status", "texts", "tokens")
     )
     assert 500.0 == fields["inference_ms"]
     assert "confidential" not in json.dumps(fields) + record.getMessage()
+
+
+async def test_a_log_line_has_the_time_at_which_its_request_ended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not the time at which it was written with others."""
+    monkeypatch.setattr(context, "time", Clock())
+    caplog.set_level(logging.INFO, "server.access")
+    async with serving(make_app()) as client:
+        for _ in range(2):
+            await client.post("/predict", json={"text": "good"})
+    (record,) = [record for record in caplog.records if record.name == "server.access"]
+    lines = record.__dict__["lines"]
+    assert [EPOCH_S + 2, EPOCH_S + 4] == [time_s for time_s, _ in lines]
+    assert [1000.0, 1000.0] == [fields["ms"] for _, fields in lines]
+
+
+EPOCH_S = 1_790_000_000
+
+
+class Clock:
+    """Stands for the module ``time``: each look at the counter is a second later than the one before."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def perf_counter(self) -> float:
+        """Count this look."""
+        self._looks += 1
+        return float(self._looks)
+
+    def time(self) -> float:
+        """Return the time at the next look at the counter."""
+        return EPOCH_S + float(self._looks + 1)
 
 
 async def test_while_draining_every_answer_ends_its_connection() -> None:
@@ -216,7 +250,7 @@ async def test_a_caller_that_goes_while_it_waits_is_let_go() -> None:
 @pytest.mark.parametrize("goes", [False, True])
 async def test_a_request_that_waits_leaves_no_ring_behind(monkeypatch: pytest.MonkeyPatch, *, goes: bool) -> None:
     """Whether it is answered or its caller goes, what watched it is freed at once, without the collector's help."""
-    monkeypatch.setattr(call, "_UNWATCHED_S", 0.0)
+    monkeypatch.setattr(call, "_CHECK_S", 0.0)
     watched = asyncio.Event()
 
     class Patient(FakeClassifier):
@@ -244,7 +278,7 @@ async def test_a_request_that_waits_leaves_no_ring_behind(monkeypatch: pytest.Mo
         try:
             await asyncio.wait_for(app(make_scope("POST", "/predict"), receive, send), 5)
             await asyncio.sleep(0)  # the watcher ends
-            left = [it for it in gc.get_objects() if type(it) is call.WhileConnected]
+            left = [each for each in gc.get_objects() if type(each) is call.Call]
         finally:
             gc.enable()
     assert watched.is_set()

@@ -1,4 +1,4 @@
-"""The short way: what FastAPI would have answered, without asking it."""
+"""The fast path: what FastAPI would have answered, without asking it."""
 
 import asyncio
 import gc
@@ -10,12 +10,14 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from server.app import create_app
 from server.errors import EngineFailedError, OverloadedError
+from server.http import call
+from server.http.call import Call
 from server.http.dependencies import get_classifier
-from server.http.exchange import Exchange
-from server.http.protocols import native as predict
+from server.http.protocols import WIRE_FORMATS
 from tests.support.classifiers import FakeClassifier
 from tests.support.figures import read_figures
 from tests.support.serving import listening, make_settings, reached
@@ -51,7 +53,7 @@ FAILURES = {
 
 
 def make_app(error: BaseException | None = None, *, overridden: bool = False, **settings: Any) -> FastAPI:
-    """Return an application; one that overrides a dependency has to take FastAPI's way."""
+    """Return an application; with an overridden dependency all requests are FastAPI's."""
     classifier = FakeClassifier(error)
     limits = {"api_key": "one", "max_items_per_request": 8, "max_text_chars": 5_000, "max_body_bytes": 20_000}
     app = create_app(make_settings(**(limits | settings)), classifier)
@@ -74,23 +76,23 @@ async def ask(app: FastAPI, request: dict[str, Any]) -> tuple[int, dict[str, str
 
 
 async def check_alike(make: Callable[[bool], FastAPI], request: dict[str, Any]) -> tuple[int, dict[str, str]]:
-    """Check that both ways answer a request alike, and return status and headers."""
-    short = await ask(make(False), request)
-    assert await ask(make(True), request) == short
-    return short[:2]
+    """Check that the fast path and FastAPI answer a request alike, and return status and headers."""
+    fast = await ask(make(False), request)
+    assert fast == await ask(make(True), request)
+    return fast[:2]
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_both_ways_answer_alike(name: str) -> None:
-    """Status, headers, body and metrics are the same, whichever way a request goes."""
+async def test_both_answer_alike(name: str) -> None:
+    """Status, headers, body and metrics are the same on the fast path and through FastAPI."""
     status, headers = await check_alike(lambda long: make_app(overridden=long), REQUESTS[name])
     assert 0 < status
     assert headers["x-request-id"] in {"mine", "new"}
 
 
 @pytest.mark.parametrize("name", FAILURES)
-async def test_both_ways_fail_alike(name: str) -> None:
-    """What the model's side raises, be it a bug, is the same answer."""
+async def test_both_fail_alike(name: str) -> None:
+    """Whatever the classifier raises, be it a bug, the response is the same."""
     status, _ = await check_alike(lambda long: make_app(FAILURES[name], overridden=long), REQUESTS["a text"])
     assert 400 < status
 
@@ -107,7 +109,7 @@ async def test_a_body_without_a_length_is_bounded_alike() -> None:
         assert 413 == status
 
 
-async def test_both_ways_drain_alike() -> None:
+async def test_both_drain_alike() -> None:
     """While the server shuts down, a prediction is refused and its connection ends."""
 
     def make(long: bool) -> FastAPI:
@@ -119,25 +121,25 @@ async def test_both_ways_drain_alike() -> None:
     assert (503, "close", "1") == (status, headers["connection"], headers["retry-after"])
 
 
-async def test_predictions_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_predictions_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """FastAPI is not asked for the two routes that carry the load, but for all others."""
     app = make_app()
     asked = []
     handle = APIRoute.handle
 
-    async def note(route: APIRoute, *arguments: Any) -> None:
+    async def record(route: APIRoute, *arguments: Any) -> None:
         asked.append(route.path)
         await handle(route, *arguments)
 
-    monkeypatch.setattr(APIRoute, "handle", note)
+    monkeypatch.setattr(APIRoute, "handle", record)
     async with reached(app) as client:
-        for path in predict.ENDPOINTS:
+        for path in (path for each in WIRE_FORMATS for path in each.endpoints):
             await client.post(path, json={"text": "good", "texts": ["good"]}, headers=KEY)
         await client.get("/health/live")
     assert ["/health/live"] == asked
 
 
-async def test_pages_of_other_origins_do_not_take_it() -> None:
+async def test_pages_of_other_origins_do_not_take_the_fast_path() -> None:
     """A browser finds its permission on a prediction where an origin is allowed; other callers find none."""
     origin = "https://page.example"
     async with reached(make_app(cors_origins=origin)) as client:
@@ -187,7 +189,7 @@ class Patient(FakeClassifier):
 
 @pytest.mark.parametrize(("requests", "draining"), [(1, False), (1, True), (2, False), (2, True)])
 async def test_a_caller_that_goes_while_it_waits_is_let_go(requests: int, *, draining: bool) -> None:
-    """When the connection ends, the work is cancelled at once and counted, and whatever was behind it never begins."""
+    """When the connection ends, the work is cancelled and counted, and a request behind it never begins."""
     classifier = Patient()
     app = create_app(make_settings(), classifier)
     async with listening(app) as (host, port):
@@ -203,6 +205,31 @@ async def test_a_caller_that_goes_while_it_waits_is_let_go(requests: int, *, dra
     figures = read_figures(app.state.metrics.render())
     assert 1 == figures["verdict_texts_total{outcome=caller_gone}"]
     assert 1 == figures["verdict_requests_total{route=/predict,status=499}"]
+
+
+async def test_a_request_that_waits_has_no_task_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands may wait: uvicorn is asked whether a caller has gone, nothing waits to be told."""
+    checks = asyncio.Semaphore(0)
+    check = Call.check
+
+    def count(waiting: Call, period_s: float) -> None:
+        check(waiting, period_s)
+        checks.release()
+
+    monkeypatch.setattr(call, "_CHECK_S", 0.001)
+    monkeypatch.setattr(Call, "check", count)
+    classifier = Patient()
+    async with listening(create_app(make_settings(), classifier)) as (host, port):
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(ONE)
+        await asyncio.wait_for(classifier.working.wait(), 20)
+        tasks = asyncio.all_tasks()
+        for _ in range(3):
+            await asyncio.wait_for(checks.acquire(), 20)
+        assert not classifier.cancelled.is_set()
+        assert tasks == asyncio.all_tasks()
+        writer.close()
+        await asyncio.wait_for(classifier.cancelled.wait(), 20)
 
 
 async def test_a_caller_that_goes_before_its_body_is_complete_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
@@ -227,20 +254,20 @@ async def test_the_end_of_the_time_to_drain_is_told() -> None:
         task = asyncio.create_task(client.post("/predict", json={"text": "good"}))
         await asyncio.wait_for(classifier.working.wait(), 20)
         app.state.lifecycle.draining = True
-        (served,) = [it for it in asyncio.all_tasks() if "Exchange" in repr(it)]
+        (served,) = [each for each in asyncio.all_tasks() if "run_asgi" in repr(each)]
         served.cancel()
         answer = await task
     assert (503, "close") == (answer.status_code, answer.headers["connection"])
 
 
 @pytest.mark.parametrize("goes", [False, True])
-async def test_a_request_leaves_no_ring_behind(*, goes: bool) -> None:
-    """Answered or not, what a request was is freed with its connection, without the collector's help."""
+async def test_a_request_leaves_no_reference_cycle(*, goes: bool) -> None:
+    """Answered or not, a request is freed with its connection, without the garbage collector's help."""
     classifier = Patient() if goes else FakeClassifier()
     async with listening(create_app(make_settings(), classifier)) as (host, port):
         gc.collect()
         gc.disable()
-        others = exchanges()
+        others = count_requests()
         try:
             reader, writer = await asyncio.open_connection(host, port)
             writer.write(ONE)
@@ -248,14 +275,29 @@ async def test_a_request_leaves_no_ring_behind(*, goes: bool) -> None:
                 await asyncio.wait_for(classifier.working.wait(), 20)
             else:
                 await asyncio.wait_for(reader.readuntil(b"}"), 20)
+            assert not isinstance(classifier, Patient) or others < count_requests(), "nothing is counted"
             writer.close()
             async with asyncio.timeout(20):
-                while exchanges() > others:  # noqa: ASYNC110 - nothing tells
+                while count_requests() > others:  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(0)
         finally:
             gc.enable()
 
 
-def exchanges() -> int:
-    """Count the exchanges that have not been freed."""
-    return sum(type(it) is Exchange for it in gc.get_objects())
+def count_requests() -> int:
+    """Count the objects of requests that have not been freed."""
+    return sum(type(each) in {Call, RequestResponseCycle} for each in gc.get_objects())
+
+
+async def test_a_server_other_than_uvicorn_is_answered_too() -> None:
+    """The fast path is an ASGI application: it needs nothing of the server but ``receive`` and ``send``."""
+    app = make_app()
+    transport = httpx.ASGITransport(app.state.fast_path)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://verdict.test") as client,
+    ):
+        answer = await client.post("/predict", json={"text": "good"}, headers=KEY)
+        health = await client.get("/health/live")
+    assert (200, "positive", "mine") == (answer.status_code, answer.json()["label"], answer.headers["x-request-id"])
+    assert 200 == health.status_code

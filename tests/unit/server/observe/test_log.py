@@ -2,9 +2,10 @@
 
 import json
 import logging
-import re
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Literal
 
 import pytest
@@ -24,11 +25,14 @@ def _restore_logging() -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
 
 
+TIME_S = 1_790_000_000.0425
+
+
 def test_text_lines_carry_their_fields_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """A line for people: time, level, message, and the fields in one place."""
     configure_logging("info", "text")
     logging.getLogger("server").info("listening on %s", "x")
-    logging.getLogger("server.access").info("answered", extra={"lines": [{"status": 200}]})
+    logging.getLogger("server.access").info("answered", extra={"lines": [(TIME_S, {"status": 200})]})
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith(" INFO listening on x")
     assert second.endswith(' INFO answered {"status":200}')
@@ -37,13 +41,12 @@ def test_text_lines_carry_their_fields_as_json(capsys: pytest.CaptureFixture[str
 def test_json_lines_are_documents(capsys: pytest.CaptureFixture[str]) -> None:
     """A line for machines: one JSON document, fields beside the message, a line feed escaped."""
     configure_logging("debug", "json")
-    logging.getLogger("server.access").debug("two\nlines", extra={"lines": [{"status": 200}]})
+    logging.getLogger("server.access").debug("two\nlines", extra={"lines": [(TIME_S, {"status": 200})]})
     (line,) = capsys.readouterr().err.splitlines()
     document = json.loads(line)
     assert ("debug", "server.access", "two\nlines", 200) == tuple(
         document[name] for name in ("level", "logger", "message", "status")
     )
-    assert "T" in document["time"]
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
@@ -51,20 +54,65 @@ def test_a_record_of_several_requests_has_a_line_for_each(
     log_format: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each is a whole line, as if it stood alone."""
-    lines = [{"status": 200}, {"status": 503}]
+    lines = [(TIME_S, {"status": 200}), (TIME_S + 61, {"status": 503})]
     configure_logging("info", log_format)
     access = logging.getLogger("server.access")
     access.info("answered", extra={"lines": lines})
     for line in lines:
         access.info("answered", extra={"lines": [line]})
-    written = [_without_time(line) for line in capsys.readouterr().err.splitlines()]
+    written = capsys.readouterr().err.splitlines()
     assert 4 == len(written)
     assert written[:2] == written[2:]
     assert "503" in written[1]
 
 
-def _without_time(line: str) -> str:
-    return re.sub(r"\d{4}-\d\d-\d\d[ T][\d:,+-]+", "", line)
+@pytest.fixture
+def _in_nepal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set local time to UTC+05:45."""
+    monkeypatch.setenv("TZ", "<+0545>-05:45")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_in_nepal")
+@pytest.mark.parametrize(
+    ("log_format", "expected"),
+    [
+        ("text", ["2026-09-21 19:58:20,042 INFO", "2026-09-21 19:58:20,007 INFO", "2026-09-21 19:59:21,000 INFO"]),
+        (
+            "json",
+            [
+                '{"time":"2026-09-21T19:58:20.042+05:45",',
+                '{"time":"2026-09-21T19:58:20.007+05:45",',
+                '{"time":"2026-09-21T19:59:21.000+05:45",',
+            ],
+        ),
+    ],
+)
+def test_every_line_has_its_own_time(
+    log_format: Literal["text", "json"], expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines that are written together each tell when their request ended: local time, as JSON with its offset."""
+    configure_logging("info", log_format)
+    lines: list[tuple[float, dict[str, object]]] = [(TIME_S + after, {}) for after in (0.0, -0.035, 60.958)]
+    logging.getLogger("server.access").info("answered", extra={"lines": lines})
+    written = capsys.readouterr().err.splitlines()
+    assert expected == [line[: len(start)] for line, start in zip(written, expected, strict=True)]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_other_records_have_the_time_at_which_they_were_made(
+    log_format: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record without lines of its own is of now."""
+    configure_logging("info", log_format)
+    before = datetime.now().astimezone()
+    logging.getLogger("server").info("now")
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)["time"] if log_format == "json" else line[:23].replace(",", ".")
+    assert timedelta(milliseconds=-1) <= datetime.fromisoformat(told).astimezone() - before < timedelta(seconds=20)
 
 
 def test_json_lines_hold_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
