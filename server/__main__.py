@@ -9,10 +9,10 @@ import sys
 
 
 def _start() -> int:
-    """Import and run the server, and end cleanly if a signal comes first.
+    """Import and run the server; end cleanly if a signal comes first.
 
-    Importing takes most of a start. As the first process of a container, one without a handler never sees SIGTERM,
-    and a reload that is asked for too early must not end it.
+    Importing takes most of a start. The first process of a container ignores a SIGTERM that it does not handle, and a
+    SIGHUP that comes too early must not end it.
     """
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: os._exit(0))

@@ -1,4 +1,4 @@
-"""The application: the only place where everything is put together."""
+"""The application: the one place where all objects are made and connected."""
 
 import math
 from collections.abc import AsyncIterator, Sequence

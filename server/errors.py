@@ -1,13 +1,13 @@
-"""Domain errors: what can go wrong with a request, in words for people and a kind for programs.
+"""Domain errors: what can go wrong with a request, as a message for people and a kind for programs.
 
-They know no HTTP. ``server.http.errors`` holds the one table that gives each a status.
+They know no HTTP: the table in ``server.http.errors`` gives each of them a status.
 """
 
 from typing import ClassVar
 
 
 class VerdictError(Exception):
-    """A request that is not answered with predictions; the message may be shown to the caller."""
+    """A request that gets no predictions; the message may be shown to the caller."""
 
     kind: ClassVar[str]
 
@@ -23,7 +23,7 @@ class MalformedBodyError(InvalidRequestError):
 
 
 class UnsupportedMediaTypeError(InvalidRequestError):
-    """The body is announced as something other than JSON."""
+    """The body's media type is not JSON."""
 
 
 class TooLargeError(VerdictError):
@@ -33,17 +33,17 @@ class TooLargeError(VerdictError):
 
 
 class UnauthorizedError(VerdictError):
-    """An API key is required and the caller's is missing or wrong."""
+    """An API key is required, and the caller's is missing or wrong."""
 
     kind = "unauthorized"
 
 
 class OverloadedError(VerdictError):
-    """The queue can not take the whole request.
+    """The server has no room for the request now.
 
     Args:
-        message: what is full and how full.
-        retry_after_s: seconds after which the queue should have room, from its measured drain rate.
+        message: what is full, and how full.
+        retry_after_s: seconds after which there should be room; for the queue from its measured drain rate.
     """
 
     kind = "overloaded"
@@ -82,12 +82,12 @@ class SlowBodyError(TimedOutError):
 
 
 class ReloadFailedError(VerdictError):
-    """Another version of the artifact could not take over; the old one goes on."""
+    """A new version of the artifact could not take over; the old one still serves."""
 
     kind = "reload_failed"
 
 
 class CallerGoneError(VerdictError):
-    """The caller disconnected before its answer was ready; nobody will read this."""
+    """The caller disconnected before its response was ready, so it never sees this error."""
 
     kind = "caller_gone"

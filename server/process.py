@@ -29,14 +29,14 @@ from server.observe.log import configure_logging
 from server.settings import SettingsError, describe_settings, read_settings, unknown_variables
 
 _logger = logging.getLogger("server")
-_NEW, _ALL = 0, 2  # generations
-_COLLECT_TICKS: Final = 100
-"""Ticks of uvicorn, a tenth of a second each, between looks at every object. While thousands of requests wait they take
-0.1 s: they are for moments in which nobody does."""
-_COLLECT_ANYWAY_TICKS: Final = 6000
-"""For a server that is never idle."""
+_YOUNGEST, _OLDEST = 0, 2  # generations of the garbage collector
+_FULL_COLLECTION_TICKS: Final = 100
+"""Ticks of uvicorn, a tenth of a second each, between full garbage collections of an idle server. With thousands of
+requests in the queue a full collection blocks the event loop for 0.1 s."""
+_FORCED_COLLECTION_TICKS: Final = 6000
+"""Ticks between full garbage collections of a server that is never idle."""
 _KEEP_ALIVE_S: Final = 75
-"""Longer than a load balancer keeps an idle connection (60 s on AWS), or it sends into one that just closed."""
+"""Longer than a load balancer keeps an idle connection (60 s on AWS), or it would send into one just closed."""
 
 
 class StartupError(Exception):
@@ -44,11 +44,18 @@ class StartupError(Exception):
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn that answers what it has admitted before it stops listening.
+    """uvicorn that answers admitted requests before it stops listening.
 
-    The first SIGTERM or SIGINT drains, a second one ends at once. uvicorn would close its listeners first, so that
-    load balancers see refused connections instead of a readiness probe that says 503, and would end the process by
-    the signal instead of with exit code 0. SIGHUP reloads the artifact.
+    The first SIGTERM or SIGINT drains, a second one ends at once. uvicorn itself would close its listeners first:
+    load balancers would see refused connections instead of a readiness probe that says 503. It would also end the
+    process by the signal instead of with exit code 0. SIGHUP reloads the artifact.
+
+    Args:
+        config: of uvicorn.
+        lifecycle: tells when nothing is in flight.
+        classifier: reloaded at SIGHUP.
+        heap: trimmed while the server is idle.
+        drain_timeout_s: seconds to answer admitted requests.
     """
 
     def __init__(
@@ -69,29 +76,29 @@ class DrainingServer(uvicorn.Server):
         _logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
     async def on_tick(self, counter: int) -> bool:
-        """Look for garbage: at what is new every time, at every object now and then, while nobody waits.
+        """Collect garbage: the youngest generation at every tick, all of it while the server is idle.
 
-        Then what is free goes back to the system, too: after the first tick what loading left, later what is worth it.
+        A full collection of an idle server is followed by a trim of the heap: the first gives back what loading left.
 
-        Python would look when new objects outnumber those that went by so many. Under overload they do not, while the
-        pile of unseen ones grows with every queued request, until one look at it stops the event loop for 0.1 s.
+        Python's own collector counts allocations. Under overload it collects nothing for long while every queued
+        request adds objects, and then one collection blocks the event loop for 0.1 s.
         """
         idle = not self._lifecycle.in_flight.count
-        every_object = not counter % _COLLECT_TICKS and (idle or not counter % _COLLECT_ANYWAY_TICKS)
-        gc.collect(_ALL if every_object else _NEW)
-        if every_object and idle:
+        full = not counter % _FULL_COLLECTION_TICKS and (idle or not counter % _FORCED_COLLECTION_TICKS)
+        gc.collect(_OLDEST if full else _YOUNGEST)
+        if full and idle:
             self._heap.trim()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close what was opened, also when there is no time left for requests, in which case uvicorn would not."""
+        """Close the application even if there is no time left for requests; uvicorn would not."""
         await super().shutdown(sockets)
         if self.force_exit:
             await self.lifespan.shutdown()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start to drain, or end at once if that has begun already."""
-        if self._drain is None:  # nothing else before it is set: the next signal may interrupt this very function
+        """Start to drain; at the second signal end at once."""
+        if self._drain is None:  # nothing comes before it is set: the next signal may interrupt this very function
             self._drain = asyncio.get_running_loop().create_task(self._drain_and_exit(signal.Signals(sig)))
         else:
             self.force_exit = self.should_exit = True
@@ -148,14 +155,14 @@ def _serve() -> None:
         )
         config = uvicorn_config(app)
         _listen(listener, config.backlog)
-        # What was loaded stays for good, and the rest is looked at by ``on_tick`` alone.
+        # What was loaded stays for good; ``on_tick`` collects the rest.
         gc.collect()
         gc.freeze()
         gc.disable()
         heap = Heap(settings.inference_workers * WORKER_BYTES, find_trim())
         server = DrainingServer(config, app.state.lifecycle, app.state.classifier, heap, settings.drain_timeout_s)
         server.run(sockets=[listener])
-        app.state.metrics.ledger.flush()  # of requests that ended with the event loop, at a second signal
+        app.state.metrics.ledger.flush()  # requests that ended with the event loop, at a second signal
     _logger.info("stopped")
 
 
@@ -187,7 +194,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _listen(listener: socket.socket, backlog: int) -> None:
-    """Open the port; uvloop, which does so again, would hide that somebody else has meanwhile."""
+    """Open the port. uvloop does so again, but would not report that another process has opened it meanwhile."""
     try:
         listener.listen(backlog)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Settings: the only place that reads the environment. Prefix ``VERDICT_``; what each value costs is its text.
+"""Settings: the only module that reads the environment. Prefix ``VERDICT_``; each description says what a value costs.
 
 ``Settings()`` is frozen. A wrong or contradictory value is refused at start with both values and the remedy.
 """
@@ -16,7 +16,7 @@ from artifact.cpu import cpu_quota, default_threads
 
 _PREFIX = "VERDICT_"
 _ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
-"""As browsers write them: in lower case, without a slash at the end (RFC 6454)."""
+"""As browsers write an origin: in lower case, without a slash at the end (RFC 6454)."""
 
 
 class SettingsError(Exception):
@@ -30,7 +30,7 @@ def _threads() -> int:
 class Settings(BaseSettings):
     """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds.
 
-    At most 18 are our own. ``otlp_endpoint`` is OpenTelemetry's: a variable that operators know and its SDK defines.
+    At most 18 are our own. ``otlp_endpoint`` has the name that OpenTelemetry's SDK defines and operators know.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
@@ -44,34 +44,34 @@ class Settings(BaseSettings):
         ge=0,
         le=65535,
         validation_alias=AliasChoices("VERDICT_PORT", "PORT"),
-        description="port to listen on; 0 takes a free one and prints it. PORT is honoured too",
+        description="port to listen on; 0 takes a free one and prints it. PORT works too",
     )
     inference_workers: int = Field(
         default_factory=_threads,
         ge=1,
         le=256,
-        description="micro-batches that run at the same time; more than the vCPUs only makes each slower",
+        description="micro-batches that run at the same time; more than there are vCPUs only makes each slower",
     )
     intra_op_threads: int = Field(
         default=1,
         ge=1,
         le=256,
-        description="threads inside one run; above 1 a lone text is faster and the total throughput lower",
+        description="threads inside one run; above 1 a single text is faster and total throughput lower",
     )
     max_batch_items: int = Field(
-        default=32, ge=1, description="texts in one micro-batch; more lengthens the wait of the next text"
+        default=32, ge=1, description="texts in one micro-batch; more texts make the next one wait longer"
     )
     max_batch_tokens: int | None = Field(
         default=None,
         ge=1,
-        description="padded tokens in one micro-batch of several texts; measured at start where it is not set, "
-        "about 256 on one core: with fewer, short texts share less, with more, caches miss and probes wait",
+        description="padded tokens in one micro-batch of several texts; measured at start if it is not set, "
+        "about 256 on one core. Lower: short texts share fewer runs. Higher: caches miss and probes wait",
     )
     max_queue_tokens: int = Field(
         default=65536,
         ge=1,
-        description="tokens that wait for a worker; each 10,000 are about a second of waiting on one core. "
-        "It is full when less than the longest text is left",
+        description="tokens that wait for a worker; 10,000 are about a second of waiting on one core. "
+        "The queue is full when it has no room for the longest text",
     )
     max_items_per_request: int = Field(default=256, ge=1, description="texts in one batch request")
     max_text_chars: int = Field(
@@ -80,35 +80,35 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=2_097_152,
         ge=1024,
-        description="request body; those that are arriving hold at most eight times this much memory together",
+        description="size of a request body; all that are arriving hold at most eight times as much memory together",
     )
     request_timeout_s: float = Field(
         default=30.0,
         gt=0,
         allow_inf_nan=False,
-        description="a text still queued after this is answered with timed_out",
+        description="a text that is still queued after this time is answered with timed_out",
     )
     drain_timeout_s: float = Field(
         default=25.0,
         ge=0,
         allow_inf_nan=False,
-        description="time to answer what was admitted after SIGTERM; below the platform's kill time",
+        description="time to answer admitted requests after SIGTERM; set it below the platform's kill time",
     )
     cache_items: int = Field(
         default=0,
         ge=0,
-        description="rows whose answers are remembered, each 300 to 1,400 bytes; 0 remembers none",
+        description="rows whose logits are cached, 300 to 1,400 bytes each; 0 turns the cache off",
     )
     api_key: SecretStr | None = Field(
-        default=None, description="keys that callers must send, separated by commas; none leaves the API open"
+        default=None, description="API keys separated by commas; callers must send one. None leaves the API open"
     )
     cors_origins: str = Field(
         default="",
         description="origins whose pages may call the API from a browser, such as https://a.example,https://b.example, "
-        "or * for all; none lets no other site's page read an answer",
+        "or * for all; by default no page of another site can read a response",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="info writes a line per request, about 10 microseconds each"
+        default="info", description="info writes a line per request, which takes about 10 microseconds"
     )
     log_format: Literal["text", "json"] = Field(default="text", description="json for log collectors")
     otlp_endpoint: str | None = Field(
@@ -116,12 +116,12 @@ class Settings(BaseSettings):
         pattern=r"^(https?://.+)?$",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
         description="collector of OpenTelemetry traces over HTTP, such as http://127.0.0.1:4318; none traces nothing. "
-        "Needs requirements/tracing.txt; a traced request costs about 0.2 ms of processor time",
+        "Needs requirements/tracing.txt; a traced request takes about 0.2 ms more of processor time",
     )
 
     @cached_property
     def api_keys(self) -> tuple[str, ...]:
-        """The keys of which callers must send one; several are valid at a time while they are rotated."""
+        """The keys, of which callers must send one; several are valid at a time while keys are rotated."""
         keys = self.api_key.get_secret_value() if self.api_key else ""
         return tuple(key.strip() for key in keys.split(",") if key.strip())
 
@@ -177,9 +177,9 @@ def read_settings() -> Settings:
 
 
 def unknown_variables() -> list[str]:
-    """Return the variables that look like settings and are none: a misspelt one is worth a warning.
+    """Return the variables that look like settings but are none: a misspelt one is worth a warning.
 
-    Kubernetes sets some for every service called verdict, so they are no reason to refuse to start.
+    Kubernetes sets such variables for every service called verdict, so they are no reason to refuse to start.
     """
     known = {_PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)

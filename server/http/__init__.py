@@ -1,1 +1,1 @@
-"""The HTTP side: routes, middleware and the one error table. The only place beside ``app`` that knows FastAPI."""
+"""HTTP: routes, middleware and the one error table. Only this package and ``server.app`` import FastAPI."""

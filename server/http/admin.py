@@ -1,4 +1,4 @@
-"""Routes that change the server; they need an API key to be set, and sent."""
+"""Routes that change the server. They need an API key, set on the server and sent by the caller."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from server.inference.reload import ReloadableClassifier
 
 
 async def require_locked_api(request: Request, settings: SettingsDependency) -> None:
-    """Refuse where everybody may call everything: an open server must not be changed from outside."""
+    """Refuse if no key is set: a server that is open to all must not be changed from outside."""
     if not settings.api_keys:
         raise UnauthorizedError("admin routes need a key: set VERDICT_API_KEY on the server and send it")
     await require_api_key(request)
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/admin", dependencies=[Depends(require_locked_api)], 
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """Which version took over from which."""
+    """The version that took over, and the one before."""
 
     name: str
     version: str
@@ -32,7 +32,7 @@ class Reloaded:
 
 @router.post("/reload", responses=responses(UnauthorizedError, ReloadFailedError, DrainingError))
 async def reload(classifier: ClassifierDependency) -> Reloaded:
-    """Load the artifact anew and let it take over between two requests."""
+    """Load the artifact again and let it take over between two requests."""
     if not isinstance(classifier, ReloadableClassifier):
         raise ReloadFailedError("this server was given its classifier by code, there is no artifact to load")
     previous = classifier.info.version

@@ -1,6 +1,6 @@
-"""Dependencies: what routes ask for. ``get_classifier`` is the one to override to serve another model.
+"""Dependencies: what FastAPI hands to routes. Override ``get_classifier`` to serve another model.
 
-All are coroutines: FastAPI would run plain functions on a thread, which costs more than they do.
+All are coroutines: FastAPI would run plain functions on a thread, which takes longer than they do.
 """
 
 import hmac
@@ -40,21 +40,21 @@ async def get_lifecycle(request: Request) -> Lifecycle:
 
 
 async def require_api_key(request: Request) -> None:
-    """Let the request pass if it may; see ``check_api_key``."""
+    """Check the request's API key; see ``check_api_key``."""
     check_api_key(request.scope, request.app.state.settings.api_keys)
 
 
 def check_api_key(scope: Scope, keys: Sequence[str]) -> None:
-    """Let a request pass if no key is set or it brings one of them, compared in constant time.
+    """Check that no key is set or that the request sends one of them, compared in constant time.
 
     Raises:
-        UnauthorizedError: if keys are set and the request brings none of them.
+        UnauthorizedError: if keys are set and the request sends none of them.
     """
     if not keys:
         return
     scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
     sent = (token if scheme.lower() == "bearer" else header(scope, b"x-api-key") or "").strip()
-    sent_bytes = sent.encode("latin-1")  # as they came: a key may be any UTF-8
+    sent_bytes = sent.encode("latin-1")  # the bytes that came: a key may be any UTF-8
     matches = [hmac.compare_digest(sent_bytes, key.encode()) for key in keys]
     if not any(matches):
         raise UnauthorizedError("an API key is required; send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'")

@@ -45,8 +45,8 @@ class JsonBody(Generic[Model]):
         """Return the validated body of a call.
 
         Raises:
-            UnsupportedMediaTypeError: if another media type than JSON is announced.
-            VerdictError: as ``Bodies.read``.
+            UnsupportedMediaTypeError: if ``content-type`` is not JSON.
+            VerdictError: as ``Call.body``.
             MalformedBodyError: if it is not JSON.
             InvalidRequestError: if its shape, a type or a value is wrong.
         """
@@ -76,7 +76,7 @@ class JsonBody(Generic[Model]):
 
 
 def _first(error: ValidationError) -> ErrorDetails:
-    """Return the first of the errors, unless describing them all would hold up everyone else.
+    """Return the first error, unless there are so many that describing them would delay other requests.
 
     Raises:
         InvalidRequestError: if there are too many, as in a body of 100,000 unknown fields.
@@ -87,7 +87,7 @@ def _first(error: ValidationError) -> ErrorDetails:
 
 
 def _describe(error: ErrorDetails) -> str:
-    """Return a validation error in words: where it is, what is wrong and what was sent."""
+    """Return a validation error in words: its place, what is wrong and what was sent."""
     where = ".".join(str(part)[:40] for part in error["loc"]) or "body"
     message = error["msg"].removeprefix("Value error, ")
     sent = error["input"]

@@ -1,4 +1,4 @@
-"""OpenAPI: what the document says beyond what FastAPI reads from the routes: errors, keys, the headers of answers."""
+"""OpenAPI: the parts of the document that FastAPI can not read from the routes: errors, keys, response headers."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,7 +11,7 @@ from server.http.errors import OF_ANY_REQUEST, STATUS, ErrorBody
 
 _DESCRIPTION: Final = (
     "Texts in, labels with calibrated probabilities out. Every error has the same body, ErrorBody: a kind for programs "
-    "and a message for people. Beside the statuses below, an unknown path is answered with 404 not_found, another "
+    "and a message for people. Besides the statuses below, an unknown path is answered with 404 not_found, and a wrong "
     "method with 405 method_not_allowed and the right one in allow."
 )
 _SECURITY: Final = {
@@ -30,7 +30,7 @@ _REQUEST_ID: Final = {
     "schema": {"type": "string"},
 }
 _RETRY_AFTER: Final = {
-    "description": "seconds after which the queue should have room, or another server have taken over",
+    "description": "seconds after which the queue should have room, or another server has taken over",
     "schema": {"type": "integer", "minimum": 1},
 }
 _WORTH_A_RETRY: Final = (STATUS[errors.OverloadedError], STATUS[errors.DrainingError])
@@ -52,7 +52,7 @@ def responses(*kinds: type[errors.VerdictError], model: type[BaseModel] = ErrorB
 
 
 def install(app: FastAPI) -> None:
-    """Complete the application's document when it is first asked for."""
+    """Complete the application's document when it is first requested."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -64,7 +64,7 @@ def install(app: FastAPI) -> None:
 
 
 def _complete(document: dict[str, Any], *, locked: bool) -> None:
-    """Add, in place, what holds for every route; a server without keys asks for one only where it changes."""
+    """Add, in place, what holds for every route. Without API keys only the admin routes ask for one."""
     document["info"]["description"] = _DESCRIPTION
     document["components"]["securitySchemes"] = _SECURITY
     for path, operations in document["paths"].items():

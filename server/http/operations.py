@@ -1,4 +1,4 @@
-"""Routes for operators: health, what is running, metrics. Health needs no key."""
+"""Routes for operators: health, facts about the server, metrics. Health needs no key."""
 
 import platform
 from dataclasses import dataclass, fields
@@ -27,21 +27,21 @@ router = APIRouter(tags=["operations"])
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The process serves."""
+    """The process answers requests."""
 
     status: Literal["live"] = "live"
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """New requests are taken."""
+    """The server takes new requests."""
 
     status: Literal["ready"] = "ready"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request and the queue may hold, as in the settings of the same names."""
+    """Limits of a request and of the queue, as in the settings of the same names."""
 
     max_batch_items: int
     max_queue_tokens: int
@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """The processor, the part of it that the container may use, and its int8 instructions."""
+    """The processor, the vCPUs that the container may use, and its int8 instructions."""
 
     model: str
     vcpus: float
@@ -62,7 +62,7 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What is served, within which limits, by which runtime and on which CPU."""
+    """The model, the limits, the runtime and the CPU."""
 
     model: ModelInfo
     limits: Limits
@@ -72,13 +72,13 @@ class Info:
 
 @router.get("/health/live", responses=responses())
 async def live() -> Live:
-    """Answer while the process serves its event loop."""
+    """Answer while the event loop runs."""
     return Live()
 
 
 @router.get("/health/ready", responses=responses(NotReadyError, DrainingError))
 async def ready(lifecycle: LifecycleDependency) -> Ready:
-    """Answer 200 while new requests are taken."""
+    """Answer 200 while the server takes new requests."""
     if lifecycle.draining:
         raise DrainingError("the server is shutting down; send requests to another one")
     if not lifecycle.ready:
@@ -93,7 +93,7 @@ async def ready(lifecycle: LifecycleDependency) -> Ready:
     responses=responses(UnauthorizedError, DrainingError),
 )
 async def info(classifier: ClassifierDependency, settings: SettingsDependency) -> Response:
-    """Tell what is served, within which limits, by which runtime and on which CPU."""
+    """Return the model, the limits, the runtime and the CPU."""
     document = Info(
         model=classifier.info,
         limits=Limits(**{limit.name: getattr(settings, limit.name) for limit in fields(Limits)}),

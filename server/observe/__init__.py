@@ -1,1 +1,1 @@
-"""Observe: what the server tells of itself: metrics, logs and traces."""
+"""Observe: metrics, logs and traces."""

@@ -1,4 +1,4 @@
-"""Metrics: every figure that the server publishes, in one registry of its own. Labels come from closed sets."""
+"""Metrics: every figure that the server publishes, in a registry of its own. Labels come from closed sets."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ _TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class Metrics:
-    """The server's Prometheus metrics. Names and labels are a promise to dashboards.
+    """The server's Prometheus metrics. Dashboards depend on names and labels.
 
     Attributes:
         ledger: takes what is counted for every request.
     """
 
     def __init__(self) -> None:
-        # A creation time beside every series, which no dashboard reads.
+        # It would add the time of its creation to every series; no dashboard reads that.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client leaves it without types
         registry = self._registry = CollectorRegistry()
         self.ledger = Ledger()
@@ -63,24 +63,24 @@ class Metrics:
         self.model_info = gauge("model_info", "The model served", "name", "version", "quantization")
 
     def count_answers(self, answers: Sequence[tuple[str, int, float]]) -> None:
-        """Count requests that were answered, each with its route, its status and the seconds that it took."""
+        """Count answered requests, each with its route, its status and its seconds."""
         durations_s: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
         for route, status, seconds in answers:
             durations_s[route, status].append(seconds)
-        for (route, status), group in durations_s.items():  # finding a series by its labels costs more than counting
+        for (route, status), group in durations_s.items():  # finding a series by its labels takes longer than counting
             self.requests.labels(route, str(status)).inc(len(group))
             _observe(self.request_duration.labels(route), group)
 
     def count_tokenizations(self, seconds: Sequence[float]) -> None:
-        """Count requests whose texts were tokenized, in so many seconds each."""
+        """Count tokenized requests, each with its seconds."""
         _observe(self.tokenize, seconds)
 
     def count_predicted(self, texts: Sequence[int]) -> None:
-        """Count requests of so many texts each that got their predictions."""
+        """Count requests that got predictions, each with its number of texts."""
         self._predicted.inc(sum(texts))
 
     def count_runs(self, runs: Sequence[tuple[float, Sequence[int], Sequence[float]]]) -> None:
-        """Count micro-batches, each with its seconds, the tokens of its rows, and the seconds that its texts waited."""
+        """Count micro-batches, each with its seconds, the tokens of each row, and the seconds that each text waited."""
         for seconds, lengths, waits_s in runs:
             self.inference.observe(seconds)
             self.batch_texts.observe(len(lengths))
@@ -88,7 +88,7 @@ class Metrics:
             _observe(self.queue_wait, waits_s)
 
     def show_model(self, name: str, version: str, quantization: str) -> None:
-        """Publish which model is served, in place of the one before."""
+        """Publish the model that is served, in place of the one before."""
         self.model_info.clear()
         self.model_info.labels(name, version, quantization).set(1)
 

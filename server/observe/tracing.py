@@ -1,6 +1,6 @@
 """Tracing: one span per request, sent to an OpenTelemetry collector where ``OTEL_EXPORTER_OTLP_ENDPOINT`` names one.
 
-FastAPI opens and ends the spans. This module owns where they go and what they may tell: sizes and times, never
+FastAPI opens and ends the spans. This module decides where they go and what they contain: sizes and times, never
 text. The SDK is optional (``requirements/tracing.txt``) and reads its other variables itself: headers,
 certificates, timeouts, sampling, ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES``.
 """
@@ -20,19 +20,19 @@ _logger = logging.getLogger(__name__)
 _TRACES_PATH: Final = "/v1/traces"
 """Below the endpoint: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request"""
 _FLUSH_S: Final = 2.0
-"""Seconds for the last spans at the end: a collector that is down must not use up the platform's kill time."""
+"""Seconds to send the last spans: a collector that is down must not use up the platform's kill time."""
 _FROM_THE_URL: Final = ("url.path", "url.query")
-"""What a caller wrote into the URL may be text; ``http.route`` tells which route it was."""
+"""A caller may have written a text into the URL; ``http.route`` tells which route it was."""
 
 
 class Tracing:
-    """Where spans go; nowhere, at no cost, without an endpoint or without the SDK.
+    """Sends spans to a collector; does nothing, at no cost, without an endpoint or without the SDK.
 
     Args:
         endpoint: the collector's base URL, such as ``http://127.0.0.1:4318``; it must take OTLP over HTTP.
 
     Attributes:
-        provider: what makes spans; None where there is nowhere to send them.
+        provider: makes the spans; None if there is nowhere to send them.
     """
 
     def __init__(self, endpoint: str | None) -> None:
@@ -54,7 +54,7 @@ class Tracing:
         """Send the last spans, for at most two seconds."""
         if self.provider is None:
             return
-        # A daemon: a collector that never answers must not hold the process either.
+        # A daemon thread: a collector that never answers must not keep the process alive.
         thread = threading.Thread(target=self.provider.shutdown, name="tracing", daemon=True)
         thread.start()
         await asyncio.to_thread(thread.join, _FLUSH_S)
@@ -62,7 +62,7 @@ class Tracing:
 
 def _make_provider(endpoint: str) -> "TracerProvider | None":
     try:
-        # Here, because the server runs without them.
+        # Imported here because the server runs without them.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
         from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider  # noqa: PLC0415
