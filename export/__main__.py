@@ -27,9 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _export(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     from export import pipeline  # noqa: PLC0415 - torch takes seconds; --help should not
-    from export.progress import Progress  # noqa: PLC0415
-    from export.write import package, report  # noqa: PLC0415
-    from export.write.artifact import fill as fill_artifact  # noqa: PLC0415
+    from export.progress import Progress  # noqa: PLC0415 - as above
+    from export.write import package, report  # noqa: PLC0415 - as above
+    from export.write.artifact import fill as fill_artifact  # noqa: PLC0415 - as above
 
     request = pipeline.ExportRequest(
         options.checkpoint,

@@ -16,13 +16,13 @@ import onnx
 
 from artifact.manifest import SessionOptions
 from artifact.runtime import Batch, OnnxEngine
-from artifact.scores import softmax
 from export.build import Builder, Built
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.errors import ExportError
 from export.graph.convert import check_parity, convert
 from export.measure import latency
 from export.measure.bench import Bench
+from export.measure.quality import probability_changes
 from export.measure.select import Gates, Measured
 from export.progress import Progress
 from export.quantize.activations import Observer
@@ -164,13 +164,13 @@ def _check_against(
     rows = [sample.ids for sample in spread(samples, _CHECK_TEXTS)]
     batches = [Batch.of([row], checkpoint.pad_token_id) for row in rows] + [Batch.of(rows, checkpoint.pad_token_id)]
     before = OnnxEngine(path, options)
-    expected = [softmax(before.run(batch)) for batch in batches]
+    expected = [before.run(batch) for batch in batches]
 
     def largest_change(model: onnx.ModelProto) -> float:
         checked = folder / "checked.onnx"
         onnx.save(model, checked)
         engine = OnnxEngine(checked, options)
         pairs = zip(batches, expected, strict=True)
-        return float(max(np.abs(softmax(engine.run(batch)) - answers).max() for batch, answers in pairs))
+        return float(np.max([probability_changes(engine.run(batch), logits).max() for batch, logits in pairs]))
 
     return largest_change

@@ -16,9 +16,9 @@ from optimum.exporters.onnx import onnx_export_from_model
 from transformers import PreTrainedModel
 
 from artifact.runtime import Batch, OnnxEngine
-from artifact.scores import softmax
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
+from export.measure.quality import probability_changes
 from export.samples import Sample
 
 PARITY_TOLERANCE: Final = 1e-4
@@ -71,8 +71,8 @@ def check_parity(model: PreTrainedModel, fp32: OnnxEngine, checkpoint: Checkpoin
     for group in [[sample] for sample in by_length] + mixed:
         batch = Batch.of([sample.ids for sample in group], checkpoint.pad_token_id)
         with one_thread():
-            expected = softmax(torch_logits(model, batch))
-        differences = np.abs(softmax(fp32.run(batch)) - expected).max(axis=1)
+            expected = torch_logits(model, batch)
+        differences = probability_changes(fp32.run(batch), expected)
         worst = int(differences.argmax())
         largest = max(largest, float(differences[worst]))
         if not differences[worst] <= PARITY_TOLERANCE:  # so that NaN fails

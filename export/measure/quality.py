@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.cpu import usable_cores
-from artifact.runtime import Batch, OnnxEngine
+from artifact.runtime import Batch, Engine
 from artifact.scores import accuracy, expected_calibration_error, fit_temperature, softmax
 from export.samples import Ids
 
@@ -42,7 +42,7 @@ class Quality:
 
 
 def logits_alone(
-    engine: OnnxEngine, rows: Sequence[Ids], pad_token_id: int, tick: Callable[[], None] = lambda: None
+    engine: Engine, rows: Sequence[Ids], pad_token_id: int, tick: Callable[[], None] = lambda: None
 ) -> NDArray[np.float32]:
     """Run every text alone, on all cores; return the logits, (texts, labels) float32."""
     results = []
@@ -53,6 +53,12 @@ def logits_alone(
     return np.concatenate(results)
 
 
+def probability_changes(logits: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return each text's largest change of a probability, (texts,), between two sets of logits, (texts, labels)."""
+    result: NDArray[np.float64] = np.abs(softmax(logits) - softmax(others)).max(axis=1)
+    return result
+
+
 def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64]) -> Quality:
     """Compare logits with the labels and with the logits of fp32.
 
@@ -61,7 +67,7 @@ def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels:
         reference: of the fp32 graph, (texts, labels) float32.
         labels: (texts,) int64, the true ones.
     """
-    changes = np.abs(softmax(logits) - softmax(reference)).max(axis=1)
+    changes = probability_changes(logits, reference)
     temperature = fit_temperature(logits, labels)
     return Quality(
         n=len(labels),
@@ -75,7 +81,7 @@ def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels:
 
 
 def batch_variance(
-    engine: OnnxEngine,
+    engine: Engine,
     rows: Sequence[Ids],
     pad_token_id: int,
     *,
@@ -88,7 +94,7 @@ def batch_variance(
     Every round deals all texts at random into batches of ``BATCH``, so that each text is in ``rounds`` batches. Every
     second round pads further than the longest text needs.
     """
-    alone = softmax(logits_alone(engine, rows, pad_token_id))
+    alone = logits_alone(engine, rows, pad_token_id)
     draw = np.random.default_rng(_SEED)
     batches = []
     for number in range(rounds):
@@ -100,12 +106,12 @@ def batch_variance(
 
     def change(batch: tuple[NDArray[np.int64], int]) -> float:
         members, width = batch
-        together = softmax(engine.run(Batch.of([rows[index] for index in members], pad_token_id, least_tokens=width)))
-        return float(np.abs(together - alone[members]).max())
+        together = engine.run(Batch.of([rows[index] for index in members], pad_token_id, least_tokens=width))
+        return float(probability_changes(together, alone[members]).max())
 
-    largest = 0.0
+    changes = []
     with ThreadPoolExecutor(len(usable_cores())) as pool:
         for found in pool.map(change, batches):
-            largest = max(largest, found)
+            changes.append(found)
             tick()
-    return largest
+    return float(np.max(changes))

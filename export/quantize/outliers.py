@@ -3,7 +3,7 @@
 One uint8 scale per tensor must cover its largest channel. In a fine-tuned BERT one LayerNorm channel reaches 28 while
 most stay under 3, which leaves few steps for the others. Dividing such a channel before the product and multiplying its
 row of the weights changes nothing in float (Xiao et al. 2022, "SmoothQuant"). Only outliers are divided here: to divide
-every channel halves the precision of the weights (docs/export.md).
+every channel halves the precision of the weights.
 """
 
 from collections.abc import Mapping

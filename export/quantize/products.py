@@ -66,7 +66,9 @@ def quantize_embeddings(graph: Graph) -> int:
     done = 0
     for node in graph.of_type("Gather"):
         table = graph.constant(node.input[0])
-        if table is None or table.ndim != 2 or len(table) < _LARGE_TABLE or table.dtype != np.float32:  # noqa: PLR2004
+        if table is None or table.ndim != 2 or table.dtype != np.float32:  # noqa: PLR2004 - a matrix
+            continue
+        if len(table) < _LARGE_TABLE:
             continue
         name = node.output[0]
         scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / TOP, SMALLEST_SCALE).astype(np.float32)

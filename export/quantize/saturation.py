@@ -81,7 +81,7 @@ class MultiHeadAttention(OpRun):  # type: ignore[misc]  # onnx has no types here
 
     op_domain = "com.microsoft"
 
-    def _run(self, *inputs: Any, num_heads: int, **attributes: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401
+    def _run(self, *inputs: Any, num_heads: int, **attributes: Any) -> tuple[NDArray[np.float32]]:  # noqa: ANN401 - onnx
         parts = [part.reshape(*part.shape[:2], num_heads, -1).transpose(0, 2, 1, 3) for part in inputs[:3]]
         scale = attributes.get("scale") or 1 / np.sqrt(parts[0].shape[-1])
         scores = parts[0] @ parts[1].transpose(0, 1, 3, 2) * scale

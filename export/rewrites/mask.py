@@ -91,7 +91,7 @@ def _projection(graph: Graph, name: str) -> _Projection | None:
 
 def _heads(graph: Graph, node: onnx.NodeProto, parts: tuple[_Projection, _Projection]) -> tuple[int, int]:
     """Return the number of heads, and of channels in each."""
-    count = int(graph.attributes(node)["num_heads"])  # type: ignore[arg-type]
+    count = int(graph.attributes(node)["num_heads"])  # type: ignore[arg-type] # an integer
     return count, len(parts[0].bias) // count
 
 

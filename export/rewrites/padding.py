@@ -139,7 +139,7 @@ class _Ragged:
         """Subtract ``_MASKED_SCORE`` from the scores of padding, not a million."""
         channels = self._graph.constant(CHANNELS)
         masked = [node for node in self._graph.of_type("MultiHeadAttention") if "scale" in self._graph.attributes(node)]
-        scale = min(float(self._graph.attributes(node)["scale"]) for node in masked)  # type: ignore[arg-type]
+        scale = min(float(self._graph.attributes(node)["scale"]) for node in masked)  # type: ignore[arg-type] # floats
         less = np.where(channels == 0, 0, _MASKED_SCORE / scale).astype(np.float32)
         self._graph.redirect(CHANNELS, self._graph.add_constant(_LESS_CHANNELS, less))
 

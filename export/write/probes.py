@@ -9,12 +9,12 @@ saturate the probes are the texts that it moves most (figures in docs/export.md)
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import numpy as np
 import onnx
 
 from artifact.manifest import Probe
 from artifact.runtime import Batch, OnnxEngine
 from artifact.scores import softmax
+from export.measure.quality import probability_changes
 from export.quantize.saturation import exact_logits, saturated_logits
 from export.samples import Sample, spread
 
@@ -79,7 +79,7 @@ def saturation_shift(model: onnx.ModelProto, pad_token_id: int) -> Callable[[Sam
             wrong, right = saturated_logits(model, batch), exact_logits(model, batch)
         except Exception:  # onnx raises many classes about an operator that it does not know
             return 0.0
-        return float(np.abs(softmax(wrong) - softmax(right)).max())
+        return float(probability_changes(wrong, right).max())
 
     return shift
 

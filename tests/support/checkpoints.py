@@ -99,7 +99,7 @@ def _tokenizer(architecture: Architecture) -> Any:
 
 
 def _word_piece() -> tuple[Any, dict[str, str]]:
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors  # noqa: PLC0415
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors  # noqa: PLC0415 - as above
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     characters = [*string.ascii_lowercase, *string.digits]
@@ -118,7 +118,7 @@ def _word_piece() -> tuple[Any, dict[str, str]]:
 
 
 def _byte_level() -> tuple[Any, dict[str, str]]:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors  # noqa: PLC0415
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors  # noqa: PLC0415 - as above
 
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     pieces = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
@@ -200,7 +200,7 @@ def _metrics(labels: Sequence[str], rows: int) -> dict[str, Any]:
 
 def _write_validation(path: Path, rows: list[tuple[str, int]]) -> None:
     import pyarrow  # noqa: PLC0415 - as torch above
-    from pyarrow import parquet  # noqa: PLC0415
+    from pyarrow import parquet  # noqa: PLC0415 - as above
 
     texts, labels = zip(*rows, strict=True)
     columns = {"text": list(texts), "label": list(labels), "source": ["synthetic"] * len(rows)}

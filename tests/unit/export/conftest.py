@@ -34,14 +34,14 @@ def tiny_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyGraph
     for module in ("torch", "onnx", "optimum.onnxruntime"):
         pytest.importorskip(module)
     from export.checkpoint import read_checkpoint  # noqa: PLC0415 - onnx may be missing where this file is collected
-    from export.graph.convert import convert  # noqa: PLC0415
-    from tests.support.checkpoints import build_checkpoint  # noqa: PLC0415
+    from export.graph.convert import convert  # noqa: PLC0415 - as above
+    from tests.support.checkpoints import build_checkpoint  # noqa: PLC0415 - as above
 
     graphs = {}
     for name in ARCHITECTURES:
         folder = tmp_path_factory.mktemp(name)
         found = read_checkpoint(
-            build_checkpoint(folder / "checkpoint", architecture=name, labels=("a", "b", "c"))  # type: ignore[arg-type]
+            build_checkpoint(folder / "checkpoint", architecture=name, labels=("a", "b", "c"))  # type: ignore[arg-type] # a literal
         )
         model: Any = found.load_model()
         for parameter in model.parameters():

@@ -22,7 +22,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
 
 def test_the_halves_share_no_row_and_both_hold_every_label(checkpoint: Checkpoint) -> None:
-    """What calibrates never measures, and each half is stratified."""
+    """No text both calibrates and measures, and each half is stratified."""
     samples = load_samples(checkpoint, [], calibration=32, limit=32)
     assert len(samples.calibration) == len(samples.measurement) == 32
     assert not {s.text for s in samples.calibration} & {s.text for s in samples.measurement}

@@ -31,7 +31,7 @@ def test_parts_add_up(texts: list[tuple[int, int, int, str]]) -> None:
 
 
 def test_lengths_belong_to_the_bucket_that_they_end() -> None:
-    """16 tokens are up to 16, 17 are not; what is longer than all ends is one part."""
+    """16 tokens are up to 16, 17 are not; longer texts than all ends are one subset."""
     tokens = np.array([16, 17, 128, 129, 256])
     found = Breakdown.of(np.zeros(5, int), np.array([0, 1, 0, 0, 1]), tokens, ["a"] * 5, 2)
     assert [

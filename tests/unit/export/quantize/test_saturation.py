@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("torch")
 import onnx
@@ -11,6 +12,7 @@ import onnx
 from artifact.runtime import Batch, OnnxEngine
 from artifact.scores import softmax
 from export.build import Builder
+from export.measure.quality import probability_changes
 from export.quantize.activations import Observer
 from export.quantize.saturation import exact_logits, saturated_logits, this_cpu_saturates
 from export.samples import Sample
@@ -38,12 +40,11 @@ def _batch(tiny: TinyGraph) -> Batch:
     return Batch.of(_rows(tiny), tiny.pad_token_id)
 
 
-def _changes(tiny: TinyGraph, folder: Path, *, saturation_safe: bool) -> np.ndarray:  # type: ignore[type-arg]
+def _changes(tiny: TinyGraph, folder: Path, *, saturation_safe: bool) -> NDArray[np.float64]:
     """Return the largest difference per text between a saturating CPU's probabilities and any other's."""
     model, _ = _graph(tiny, folder, saturation_safe=saturation_safe)
     right, wrong = exact_logits(model, _batch(tiny)), saturated_logits(model, _batch(tiny))
-    result: np.ndarray = np.abs(softmax(wrong) - softmax(right)).max(axis=1)  # type: ignore[type-arg]
-    return result
+    return probability_changes(wrong, right)
 
 
 @pytest.mark.parametrize("saturation_safe", [True, False], ids=["bounded", "full range"])
