@@ -9,6 +9,7 @@ Fine-Tune BERT for Text Classification?", found head and tail best on IMDB); ``w
 windows that overlap by a quarter.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,12 +29,14 @@ class TokenizedText:
         weights: content tokens in each window, to average the windows' logits by.
         tokens: tokens read, special tokens of one row included.
         truncated: whether any token of the text was left out.
+        unknown: tokens of the text, read or not, that stand for characters that the tokenizer does not know.
     """
 
     windows: tuple[tuple[int, ...], ...]
     weights: tuple[int, ...]
     tokens: int
     truncated: bool
+    unknown: int = 0
 
 
 class Tokenization:
@@ -52,6 +55,7 @@ class Tokenization:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
+        self._unknown_id = _unknown_id(tokenizer)
         self._prefix, self._suffix = _special_tokens(tokenizer)
         self._room = max_length - len(self._prefix) - len(self._suffix)
         if self._room < 1:
@@ -80,15 +84,19 @@ class Tokenization:
 
     def _cut(self, ids: list[int], truncation: Truncation) -> TokenizedText:
         special = len(self._prefix) + len(self._suffix)
+        unknown = ids.count(self._unknown_id)
         if len(ids) <= self._room:
-            return TokenizedText((self._row(ids),), (max(len(ids), 1),), len(ids) + special, truncated=False)
+            row = self._row(ids)
+            return TokenizedText((row,), (max(len(ids), 1),), len(ids) + special, truncated=False, unknown=unknown)
         if truncation == "window":
             starts = self._window_starts(len(ids))
             windows = tuple(self._row(ids[start : start + self._room]) for start in starts)
-            return TokenizedText(windows, (self._room,) * len(windows), len(ids) + special, truncated=False)
+            weights = (self._room,) * len(windows)
+            return TokenizedText(windows, weights, len(ids) + special, truncated=False, unknown=unknown)
         head = self._room if truncation == "head" else self._head_tokens
         kept = ids[:head] + ids[len(ids) - (self._room - head) :]
-        return TokenizedText((self._row(kept),), (self._room,), self._room + special, truncated=True)
+        row = self._row(kept)
+        return TokenizedText((row,), (self._room,), self._room + special, truncated=True, unknown=unknown)
 
     def _window_starts(self, length: int) -> list[int]:
         """Where windows begin: a stride of three quarters, the last one moved back to end with the text."""
@@ -98,6 +106,15 @@ class Tokenization:
 
     def _row(self, ids: list[int]) -> tuple[int, ...]:
         return (*self._prefix, *ids, *self._suffix)
+
+
+def _unknown_id(tokenizer: Tokenizer) -> int:
+    """Return the id of what the tokenizer does not know, -1 if it knows every character."""
+    if hasattr(tokenizer.model, "unk_token"):
+        found = tokenizer.token_to_id(tokenizer.model.unk_token or "")
+    else:  # Unigram has an id for it, which no attribute shows
+        found = json.loads(tokenizer.to_str())["model"].get("unk_id")
+    return -1 if found is None else int(found)
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

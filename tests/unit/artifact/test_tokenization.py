@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers.models import Unigram
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.processors import TemplateProcessing
 
 from artifact.manifest import Truncation
 from artifact.tokenization import Tokenization, TokenizedText
@@ -51,6 +54,22 @@ def test_a_text_that_fits_is_one_row_as_it_is(tokenization: Tokenization, trunca
         expected = ((CLS, *content(text), SEP),)
         tokenized = encode(tokenization, text, truncation)
         assert TokenizedText(expected, (words,), words + 2, truncated=False) == tokenized
+
+
+@pytest.mark.parametrize(("text", "unknown"), [("good bad", 0), ("good 👍 ☃", 2), (" ".join(["☃"] * 40), 40)])
+def test_unknown_tokens_are_counted_in_the_whole_text(tokenization: Tokenization, text: str, unknown: int) -> None:
+    """Each way of reading counts what the tokenizer does not know, also in what is cut off."""
+    assert [unknown] * 3 == [encode(tokenization, text, way).unknown for way in ("head", "head_tail", "window")]
+
+
+def test_the_unknown_token_of_a_unigram_model_is_found() -> None:
+    """Unigram models name it by its place in the vocabulary alone."""
+    model = Unigram([("<s>", -1.0), ("</s>", -1.0), ("▁a", -1.0), ("<unk>", -9.0)], unk_id=3)
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = Metaspace()
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
+    (text,) = Tokenization(tokenizer, max_length=8, head_tokens=2).encode(["a ☃ a"], "head")
+    assert 1 == text.unknown
 
 
 @given(text=TEXTS, truncation=st.sampled_from(["head", "head_tail", "window"]))
