@@ -5,30 +5,43 @@ that occur inside texts.
 """
 
 import codecs
+import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, Literal, Protocol
 
 from training.reading.rows import Columns, DataError, Record
 
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def decoded_lines(path: Path) -> Iterator[str]:
+class DataFile(Protocol):
+    """A file that can be read from its start: a ``Path``, or one that is compressed or not on this machine."""
+
+    @property
+    def suffix(self) -> str:
+        """What its name ends with, such as ``.csv``."""
+        ...
+
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]:
+        """Open it at its start."""
+        ...
+
+
+def decoded_lines(path: DataFile) -> Iterator[str]:
     """Yield the lines of a UTF-8 file with their line ends, without a byte order mark.
 
     Raises:
         DataError: if the bytes are not UTF-8; the message names the first wrong one.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="\n") as stream:
-            yield from stream
+        with path.open("rb") as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="\n") as lines:
+            yield from lines
     except UnicodeDecodeError:
         raise DataError(_wrong_encoding(path)) from None
 
 
-def read_plain(path: Path, columns: Columns) -> Iterator[Record]:
+def read_plain(path: DataFile, columns: Columns) -> Iterator[Record]:
     """Yield one text per line.
 
     Raises:
@@ -43,11 +56,27 @@ def read_plain(path: Path, columns: Columns) -> Iterator[Record]:
             yield number, {columns.text: text}
 
 
-def read_json_lines(path: Path, columns: Columns) -> Iterator[Record]:
+def read_json_lines(path: DataFile, columns: Columns) -> Iterator[Record]:
     """Yield one JSON object per line.
 
     Raises:
         DataError: if a line is not a JSON object with the columns.
+    """
+    for number, _, record in json_records(path, columns.text):
+        where = f"{path} line {number}"
+        values = {name: record[name] for name in columns.among(list(record), where)}
+        yield number, {name: check_encodable(value, f"{where}, column {name!r}") for name, value in values.items()}
+
+
+def json_records(path: DataFile, text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield the number of each line that is not blank, the line itself without its end, and its object.
+
+    Args:
+        path: the file.
+        text: name of the text's column, for messages.
+
+    Raises:
+        DataError: if a line is not a JSON object.
     """
     for number, line in enumerate(decoded_lines(path), 1):
         if not line.strip():
@@ -60,9 +89,8 @@ def read_json_lines(path: Path, columns: Columns) -> Iterator[Record]:
         except ValueError as error:
             raise DataError(f"{where} is not JSON: {error}") from error
         if not isinstance(record, dict):
-            raise DataError(f"{where} is not a JSON object, such as {{{json.dumps(columns.text)}: …}}")
-        values = {name: record[name] for name in columns.among(list(record), where)}
-        yield number, {name: _encodable(value, f"{where}, column {name!r}") for name, value in values.items()}
+            raise DataError(f"{where} is not a JSON object, such as {{{json.dumps(text)}: …}}")
+        yield number, line.removesuffix("\n").removesuffix("\r"), record
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -72,7 +100,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _encodable(value: Any, where: str) -> Any:  # noqa: ANN401 - any value of JSON
+def check_encodable(value: Any, where: str) -> Any:  # noqa: ANN401 - any value of JSON
+    """Return a value of JSON.
+
+    Raises:
+        DataError: if it is text with half of a surrogate pair.
+    """
     try:
         if isinstance(value, str):
             value.encode()
@@ -83,7 +116,7 @@ def _encodable(value: Any, where: str) -> Any:  # noqa: ANN401 - any value of JS
     return value
 
 
-def _wrong_encoding(path: Path) -> str:
+def _wrong_encoding(path: DataFile) -> str:
     offset = 0
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):

@@ -9,16 +9,15 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
-from training.reading.lines import decoded_lines
+from training.reading.lines import DataFile, decoded_lines
 from training.reading.rows import Columns, DataError, Record
 
 _QUOTING: Final = "put the field in quotes and double each quote inside it, or use .jsonl or .parquet"
 
 
-def read_separated(path: Path, columns: Columns) -> Iterator[Record]:
+def read_separated(path: DataFile, columns: Columns) -> Iterator[Record]:
     """Yield one record per row; its number is the line on which it begins.
 
     Raises:
