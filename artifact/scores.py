@@ -5,6 +5,7 @@ below it work on arrays of many texts. Calibration follows Guo et al. 2017, "On 
 """
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -50,6 +51,19 @@ class Head:
     def decision(self, scores: Sequence[float]) -> int:
         """Return the index of the most probable label; of equal ones the first."""
         return scores.index(max(scores))
+
+
+def mean_logits(windows: Sequence[Sequence[float]], weights: Sequence[int]) -> Sequence[float]:
+    """Return one text's logits: the mean of its windows' logits by weight, and of one window its own, unchanged.
+
+    Args:
+        windows: logits of each window; at least one.
+        weights: content tokens in each window.
+    """
+    if len(windows) == 1:
+        return windows[0]
+    total = sum(weights)
+    return [sum(map(operator.mul, of_label, weights)) / total for of_label in zip(*windows, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

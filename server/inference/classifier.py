@@ -6,7 +6,6 @@
 
 import asyncio
 import itertools
-import operator
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from artifact.manifest import Manifest, Truncation
+from artifact.scores import mean_logits
 from artifact.tokenization import Tokenization, TokenizedText
 from server.errors import OverloadedError, TimedOutError
 from server.inference.batching import Batcher
@@ -228,13 +228,8 @@ class TextClassifier:
 
 
 def _text_logits(texts: list[TokenizedText], logits: list[Logits]) -> list[Logits]:
-    """Average each text's windows by their weights: (windows, labels) -> (texts, labels)."""
+    """Average each text's windows by their weights: logits of each window -> logits of each text."""
     if len(texts) == len(logits):  # no text has more than one window
         return logits
     of_windows = iter(logits)
-    return [_mean(list(itertools.islice(of_windows, len(text.windows))), text.weights) for text in texts]
-
-
-def _mean(windows: list[Logits], weights: Sequence[int]) -> Logits:
-    total = sum(weights)
-    return [sum(map(operator.mul, of_label, weights)) / total for of_label in zip(*windows, strict=True)]
+    return [mean_logits(list(itertools.islice(of_windows, len(text.windows))), text.weights) for text in texts]

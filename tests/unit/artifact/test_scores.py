@@ -15,6 +15,7 @@ from artifact.scores import (
     expected_calibration_error,
     fit_temperature,
     log_loss,
+    mean_logits,
     reliability,
     softmax,
 )
@@ -140,3 +141,15 @@ def test_figures_agree_with_scikit_learn() -> None:
     predicted = logits.argmax(1)
     assert metrics.confusion_matrix(labels, predicted).tolist() == confusion(predicted, labels, 3).tolist()
     assert pytest.approx(metrics.log_loss(labels, softmax(logits))) == log_loss(softmax(logits), labels)
+
+
+def test_logits_of_windows_are_averaged_by_weight() -> None:
+    """A window counts by its tokens."""
+    assert [1.0, 4.0] == mean_logits([[0.0, 8.0], [2.0, 0.0]], [3, 3])
+    assert [1.5, 2.0] == mean_logits([[0.0, 8.0], [2.0, 0.0]], [1, 3])
+
+
+def test_logits_of_a_single_window_stay_bit_for_bit() -> None:
+    """Multiplied and divided by its weight, 0.1 times 3 would not come back as it was."""
+    logits = [0.1, 1e-7]
+    assert logits == mean_logits([logits], [3])
