@@ -1,0 +1,172 @@
+"""Texts -> scores: the server's tokenization, engine and head, without a queue.
+
+Knows neither files nor daft. A ``TextScorer`` is safe to call from several threads; each call runs inference on its
+own thread, one thread per run, so as many callers as cores use the machine.
+"""
+
+import functools
+import itertools
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from tokenizers import Tokenizer
+
+from artifact.cost_curve import CostCurve
+from artifact.manifest import Artifact, load_artifact
+from artifact.runtime import Batch, Engine, OnnxEngine
+from artifact.scores import Head, mean_logits
+from artifact.tokenization import Tokenization, TokenizedText
+from bulk.micro_batches import Row, micro_batches
+
+MAX_CHARS: Final = 100_000
+"""Characters of one text; the server's limit by default."""
+_DIGITS: Final = 6
+"""Probabilities are rounded as the server rounds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the model says of one text, or why it says nothing.
+
+    Attributes:
+        label: the most probable label; None with an error.
+        probabilities: calibrated, in label order, rounded to six digits; empty with an error.
+        tokens: tokens read, special tokens included.
+        truncated: whether a part of the text was not read.
+        unknown: tokens that the tokenizer does not know.
+        error: why the text has no score; None if it has one.
+    """
+
+    label: str | None
+    probabilities: list[float]
+    tokens: int = 0
+    truncated: bool = False
+    unknown: int = 0
+    error: str | None = None
+
+    @property
+    def score(self) -> float | None:
+        """Probability of the label; None with an error."""
+        return max(self.probabilities, default=None)
+
+
+class TextScorer:
+    """An artifact's tokenizer, graph and head.
+
+    Args:
+        artifact: checked.
+        engine: its graph; another one in tests.
+        max_chars: longer texts get an error.
+    """
+
+    def __init__(self, artifact: Artifact, engine: Engine, *, max_chars: int = MAX_CHARS) -> None:
+        manifest = artifact.manifest
+        self.artifact = artifact
+        self._head: Head = manifest.head
+        self._truncation = manifest.truncation
+        self._pad = manifest.pad_token_id
+        self._max_chars = max_chars
+        self._tokenization = Tokenization(
+            Tokenizer.from_file(str(artifact.tokenizer_path)),
+            max_length=manifest.max_length,
+            head_tokens=manifest.head_tokens,
+        )
+        self._engine = engine
+        self._cost = CostCurve.measure(engine, pad_token_id=self._pad, max_length=manifest.max_length)
+
+    @classmethod
+    def load(cls, directory: Path, *, max_chars: int = MAX_CHARS) -> Self:
+        """Check an artifact and load it.
+
+        Raises:
+            ArtifactError: if it cannot be used.
+        """
+        artifact = load_artifact(directory)
+        return cls(artifact, OnnxEngine.load(artifact, intra_op_threads=1), max_chars=max_chars)
+
+    def score(self, texts: Sequence[object]) -> list[Score]:
+        """Return a score per text, in order; equal texts are computed once.
+
+        Args:
+            texts: anything; what is no text that the model can read gets an error.
+        """
+        errors = {index: error for index, text in enumerate(texts) if (error := self._unfit(text)) is not None}
+        fit: list[str] = [str(text) for index, text in enumerate(texts) if index not in errors]
+        distinct = list(dict.fromkeys(fit))
+        scored = dict(zip(distinct, self._score(distinct), strict=True))
+        return [
+            Score(None, [], error=errors[index]) if index in errors else scored[str(text)]
+            for index, text in enumerate(texts)
+        ]
+
+    def _unfit(self, text: object) -> str | None:
+        if text is None:
+            return "the text is null"
+        if not isinstance(text, str):
+            return f"the text is {text!r:.40} ({type(text).__name__})"
+        if not text.strip():
+            return "the text is empty"
+        if len(text) > self._max_chars:
+            return f"the text has {len(text):,} characters, at most {self._max_chars:,} are read"
+        return None
+
+    def _score(self, texts: Sequence[str]) -> list[Score]:
+        tokenized = self._tokenization.encode(texts, self._truncation)
+        rows = list(dict.fromkeys(window for text in tokenized for window in text.windows))
+        logits = self._run(rows)
+        return [self._finish(text, [logits[window] for window in text.windows]) for text in tokenized]
+
+    def _finish(self, text: TokenizedText, windows: Sequence[list[float] | str]) -> Score:
+        failed = next((found for found in windows if isinstance(found, str)), None)
+        if failed is not None:
+            return Score(None, [], text.tokens, text.truncated, text.unknown, error=failed)
+        logits = mean_logits([found for found in windows if not isinstance(found, str)], text.weights)
+        exact = self._head.scores(logits)
+        label = self._head.labels[self._head.decision(exact)]
+        probabilities = [round(probability, _DIGITS) for probability in exact]
+        return Score(label, probabilities, text.tokens, text.truncated, text.unknown)
+
+    def _run(self, rows: Sequence[Row]) -> dict[Row, list[float] | str]:
+        """Return each row's logits, or what the engine says of a row that it fails on."""
+        found: dict[Row, list[float] | str] = {}
+        for chosen in micro_batches(rows, self._cost):
+            batch = [rows[index] for index in chosen]
+            try:
+                found.update(zip(batch, self._logits(batch), strict=True))
+            except Exception:
+                found.update((row, self._alone(row)) for row in batch)
+        return found
+
+    def _alone(self, row: Row) -> list[float] | str:
+        try:
+            return self._logits([row])[0]
+        except Exception as error:
+            return f"the model fails on the text: {str(error).partition(chr(10))[0]}"
+
+    def _logits(self, rows: Sequence[Row]) -> list[list[float]]:
+        logits: list[list[float]] = self._engine.run(Batch.of(rows, self._pad)).tolist()
+        if not all(map(math.isfinite, itertools.chain.from_iterable(logits))):
+            raise ValueError("its logits are not finite numbers")
+        return logits
+
+
+def shared_scorer(directory: Path, max_chars: int = MAX_CHARS) -> TextScorer:
+    """Return this process's scorer of an artifact: loaded once, for all threads and tasks.
+
+    Raises:
+        ArtifactError: if it cannot be used.
+    """
+    with _LOADING:
+        return _loaded(directory, max_chars)
+
+
+_LOADING: Final = threading.Lock()
+
+
+@functools.cache
+def _loaded(directory: Path, max_chars: int) -> TextScorer:
+    return TextScorer.load(directory, max_chars=max_chars)
