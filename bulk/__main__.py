@@ -87,9 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, started: float, console: Console) -> int:
+    from bulk.columns import ScoreColumns  # noqa: PLC0415 - pyarrow takes a while; --help and wrong options should not
     from bulk.inputs import find  # noqa: PLC0415 - pyarrow takes a while; --help and wrong options should not
     from bulk.job import Job, Options  # noqa: PLC0415 - as above
-    from bulk.preview import guess_text  # noqa: PLC0415 - as above
+    from bulk.preview import choose_text  # noqa: PLC0415 - as above
     from bulk.storage import Folder  # noqa: PLC0415 - as above
     from bulk.task import describe  # noqa: PLC0415 - as above
 
@@ -97,10 +98,11 @@ def _run(options: argparse.Namespace, started: float, console: Console) -> int:
     if options.text_pair:
         raise UsageError(f"{options.artifact} reads single texts, no pairs; leave --text-pair out")
     inputs = find(options.inputs)
+    added = ScoreColumns(options.prefix, options.probabilities)
     chosen = Options(
         artifact=str(Path(options.artifact).resolve()),
         model=describe(manifest),
-        text=options.text or guess_text(inputs.files[0]),
+        text=choose_text(inputs.files, options.text, added.schema.names),
         format=options.format,
         prefix=options.prefix,
         probabilities=options.probabilities,

@@ -71,7 +71,7 @@ def estimate(
         DataError: if a file cannot be read.
         ArtifactError: if the artifact cannot be used.
     """
-    taken = sample(files, options.text, rows)
+    taken = sample(files, options.input_columns, rows)
     score = scorer(options.artifact, max_chars=options.max_chars)
     daft.set_runner_native(num_threads=workers)
     texts = [text if isinstance(text, str) else None for text in taken.texts]
@@ -96,7 +96,7 @@ def sample_table(files: Sequence[InputFile], options: Options, rows: int) -> Tab
     """
     from bulk.scoring import shared_scorer  # noqa: PLC0415
 
-    taken = sample(files, options.text, rows)
+    taken = sample(files, options.input_columns, rows)
     table = Table(box=None, pad_edge=False)
     for name in ("label", "score", "tokens", "text"):
         table.add_column(name, justify="right" if name in {"score", "tokens"} else "left", no_wrap=name != "text")

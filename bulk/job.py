@@ -22,10 +22,11 @@ from typing import Any, Final, Self
 from bulk.columns import ScoreColumns
 from bulk.errors import UsageError
 from bulk.inputs import InputFile
-from bulk.storage import Folder
+from bulk.rows import AllColumns
+from bulk.storage import SCRATCH, Folder
 
 REPORT: Final = "_report.json"
-OWN: Final = "_bulk"
+OWN: Final = SCRATCH
 _JOB: Final = f"{OWN}/job.json"
 _PART: Final = re.compile(r"(\d+)-(\d+)-(\d+)-(\d+)\.parquet")
 
@@ -60,6 +61,11 @@ class Options:
     def columns(self) -> ScoreColumns:
         """What scoring adds."""
         return ScoreColumns(self.prefix, self.probabilities)
+
+    @property
+    def input_columns(self) -> AllColumns:
+        """What an input must have and may not have."""
+        return AllColumns(self.text, added=frozenset(self.columns.schema.names))
 
 
 @dataclass(frozen=True, slots=True)

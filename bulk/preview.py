@@ -1,4 +1,4 @@
-"""The first rows of the inputs: to guess the text's column, to show a sample, to estimate rows, time and cost."""
+"""The first rows of the inputs: to choose the text's column, to show a sample, to estimate rows, time and cost."""
 
 import itertools
 import zlib
@@ -11,7 +11,8 @@ from pyarrow import parquet
 
 from bulk.errors import UsageError
 from bulk.inputs import InputFile
-from bulk.rows import PART_ROWS, Everything, header, read_parts
+from bulk.rows import JSON_LINES, PART_ROWS, AllColumns, header, read_parts
+from training.reading import DataError
 from training.reading.lines import json_records
 from training.reading.separated import read_separated
 
@@ -35,25 +36,50 @@ class Sample:
     bytes_per_row: float
 
 
-def guess_text(file: InputFile) -> str:
-    """Return the text's column: the one called ``text``, or the only one with texts of several words.
+def choose_text(files: Sequence[InputFile], named: str | None, added: Sequence[str]) -> str:
+    """Return the text's column: the one that is named, the one called ``text``, or the only one with several words.
+
+    Args:
+        files: the first one that can be read decides.
+        named: by the user; None guesses.
+        added: names of the columns that scoring adds.
 
     Raises:
-        UsageError: if there is none, or more than one; with the columns.
-        DataError: if the file cannot be read.
+        UsageError: if there is none, more than one, or a column has the name of one that is added.
+        DataError: if no file can be read.
     """
-    columns = _columns(file)
+    file, columns = _first_columns(files)
+    listed = "; ".join(f"{name!r} ({_shown(values)})" for name, values in columns.items()) or "none"
+    if named is not None and named not in columns:
+        raise UsageError(f"{file} has no column {named!r}. Its columns: {listed}")
+    try:
+        AllColumns(added=frozenset(added)).check_free(columns, str(file))
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    if named is not None:
+        return named
     if _NAME in columns:
         return _NAME
     prose = [name for name, values in columns.items() if _is_prose(values)]
     if len(prose) == 1:
         return prose[0]
-    listed = "; ".join(f"{name!r} ({_shown(values)})" for name, values in columns.items()) or "none"
     what = "no column of texts" if not prose else f"{len(prose)} columns of texts"
     raise UsageError(f"{file} has {what}; choose one with --text COLUMN. Its columns: {listed}")
 
 
-def sample(files: Sequence[InputFile], text: str, rows: int) -> Sample:
+def _first_columns(files: Sequence[InputFile]) -> tuple[InputFile, dict[str, list[Any]]]:
+    problem: DataError | None = None
+    for file in files:
+        try:
+            return file, _columns(file)
+        except DataError as error:
+            problem = problem or error
+        except (OSError, EOFError, pa.ArrowException) as error:
+            problem = problem or DataError(f"{file} cannot be read: {str(error).partition(chr(10))[0]}")
+    raise problem or DataError("there is no file")
+
+
+def sample(files: Sequence[InputFile], columns: AllColumns, rows: int) -> Sample:
     """Return the first rows, an equal share of each of up to eight files.
 
     Raises:
@@ -65,7 +91,7 @@ def sample(files: Sequence[InputFile], text: str, rows: int) -> Sample:
     text_bytes, text_rows = 0.0, 0
     for file in chosen:
         found: list[object] = []
-        for part in itertools.islice(read_parts(file, text, _every), -(-share // PART_ROWS)):
+        for part in itertools.islice(read_parts(file, columns, _every), -(-share // PART_ROWS)):
             if part is not None:
                 found += part.texts
                 text_bytes += 0 if file.suffix == ".parquet" else _stored_bytes(file, part.table)
@@ -95,12 +121,12 @@ def _columns(file: InputFile) -> dict[str, list[Any]]:
             batch = next(source.iter_batches(_GUESSED_FROM), None)
             names = source.schema_arrow.names
             return {name: batch.column(name).to_pylist() if batch is not None else [] for name in names}
-    if file.suffix in {".jsonl", ".ndjson"}:
+    if file.suffix in JSON_LINES:
         records = [record for _, _, record in itertools.islice(json_records(file, _NAME), _GUESSED_FROM)]
         names = list(dict.fromkeys(name for record in records for name in record))
         return {name: [record.get(name) for record in records] for name in names}
     columns = header(file)
-    rows = list(itertools.islice(read_separated(file, Everything(columns[0])), _GUESSED_FROM))
+    rows = list(itertools.islice(read_separated(file, AllColumns(columns[0])), _GUESSED_FROM))
     return {name: [values[name] for _, values in rows] for name in columns}
 
 

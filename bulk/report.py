@@ -91,9 +91,8 @@ class Report:
             table.add_row("refused", self.refused[url])
         if len(self.refused) > _SHOWN:
             table.add_row("", f"and {len(self.refused) - _SHOWN} more; the report names all")
-        for record in self.files:
-            for note in record.notes:
-                table.add_row("note", f"{record.output}: {note}")
+        for note, count in Counter(note for record in self.files for note in record.notes).most_common(_SHOWN):
+            table.add_row("note", f"{count:,} file{'s' if count > 1 else ''}: {note}")
         if self.left_alone:
             named = ", ".join(self.left_alone[:_SHOWN]) + (", …" if len(self.left_alone) > _SHOWN else "")
             table.add_row("left alone", f"{len(self.left_alone):,} without rows: {named}")

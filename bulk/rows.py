@@ -20,7 +20,8 @@ from training.reading.rows import Columns
 from training.reading.separated import read_separated
 
 PART_ROWS: Final = 512
-"""Enough for micro-batches of nearly equal lengths. A part of sentences takes seconds, one of reviews a quarter minute."""
+"""Enough for micro-batches of nearly equal lengths; 512 sentences take seconds, 512 reviews a quarter of a minute."""
+JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
 LINE: Final = "__line"
 """The one column of a part of a JSON lines file: each line as it was written."""
 
@@ -46,31 +47,43 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Everything(Columns):
-    """All columns of a file, one of which is the text."""
+class AllColumns(Columns):
+    """All columns of a file, one of which is the text.
+
+    Attributes:
+        added: names of columns that scoring adds, which the file may not have.
+    """
 
     label: str | None = None
+    added: frozenset[str] = frozenset()
 
     def among(self, found: Sequence[str], where: str) -> list[str]:
-        """Return all columns, after a check."""
-        check_columns(found, self.text, where)
+        """Return all columns, after a check.
+
+        Raises:
+            DataError: if the text's column is missing, a name occurs twice, or one is to be added.
+        """
+        if self.text not in found:
+            raise DataError(f"{where} has no column {self.text!r}, only {', '.join(map(repr, found)) or 'none'}")
+        twice = next((name for name in found if found.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"{where} has two columns {twice!r}; rename one of them")
+        self.check_free(found, where)
         return list(found)
 
+    def check_free(self, found: Iterable[str], where: str) -> None:
+        """Check that no column has the name of one that scoring adds.
 
-def check_columns(found: Sequence[str], text: str, where: str) -> None:
-    """Check that a file has the text's column, and no name twice.
-
-    Raises:
-        DataError: if not.
-    """
-    if text not in found:
-        raise DataError(f"{where} has no column {text!r}, only {', '.join(map(repr, found)) or 'none'}")
-    twice = next((name for name in found if found.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{where} has two columns {twice!r}; rename one of them")
+        Raises:
+            DataError: if one has.
+        """
+        taken = self.added.intersection(found)
+        if taken:
+            named = ", ".join(map(repr, sorted(taken)))
+            raise DataError(f"{where} has {named} already, which scoring adds; name what it adds with --prefix scored_")
 
 
-def read_parts(file: InputFile, text: str, wanted: Wanted) -> Iterator[Part | None]:
+def read_parts(file: InputFile, columns: AllColumns, wanted: Wanted) -> Iterator[Part | None]:
     """Yield the parts of a file in order, and None in place of one that is not wanted; one empty part for no rows.
 
     Text files cannot be entered in the middle: they are read, and checked, from the start.
@@ -80,11 +93,11 @@ def read_parts(file: InputFile, text: str, wanted: Wanted) -> Iterator[Part | No
     """
     try:
         if file.suffix == ".parquet":
-            yield from _parquet_parts(file, text, wanted)
-        elif file.suffix in {".jsonl", ".ndjson"}:
-            yield from _collect(_json_rows(file, text), wanted, _json_table, [LINE])
+            yield from _parquet_parts(file, columns, wanted)
+        elif file.suffix in JSON_LINES:
+            yield from _collect(_json_rows(file, columns), wanted, _json_table, [LINE])
         else:
-            yield from _separated_parts(file, text, wanted)
+            yield from _separated_parts(file, columns, wanted)
     except (OSError, EOFError, pa.ArrowException) as error:
         raise DataError(f"{file} cannot be read: {str(error).partition(chr(10))[0]}") from error
 
@@ -102,51 +115,48 @@ def count_rows(file: InputFile) -> int:
         raise DataError(f"{file} cannot be read as Parquet: {str(error).partition(chr(10))[0]}") from error
 
 
-def _separated_parts(file: InputFile, text: str, wanted: Wanted) -> Iterator[Part | None]:
-    columns = Everything(text)
+def _separated_parts(file: InputFile, columns: AllColumns, wanted: Wanted) -> Iterator[Part | None]:
     records = read_plain(file, columns) if file.suffix == ".txt" else read_separated(file, columns)
     first = next(records, None)
     if first is None:
-        names = [text] if file.suffix == ".txt" else header(file, text)
+        names = [columns.text] if file.suffix == ".txt" else columns.among(header(file), str(file))
         yield Part(0, pa.table({name: pa.array([], pa.string()) for name in names}), [], [])
         return
-    rows = ((number, values, values[text]) for number, values in itertools.chain([first], records))
+    rows = ((number, values, values[columns.text]) for number, values in itertools.chain([first], records))
     yield from _collect(rows, wanted, _text_table, list(first[1]))
 
 
-def header(file: InputFile, text: str = "") -> list[str]:
+def header(file: InputFile) -> list[str]:
     """Return the columns that the first line of a CSV or TSV file names.
 
-    Args:
-        file: the file.
-        text: the text's column, which must be among them; none need be.
-
     Raises:
-        DataError: if it has no such line, or not the text's column.
+        DataError: if it has no such line.
     """
-    header = _Header(text)
-    next(read_separated(file, header), None)
-    return header.found
+    columns = _Header()
+    next(read_separated(file, columns), None)
+    return columns.found
 
 
-class _Header(Everything):
-    """Remembers the columns that were found."""
+class _Header(Columns):
+    """Takes any columns and remembers them."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        object.__setattr__(self, "found", [])
+    def __init__(self) -> None:
+        super().__init__(label=None)
+        object.__setattr__(self, "found", [])  # the class above is frozen
 
     found: list[str]
 
     def among(self, found: Sequence[str], where: str) -> list[str]:
         self.found.extend(found)
-        return Everything.among(self, found, where) if self.text else list(found)
+        return list(dict.fromkeys(found))
 
 
-def _json_rows(file: InputFile, text: str) -> Iterator[tuple[int, str, object]]:
-    for number, line, record in json_records(file, text):
-        check_encodable(line, f"{file} line {number}")
-        yield number, line, check_encodable(record.get(text), f"{file} line {number}, column {text!r}")
+def _json_rows(file: InputFile, columns: AllColumns) -> Iterator[tuple[int, str, object]]:
+    for number, line, record in json_records(file, columns.text):
+        where = f"{file} line {number}"
+        check_encodable(line, where)
+        columns.check_free(record, where)
+        yield number, line, check_encodable(record.get(columns.text), f"{where}, column {columns.text!r}")
 
 
 def _text_table(names: list[str], records: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -175,9 +185,9 @@ def _collect(
             yield None
 
 
-def _parquet_parts(file: InputFile, text: str, wanted: Wanted) -> Iterator[Part | None]:
+def _parquet_parts(file: InputFile, columns: AllColumns, wanted: Wanted) -> Iterator[Part | None]:
     with file.open_anywhere() as stream, parquet.ParquetFile(stream) as source:
-        check_columns(source.schema_arrow.names, text, str(file))
+        columns.among(source.schema_arrow.names, str(file))
         count = max(1, -(-source.metadata.num_rows // PART_ROWS))
         first = next((index for index in range(count) if wanted(index)), count)
         yield from itertools.repeat(None, first)
@@ -186,7 +196,7 @@ def _parquet_parts(file: InputFile, text: str, wanted: Wanted) -> Iterator[Part 
                 yield None
                 continue
             numbers = list(range(index * PART_ROWS + 1, index * PART_ROWS + 1 + len(rows)))
-            yield Part(index, rows, _texts(rows[text], f"{file} row", numbers, text), numbers)
+            yield Part(index, rows, _texts(rows[columns.text], f"{file} row", numbers, columns.text), numbers)
 
 
 def _tables(source: parquet.ParquetFile, start: int) -> Iterator[pa.Table]:

@@ -109,7 +109,7 @@ def _estimate(job: Job, planned: Plan) -> int:
     if not text:
         return 0
     try:
-        bytes_per_row = sample(text, job.options.text, _SAMPLED).bytes_per_row
+        bytes_per_row = sample(text, job.options.input_columns, _SAMPLED).bytes_per_row
     except DataError:  # a task will say so
         return 0
     return round(planned.text_bytes / bytes_per_row) if bytes_per_row else 0

@@ -1,6 +1,6 @@
 """Folders and files on this machine and in object stores, by URL.
 
-Owns which URLs there are, and that a file appears whole or not at all: a local one is written beside its place,
+Owns which URLs there are, and that a file appears whole or not at all: a local one is written elsewhere in its folder,
 flushed to the disk and renamed; an object store shows an upload when it is complete. Credentials, regions and
 endpoints come from each store's own environment variables (``AWS_…``, ``GOOGLE_APPLICATION_CREDENTIALS``,
 ``AZURE_STORAGE_ACCOUNT``, ``HF_TOKEN``).
@@ -21,6 +21,8 @@ from pyarrow import fs
 from bulk.errors import UsageError
 
 SCHEMES: Final = ("s3://", "gs://", "az://", "abfs://", "hf://datasets/")
+SCRATCH: Final = "_bulk"
+"""Below this, a local folder holds files that are being written; one that a crash left there goes with the folder."""
 _CHUNK_BYTES: Final = 8 * 2**20
 
 
@@ -99,15 +101,14 @@ class Folder:
             return
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with beside.open("wb") as stream:
-                shutil.copyfileobj(content, stream, _CHUNK_BYTES)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+        scratch = Path(file_system(self.child(SCRATCH))[1])
+        scratch.mkdir(parents=True, exist_ok=True)
+        beside = scratch / uuid.uuid4().hex
+        with beside.open("wb") as stream:
+            shutil.copyfileobj(content, stream, _CHUNK_BYTES)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(target)
 
 
 def file_system(url: str) -> tuple[fs.FileSystem, str]:

@@ -118,7 +118,9 @@ class Worker:
         self._finish(task, task.parts or count)
 
     def _parts(self, task: Task, there: set[int]) -> Iterator[Part | None]:
-        parts = read_parts(task.file, self._job.options.text, lambda index: task.wants(index) and index not in there)
+        parts = read_parts(
+            task.file, self._job.options.input_columns, lambda index: task.wants(index) and index not in there
+        )
         for index, part in enumerate(parts):
             if task.stop is not None and index >= task.stop:
                 return
