@@ -1,0 +1,1 @@
+"""Unit tests of bulk scoring, mirroring its modules."""

@@ -1,0 +1,96 @@
+"""Scoring: texts become what the server would say of them, whatever else is in the list."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from artifact.manifest import load_artifact
+from artifact.runtime import Batch, OnnxEngine
+from bulk.scoring import TextScorer
+from tests.support.tables import make_scorer, words
+from tests.support.tiny import TINY, logits
+
+
+class CountingEngine:
+    """The tiny graph; counts rows and fails on rows with a token, or answers them with NaN.
+
+    Args:
+        poison: id of the token.
+        nan: whether such rows are answered instead of failed.
+    """
+
+    def __init__(self, poison: int = -1, *, nan: bool = False) -> None:
+        self._engine = OnnxEngine.load(load_artifact(TINY), intra_op_threads=1)
+        self._poison, self._nan = poison, nan
+        self.rows = 0
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the logits."""
+        self.rows += len(batch.input_ids)
+        poisoned = (batch.input_ids == self._poison).any(axis=1)
+        if poisoned.any() and not self._nan:
+            raise RuntimeError("index out of bounds\nand more")
+        found = self._engine.run(batch)
+        return np.where(poisoned[:, None], np.float32("nan"), found)
+
+
+def test_scores_are_those_that_the_model_computes() -> None:
+    """Label and probability of a text follow from its words."""
+    (score,) = make_scorer().score(["good a b"])
+    negative, positive = logits(["good", "a", "b"])
+    assert "positive" == score.label
+    assert round(1 / (1 + math.exp(negative - positive)), 6) == score.score == score.probabilities[1]
+    assert (5, False, 0, None) == (score.tokens, score.truncated, score.unknown, score.error)
+
+
+def test_a_text_scores_the_same_alone_and_among_others() -> None:
+    """Order, neighbours and equal texts change no bit."""
+    texts = words(200) + words(50)
+    scorer = make_scorer()
+    assert [scorer.score([text])[0] for text in texts] == scorer.score(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (None, "the text is null"),
+        ("", "the text is empty"),
+        (" \n", "the text is empty"),
+        (12, "the text is 12 (int)"),
+        (["a"], "the text is ['a'] (list)"),
+        ("a" * 1001, "the text has 1,001 characters, at most 1,000 are read"),
+    ],
+)
+def test_what_is_no_text_gets_an_error_and_its_neighbours_scores(text: object, error: str) -> None:
+    """One row never stops the others."""
+    first, second, third = make_scorer().score(["good", text, "bad"])
+    assert ("positive", error, None, "negative") == (first.label, second.error, second.score, third.label)
+
+
+def test_equal_texts_are_computed_once() -> None:
+    """A column of repeated texts costs what its different texts cost."""
+    engine = CountingEngine()
+    scorer = TextScorer(load_artifact(TINY), engine)
+    engine.rows = 0
+    scorer.score(["good", "bad"] * 100)
+    assert 2 == engine.rows
+
+
+@pytest.mark.parametrize("nan", [False, True])
+def test_the_row_on_which_the_model_fails_is_the_only_one_with_an_error(nan: bool) -> None:
+    """Rows that shared its run are run again without it."""
+    poison = 6  # the letter a
+    scorer = TextScorer(load_artifact(TINY), CountingEngine(poison, nan=nan))
+    first, second, third = scorer.score(["good b", "good a", "good c"])
+    assert second.error is not None
+    assert second.error.startswith("the model fails on the text: ")
+    assert "\n" not in second.error
+    assert (None, None) == (first.error, third.error)
+
+
+def test_unknown_and_cut_texts_say_so() -> None:
+    """A reader of the output can see of which scores to be careful."""
+    unknown, long = make_scorer().score(["👍", "good " * 40])
+    assert (1, True) == (unknown.unknown, long.truncated)
