@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
+
+import pytest
 
 from artifact.cost_curve import CostCurve
 from artifact.runtime import Engine
@@ -26,6 +28,16 @@ BATCHING_PAYS = CostCurve([(1, RUN_S), (1_000_000, RUN_S)])
 """Every run costs the same, so only the limits bound a batch."""
 
 _Answer = TypeVar("_Answer")
+
+
+@contextmanager
+def clock_ahead(seconds: float) -> Iterator[None]:
+    """Let the event loop's clock be ahead by so many seconds, so that its timers are due without waiting."""
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "time", lambda: now() + seconds)
+        yield
 
 
 class ManualClock:

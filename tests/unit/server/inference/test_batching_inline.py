@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from artifact.runtime import Batch
 from server.errors import DrainingError, EngineFailedError, TimedOutError
 from server.inference.queue import BatchLimits
-from tests.support.batching import RUN_S, ManualClock, answers, make_row, one_core, running, settle
+from tests.support.batching import RUN_S, ManualClock, answers, clock_ahead, make_row, one_core, running, settle
 from tests.support.engines import EchoEngine, PoisonedEngine, WitnessEngine
 
 pytestmark = pytest.mark.anyio
@@ -140,17 +140,14 @@ async def test_a_row_that_comes_alone_fails_like_any_other(caplog: pytest.LogCap
         assert [[2, 5]] == answers(await harness.submit([make_row(2, 5)]))
 
 
-async def test_a_row_whose_deadline_passes_before_it_runs_alone_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_row_whose_deadline_passes_before_it_runs_alone_is_not_run() -> None:
     """The iteration of the event loop that it gives to others may take long."""
     engine = WitnessEngine()
-    loop = asyncio.get_running_loop()
     async with running(engine, inline=one_core()) as harness:
         late = harness.submit([make_row(1, 5)], timeout_s=60)
         await asyncio.sleep(0)
-        now = loop.time()
-        monkeypatch.setattr(loop, "time", lambda: now + 61)
-        (failure,) = await settle([late])
-        monkeypatch.undo()
+        with clock_ahead(61):
+            (failure,) = await settle([late])
     assert isinstance(failure, TimedOutError)
     assert [] == engine.sizes
 
