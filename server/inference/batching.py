@@ -220,8 +220,6 @@ class Batcher:
         """Remove every row that an ended admission still has in the queue."""
         for item in list(admission.waiting):
             self._queue.remove(item)
-        if admission.answer.done() and not admission.answer.cancelled():
-            admission.answer.exception()  # else asyncio logs it as never retrieved if the caller was cancelled just now
 
     async def _work(self) -> None:
         while True:
