@@ -41,10 +41,10 @@ def clock_ahead(seconds: float) -> Iterator[None]:
 
 
 class ManualClock:
-    """A clock that stands still until its test moves it."""
+    """A clock that stands still until its test moves it; it does not start at 0."""
 
     def __init__(self) -> None:
-        self.now_s = 0.0
+        self.now_s = 1000.0
 
     def __call__(self) -> float:
         """Return the time."""

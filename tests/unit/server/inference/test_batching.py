@@ -27,19 +27,34 @@ async def test_waiting_and_running_seconds_are_told_apart() -> None:
     clock = ManualClock()
     async with gated(clock=clock) as harness:
         (first,) = await harness.one_runs([make_row(1, 20)])
-        clock.now_s = 1.0
+        clock.now_s += 1.0
         (second,) = await harness.queue([make_row(2, 20)])
-        clock.now_s = 3.0
+        clock.now_s += 2.0
         harness.gate.let_pass()
         await first
         await harness.gate.reached(2)
-        clock.now_s = 7.0
+        clock.now_s += 4.0
         harness.gate.open()
         ran, waited = await settle([first, second])
         figures = harness.figures()
     assert (0.0, 3.0) == (ran.queue_s, ran.inference_s)
     assert (2.0, 4.0) == (waited.queue_s, waited.inference_s)
     assert (2.0, 7.0) == (figures["verdict_queue_wait_seconds_sum"], figures["verdict_inference_seconds_sum"])
+
+
+async def test_a_row_that_shares_a_run_in_progress_has_not_waited() -> None:
+    """An equal row that comes a second after the run began counts no wait, above all no negative one."""
+    clock = ManualClock()
+    async with gated(clock=clock) as harness:
+        (first,) = await harness.one_runs([make_row(1, 20)])
+        clock.now_s += 1.0
+        (second,) = await harness.queue([make_row(1, 20)])
+        clock.now_s += 2.0
+        harness.gate.open()
+        _, shared = await settle([first, second])
+        figures = harness.figures()
+    assert (0.0, 3.0) == (shared.queue_s, shared.inference_s)
+    assert (2, 0.0) == (figures["verdict_queue_wait_seconds_count"], figures["verdict_queue_wait_seconds_sum"])
 
 
 async def test_texts_that_queue_while_a_worker_is_busy_share_a_run() -> None:
@@ -99,7 +114,7 @@ async def test_retry_after_is_the_time_in_which_the_queue_drains_as_measured() -
     limits = BatchLimits(max_batch_items=4, max_batch_tokens=32, max_queue_tokens=100)
     async with gated(limits=limits, clock=clock) as harness:
         (first,) = await harness.one_runs([make_row(1, 10)])
-        clock.now_s = 2.0
+        clock.now_s += 2.0
         harness.gate.let_pass()
         await first
         tasks = await harness.one_runs([make_row(2, 10)], [make_row(3, 90)])

@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from artifact.runtime import Batch
 from server.errors import DrainingError, EngineFailedError, TimedOutError
 from server.inference.queue import BatchLimits
-from tests.support.batching import RUN_S, ManualClock, answers, clock_ahead, make_row, one_core, running, settle
+from tests.support.batching import (
+    RUN_S,
+    ManualClock,
+    answers,
+    clock_ahead,
+    make_row,
+    many_cores,
+    one_core,
+    running,
+    settle,
+)
 from tests.support.engines import EchoEngine, PoisonedEngine, WitnessEngine
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +58,14 @@ async def test_only_short_runs_are_done_on_the_event_loops_thread(
         result = await harness.submit([make_row(name, 5) for name in range(rows)])
     assert [[name, 5] for name in range(rows)] == answers(result)
     assert [on_the_loop] == [thread is threading.main_thread() for thread in engine.threads]
+
+
+async def test_on_several_cores_a_row_queues_at_once() -> None:
+    """It gives no iteration of the event loop to others first: it can not run in place of a worker."""
+    async with running(EchoEngine(), inline=many_cores()) as harness:
+        (task,) = await harness.queue([make_row(1, 5)])
+        assert 5 == harness.figures()["verdict_queue_tokens"]
+        await task
 
 
 async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
