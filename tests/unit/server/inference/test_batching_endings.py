@@ -109,6 +109,18 @@ async def test_a_cancelled_caller_leaves_the_queue_at_once() -> None:
     assert [1, 1] == [len(batch.input_ids) for batch in harness.gate.batches]
 
 
+async def test_a_cancelled_caller_takes_no_other_row_of_its_length_out_of_the_queue() -> None:
+    """Rows of one length are told apart by their order: those before and behind it run."""
+    async with gated() as harness:
+        first, before, gone, behind = await harness.one_runs(*[[make_row(name, 5)] for name in (1, 2, 3, 4)])
+        gone.cancel()
+        await settle([gone])
+        harness.gate.open()
+        results = await asyncio.wait_for(settle([first, before, behind]), 10)
+        assert [[[1, 5]], [[2, 5]], [[4, 5]]] == [answers(result) for result in results]
+    assert [[1], [2, 4]] == [batch.input_ids[:, 0].tolist() for batch in harness.gate.batches]
+
+
 async def test_a_caller_cancelled_while_its_batch_runs_does_not_touch_its_neighbours() -> None:
     """The others in the micro-batch are answered, and the worker goes on."""
     async with gated() as harness:
