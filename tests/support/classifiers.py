@@ -1,9 +1,26 @@
-"""A classifier for tests of the HTTP side: its answers are known, its error is given by the test."""
+"""Classifiers for tests: one that knows its answers, for the HTTP side, and a real one over an engine of the test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
-from artifact.manifest import Truncation
-from server.inference.classifier import Classification, ModelInfo, Prediction
+import numpy as np
+from tokenizers import Tokenizer
+
+from artifact.cost_curve import CostCurve
+from artifact.manifest import Manifest, Truncation, read_manifest
+from artifact.runtime import Batch, Engine
+from artifact.tokenization import Tokenization
+from server.inference.batching import Batcher
+from server.inference.cache import LogitsCache
+from server.inference.classifier import Classification, ModelInfo, Prediction, TextClassifier
+from server.inference.one_core import InlinePolicy
+from server.inference.queue import BatchLimits
+from server.inference.runner import Runner
+from server.observe.metrics import Metrics
+from tests.support.tiny import TINY, WORDS
+
+THREE = ("no", "maybe", "yes")
+ROOMY = BatchLimits(8, 256, 100_000)
 
 
 class FakeClassifier:
@@ -54,3 +71,53 @@ def _predict(text: str) -> Prediction:
     probabilities = [0.125, 0.875] if "good" in text else [0.75, 0.25]
     best = int("good" in text)
     return Prediction(best, ("negative", "positive")[best], probabilities, len(text.split()) + 2, truncated=False)
+
+
+class CountingEngine:
+    """Answer each row with its numbers of tokens "a", "b" and "c"."""
+
+    def run(self, batch: Batch) -> np.ndarray:
+        """Return (batch, 3) float32."""
+        counts = [(batch.input_ids == WORDS.index(word)).sum(axis=1) for word in "abc"]
+        return np.stack(counts, axis=1).astype(np.float32)
+
+
+def make_manifest(labels: Sequence[str], temperature: float = 1.0, truncation: Truncation = "head") -> Manifest:
+    """Return the tiny manifest with other labels."""
+    known = tuple(1 / len(labels) for _ in labels)
+    document = read_manifest(TINY).model_dump()
+    document |= {"labels": labels, "temperature": temperature, "truncation": truncation}
+    document["probes"] = [{"text": "good", "probabilities": known, "reference": known}]
+    return Manifest.model_validate(document)
+
+
+@asynccontextmanager
+async def classifying(
+    engine: Engine,
+    manifest: Manifest,
+    limits: BatchLimits = ROOMY,
+    *,
+    inline_chars: int = 0,
+    tokenization: Tokenization | None = None,
+) -> AsyncIterator[tuple[TextClassifier, Metrics]]:
+    """Run a classifier over the engine."""
+    metrics = Metrics()
+    if tokenization is None:
+        tokenizer = Tokenizer.from_file(str(TINY / "tokenizer.json"))
+        tokenization = Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
+    inline = InlinePolicy(0.0, inline_chars)
+    cost = CostCurve([(1, 1.0), (1000, 1.0)])
+    batcher = Batcher(
+        Runner(engine, pad_token_id=0, workers=1, cost=cost, inline=inline),
+        limits=limits,
+        cost=cost,
+        cache=LogitsCache(0),
+        metrics=metrics,
+        inline=inline,
+    )
+    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={}, inline=inline)
+    await classifier.start()
+    try:
+        yield classifier, metrics
+    finally:
+        await classifier.close()

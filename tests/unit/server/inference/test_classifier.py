@@ -1,80 +1,22 @@
 """The classifier: calibrated probabilities, window averages, labels and counts."""
 
-import asyncio
 import math
 import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
-import numpy as np
 import pytest
-from tokenizers import Tokenizer
 
-from artifact.cost_curve import CostCurve
-from artifact.manifest import Manifest, Truncation, read_manifest
-from artifact.runtime import Batch, Engine
-from artifact.tokenization import Tokenization, TokenizedText
-from server.errors import EngineFailedError, OverloadedError, TooLargeError
-from server.inference.batching import Batcher
-from server.inference.cache import LogitsCache
+from artifact.manifest import Truncation, read_manifest
+from server.errors import EngineFailedError
 from server.inference.classifier import Classification, TextClassifier
-from server.inference.one_core import InlinePolicy
-from server.inference.queue import BatchLimits
-from server.inference.runner import Runner
 from server.observe.metrics import Metrics
-from tests.support.batching import many_cores, one_runs
-from tests.support.engines import EchoEngine, FixedEngine, GatedEngine, PoisonedEngine
+from tests.support.batching import many_cores
+from tests.support.classifiers import THREE, CountingEngine, classifying, make_manifest
+from tests.support.engines import PATIENCE_S, FixedEngine, PoisonedEngine
 from tests.support.figures import read_figures
 from tests.support.tiny import TINY, WORDS
 
 pytestmark = pytest.mark.anyio
-
-THREE = ("no", "maybe", "yes")
-ROOMY = BatchLimits(8, 256, 100_000)
-
-
-class CountingEngine:
-    """Answer each row with its numbers of tokens "a", "b" and "c"."""
-
-    def run(self, batch: Batch) -> np.ndarray:
-        """Return (batch, 3) float32."""
-        counts = [(batch.input_ids == WORDS.index(word)).sum(axis=1) for word in "abc"]
-        return np.stack(counts, axis=1).astype(np.float32)
-
-
-def make_manifest(labels: Sequence[str], temperature: float = 1.0, truncation: Truncation = "head") -> Manifest:
-    """Return the tiny manifest with other labels."""
-    known = tuple(1 / len(labels) for _ in labels)
-    document = read_manifest(TINY).model_dump()
-    document |= {"labels": labels, "temperature": temperature, "truncation": truncation}
-    document["probes"] = [{"text": "good", "probabilities": known, "reference": known}]
-    return Manifest.model_validate(document)
-
-
-@asynccontextmanager
-async def classifying(
-    engine: Engine, manifest: Manifest, limits: BatchLimits = ROOMY, inline_chars: int = 0
-) -> AsyncIterator[tuple[TextClassifier, Metrics]]:
-    """Run a classifier over the engine."""
-    metrics = Metrics()
-    tokenizer = Tokenizer.from_file(str(TINY / "tokenizer.json"))
-    tokenization = Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
-    inline = InlinePolicy(0.0, inline_chars)
-    cost = CostCurve([(1, 1.0), (1000, 1.0)])
-    batcher = Batcher(
-        Runner(engine, pad_token_id=0, workers=1, cost=cost, inline=inline),
-        limits=limits,
-        cost=cost,
-        cache=LogitsCache(0),
-        metrics=metrics,
-        inline=inline,
-    )
-    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={}, inline=inline)
-    await classifier.start()
-    try:
-        yield classifier, metrics
-    finally:
-        await classifier.close()
 
 
 async def classify(
@@ -146,26 +88,26 @@ async def test_short_and_long_requests_are_tokenized_alike() -> None:
     assert (await classify(texts[:2])).predictions * 1000 == result.predictions
 
 
-async def test_a_review_is_tokenized_on_the_loops_thread_and_others_of_the_same_iteration_on_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """On one core a second thread saves no time, but a burst of long texts must not hold up the event loop."""
-    threads: list[bool] = []
-    encode = Tokenization.encode
+async def test_the_seconds_of_a_request_are_those_of_its_tokenization_its_wait_and_its_run() -> None:
+    """They are figures of this request alone, and the metrics count the same ones."""
+    async with classifying(CountingEngine(), make_manifest(THREE)) as (classifier, metrics):
+        result = await classifier.classify(["a"], truncation=None, timeout_s=60)
+        figures = read_figures(metrics.render())
+    assert 0 < result.tokenize_s < PATIENCE_S
+    assert 0 <= result.queue_s < PATIENCE_S
+    assert pytest.approx(result.tokenize_s) == figures["verdict_tokenize_seconds_sum"]
+    assert pytest.approx(result.inference_s) == figures["verdict_inference_seconds_sum"]
 
-    def witness(self: Tokenization, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
-        threads.append(threading.current_thread() is not threading.main_thread())
-        return encode(self, texts, truncation)
 
-    monkeypatch.setattr(Tokenization, "encode", witness)
-    async with classifying(CountingEngine(), make_manifest(THREE), inline_chars=5000) as (classifier, _):
-        review = " ".join("a" * 1500)
-        for _ in range(2):
-            burst = [classifier.classify([review], truncation=None, timeout_s=60) for _ in range(5)]
-            await asyncio.gather(*burst)
-        assert [False] * 2 + [True] * 8 == sorted(threads)
-        await classifier.classify([review * 2], truncation=None, timeout_s=60)
-        assert threads[-1]
+async def test_closing_ends_every_thread() -> None:
+    """Neither the tokenizer's nor the engine's thread outlives the classifier."""
+    before = set(threading.enumerate())
+    async with classifying(CountingEngine(), make_manifest(THREE)) as (classifier, _):
+        await classifier.classify(["a" * 2001], truncation=None, timeout_s=60)
+        names = {thread.name.split("_")[0] for thread in set(threading.enumerate()) - before}
+        assert {"inference", "tokenization"} <= names
+    left = {thread.name.split("_")[0] for thread in set(threading.enumerate()) - before}
+    assert set() == left & {"inference", "tokenization"}
 
 
 async def test_predictions_and_truncated_texts_are_counted() -> None:
@@ -176,35 +118,6 @@ async def test_predictions_and_truncated_texts_are_counted() -> None:
     assert [2, 1, 1] == [figures[f"verdict_predictions_total{{label={label}}}"] for label in ("no", "maybe", "yes")]
     assert 1 == figures["verdict_truncated_texts_total"]
     assert 1 == figures["verdict_tokenize_seconds_count"]
-
-
-async def test_a_full_queue_refuses_before_tokenizing() -> None:
-    """A request that can not fit is not tokenized: every text has at least one token."""
-    async with classifying(EchoEngine(), make_manifest(("x", "y"))) as (classifier, metrics):
-        with pytest.raises(TooLargeError):
-            await classifier.classify(["a"] * 100_001, truncation=None, timeout_s=60)
-        assert 0 == read_figures(metrics.render())["verdict_tokenize_seconds_count"]
-
-
-@pytest.mark.parametrize(
-    ("texts", "limits"),
-    [
-        pytest.param(["c"], BatchLimits(1, 256, max_queue_tokens=20, max_row_tokens=18), id="the longest row"),
-        pytest.param(["c d e", "f g"], BatchLimits(1, 256, max_queue_tokens=11), id="the words of several"),
-    ],
-)
-async def test_texts_for_which_there_is_no_room_are_not_tokenized(texts: list[str], limits: BatchLimits) -> None:
-    """A queue without room for the longest row, or for the words of a batch, refuses before tokenization."""
-    engine = GatedEngine(EchoEngine())
-    async with classifying(engine, make_manifest(("x", "y")), limits) as (classifier, metrics):
-        waiting = await one_runs(engine, *[classifier.classify([t], truncation=None, timeout_s=60) for t in "ab"])
-        read = [read_figures(metrics.render())["verdict_tokenize_seconds_count"]]
-        with pytest.raises(OverloadedError):
-            await asyncio.wait_for(classifier.classify(texts, truncation=None, timeout_s=60), 5)
-        read.append(read_figures(metrics.render())["verdict_tokenize_seconds_count"])
-        engine.open()
-        await asyncio.gather(*waiting)
-    assert [2, 2] == read
 
 
 async def test_a_failing_request_predicts_nothing() -> None:

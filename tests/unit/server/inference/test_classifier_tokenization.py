@@ -1,0 +1,141 @@
+"""The classifier: where texts are tokenized, and which are refused before it."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+from tokenizers import Tokenizer
+
+from artifact.manifest import Truncation
+from artifact.tokenization import Tokenization, TokenizedText
+from server.errors import OverloadedError, TimedOutError, TooLargeError
+from server.inference.classifier import Classification
+from server.inference.queue import BatchLimits
+from tests.support.batching import clock_ahead, one_runs
+from tests.support.classifiers import THREE, CountingEngine, classifying, make_manifest
+from tests.support.engines import PATIENCE_S, EchoEngine, GatedEngine
+from tests.support.figures import read_figures
+from tests.support.tiny import TINY
+
+pytestmark = pytest.mark.anyio
+
+
+class HeldTokenization(Tokenization):
+    """Hold other threads than the event loop's until the test lets them tokenize, and record where it was done.
+
+    Attributes:
+        on_loop: for each call, whether it was made on the event loop's thread.
+        may_go: set by the test; other threads wait for it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Tokenizer.from_file(str(TINY / "tokenizer.json")), max_length=16, head_tokens=3)
+        self.on_loop: list[bool] = []
+        self.may_go = threading.Event()
+
+    def encode(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
+        """Record, wait and tokenize."""
+        self.on_loop.append(threading.current_thread() is threading.main_thread())
+        assert self.on_loop[-1] or self.may_go.wait(PATIENCE_S)
+        return super().encode(texts, truncation)
+
+
+@pytest.mark.parametrize(("chars", "on_loop"), [(2000, True), (2001, False)])
+async def test_only_short_texts_are_tokenized_on_the_event_loops_thread(chars: int, *, on_loop: bool) -> None:
+    """With several cores, 2,000 characters of a request are; more would hold up the event loop."""
+    tokenization = HeldTokenization()
+    tokenization.may_go.set()
+    async with classifying(CountingEngine(), make_manifest(THREE), tokenization=tokenization) as (classifier, _):
+        await classifier.classify(["a" * 1000, "b" * (chars - 1000)], truncation=None, timeout_s=60)
+    assert [on_loop] == tokenization.on_loop
+
+
+async def test_a_review_is_tokenized_on_the_loops_thread_and_others_of_the_same_iteration_on_another() -> None:
+    """On one core a second thread saves no time, but a burst of long texts must not hold up the event loop."""
+    tokenization = HeldTokenization()
+    tokenization.may_go.set()
+    async with classifying(CountingEngine(), make_manifest(THREE), inline_chars=5000, tokenization=tokenization) as (
+        classifier,
+        _,
+    ):
+        review = " ".join("a" * 1500)
+        for _ in range(2):
+            burst = [classifier.classify([review], truncation=None, timeout_s=60) for _ in range(5)]
+            await asyncio.gather(*burst)
+        assert [False] * 8 + [True] * 2 == sorted(tokenization.on_loop)
+        await classifier.classify([review * 2], truncation=None, timeout_s=60)
+        assert not tokenization.on_loop[-1]
+
+
+async def test_too_much_text_that_waits_for_tokenization_refuses_more() -> None:
+    """A million characters may wait; the next request is told to retry, and admitted once they are tokenized."""
+    tokenization = HeldTokenization()
+    async with classifying(CountingEngine(), make_manifest(THREE), tokenization=tokenization) as (classifier, metrics):
+
+        async def classify(chars: int) -> Classification:
+            return await classifier.classify(["a" * chars], truncation=None, timeout_s=60)
+
+        waiting = [asyncio.create_task(classify(500_000)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(
+            OverloadedError, match="1000000 characters wait for tokenization, at most 1000000"
+        ) as caught:
+            await classify(2001)
+        assert 1.0 == caught.value.retry_after_s
+        assert 1 == read_figures(metrics.render())["verdict_shed_total{reason=overloaded}"]
+        await classify(2000)  # no waiting: it is tokenized on the event loop's thread
+        tokenization.may_go.set()
+        await asyncio.gather(*waiting)
+        await classify(2001)
+
+
+async def test_one_request_may_have_any_number_of_characters() -> None:
+    """The bound on waiting text refuses no request while no other text waits."""
+    tokenization = HeldTokenization()
+    tokenization.may_go.set()
+    async with classifying(CountingEngine(), make_manifest(THREE), tokenization=tokenization) as (classifier, _):
+        result = await classifier.classify(["a" * 1_000_001], truncation=None, timeout_s=60)
+    assert 1 == len(result.predictions)
+
+
+async def test_a_deadline_that_passes_before_tokenization_gives_the_request_up() -> None:
+    """It is counted as timed out, and its text no longer waits: as much again is admitted."""
+    tokenization = HeldTokenization()
+    async with classifying(CountingEngine(), make_manifest(THREE), tokenization=tokenization) as (classifier, metrics):
+        task = asyncio.create_task(classifier.classify(["a" * 1_000_000], truncation=None, timeout_s=60))
+        await asyncio.sleep(0)
+        with clock_ahead(61), pytest.raises(TimedOutError, match="before the texts were tokenized"):
+            await task
+        assert 1 == read_figures(metrics.render())["verdict_shed_total{reason=timed_out}"]
+        tokenization.may_go.set()
+        await classifier.classify(["a" * 1_000_000], truncation=None, timeout_s=60)
+
+
+async def test_a_full_queue_refuses_before_tokenizing() -> None:
+    """A request that can not fit is not tokenized: every text has at least one token."""
+    async with classifying(EchoEngine(), make_manifest(("x", "y"))) as (classifier, metrics):
+        with pytest.raises(TooLargeError):
+            await classifier.classify(["a"] * 100_001, truncation=None, timeout_s=60)
+        assert 0 == read_figures(metrics.render())["verdict_tokenize_seconds_count"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "limits"),
+    [
+        pytest.param(["c"], BatchLimits(1, 256, max_queue_tokens=20, max_row_tokens=18), id="the longest row"),
+        pytest.param(["c d e", "f g"], BatchLimits(1, 256, max_queue_tokens=11), id="the words of several"),
+    ],
+)
+async def test_texts_for_which_there_is_no_room_are_not_tokenized(texts: list[str], limits: BatchLimits) -> None:
+    """A queue without room for the longest row, or for the words of a batch, refuses before tokenization."""
+    engine = GatedEngine(EchoEngine())
+    async with classifying(engine, make_manifest(("x", "y")), limits) as (classifier, metrics):
+        waiting = await one_runs(engine, *[classifier.classify([t], truncation=None, timeout_s=60) for t in "ab"])
+        read = [read_figures(metrics.render())["verdict_tokenize_seconds_count"]]
+        with pytest.raises(OverloadedError):
+            await asyncio.wait_for(classifier.classify(texts, truncation=None, timeout_s=60), 5)
+        read.append(read_figures(metrics.render())["verdict_tokenize_seconds_count"])
+        engine.open()
+        await asyncio.gather(*waiting)
+    assert [2, 2] == read
