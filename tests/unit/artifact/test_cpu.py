@@ -11,7 +11,7 @@ from artifact.cpu import cgroup_quota, cpu_flags, cpu_model, cpu_quota, default_
 
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", {0: set(range(8))}.__getitem__, raising=False)
 
 
 def write(path: Path, text: str) -> None:

@@ -97,9 +97,9 @@ def test_log_loss_is_the_mean_surprise_at_the_true_label() -> None:
 
 
 def test_accuracy_counts_right_labels() -> None:
-    """Three of four are right."""
-    logits = np.array([[2.0, 1.0], [0.0, 1.0], [5.0, 1.0], [0.0, 3.0]])
-    assert 0.75 == accuracy(logits, np.array([0, 1, 0, 0]))
+    """Three of five are right; a wrong one counts on either side of its label."""
+    logits = np.array([[2.0, 1.0], [0.0, 1.0], [5.0, 1.0], [0.0, 3.0], [4.0, 3.0]])
+    assert 0.6 == accuracy(logits, np.array([0, 1, 0, 0, 1]))
 
 
 def test_confusion_has_truth_in_rows() -> None:
@@ -124,11 +124,16 @@ def test_calibration_error_weighs_bins_by_their_texts() -> None:
 
 
 def test_certainty_falls_into_the_last_bin() -> None:
-    """A probability of exactly 1 has a bin, the one that 0.95 is in too."""
-    probabilities = np.array([[1.0, 0.0], [0.95, 0.05]])
-    (only,) = reliability(probabilities, np.array([0, 0]))
-    assert 2 == only.n
-    assert pytest.approx(0.025) == expected_calibration_error(probabilities, np.array([0, 0]))
+    """A probability of exactly 1 shares the last of 15 bins with 0.95; 0.92 is in the one before."""
+    probabilities = np.array([[1.0, 0.0], [0.95, 0.05], [0.92, 0.08]])
+    assert [1, 2] == [part.n for part in reliability(probabilities, np.zeros(3, np.int64))]
+    assert pytest.approx((0.05 + 0.08) / 3) == expected_calibration_error(probabilities, np.zeros(3, np.int64))
+
+
+def test_a_wrong_label_is_wrong_on_either_side() -> None:
+    """A text whose label comes after the predicted one is no more right than one whose label comes before."""
+    probabilities = np.array([[0.9, 0.1], [0.1, 0.9]])
+    assert [0.0] == [part.accuracy for part in reliability(probabilities, np.array([1, 0]))]
 
 
 @pytest.mark.development

@@ -160,6 +160,15 @@ def test_windows_cover_everything_in_order(words: int, max_length: int) -> None:
     assert {room} == set(tokenized.weights)
 
 
+def test_windows_overlap_by_a_quarter() -> None:
+    """Rows of 16 content tokens begin 12 tokens apart; the last one is moved back to end with the text."""
+    tokenization = make_tokenization(max_length=18, head_tokens=4)
+    text = " ".join(WORDS[4 + index % (len(WORDS) - 4)] for index in range(50))
+    ids = content(text)
+    windows = [row[1:-1] for row in encode(tokenization, text, "window").windows]
+    assert [tuple(ids[start : start + 16]) for start in (0, 12, 24, 34)] == windows
+
+
 def test_a_serialized_truncation_or_padding_is_switched_off() -> None:
     """What a tokenizer file says about cutting and padding does not count: it would cut unseen."""
     tokenizer = Tokenizer.from_file(str(TINY / "tokenizer.json"))
@@ -198,7 +207,8 @@ def test_any_frame_of_special_tokens_is_found(
 ) -> None:
     """The frame is the tokenizer's own, be it BERT's, a lone end, several tokens or none."""
     tokenization = Tokenization(_with_template(template, special), max_length=8, head_tokens=0)
-    assert (row,) == encode(tokenization, "a a", "head").windows
+    tokenized = encode(tokenization, "a a", "head")
+    assert ((row,), len(row)) == (tokenized.windows, tokenized.tokens)
 
 
 def test_a_tokenizer_whose_frame_can_not_be_told_is_refused() -> None:
