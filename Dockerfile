@@ -1,4 +1,5 @@
-# The server and one model on a slim Python. `make image` builds it, docs/deployment.md says how it is run.
+# Two images: the server and one model on a slim Python (target server; `make image` builds it, docs/deployment.md says
+# how it is run), and a Ray node that scores files (target ray; `make image-ray`, docs/bulk.md).
 #
 # Only instructions that every builder knows, so that docker with and without BuildKit, buildah and kaniko can build it.
 # Layers hold no times: the same lock, code and model give the same layers, but for the 10 kB that hide pip, which the
@@ -46,7 +47,7 @@ RUN /app/venv/bin/python -c 'import pathlib, artifact.manifest as a; a.load_arti
     && find /model -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
 
 
-FROM ${PYTHON_IMAGE}
+FROM ${PYTHON_IMAGE} AS server
 # Nothing installs packages here, and scanners find what pip and setuptools bring.
 RUN rm -rf /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/bin/idle* /usr/local/bin/pydoc* /usr/local/lib/python3.11/ensurepip \
         /usr/local/lib/python3.11/site-packages/* \
@@ -79,3 +80,24 @@ LABEL org.opencontainers.image.title="Verdict" \
     org.opencontainers.image.created="${CREATED}" \
     verdict.model.name="${MODEL_NAME}" \
     verdict.model.version="${MODEL_VERSION}"
+
+
+# A node of a Ray cluster, head or worker, with bulk scoring: Ray, daft and pyarrow make it many times the server's size.
+FROM ${PYTHON_IMAGE} AS ray
+COPY requirements/bulk.txt /build/
+RUN python -m venv /app/venv \
+    && /app/venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
+        --only-binary :all: -r /build/bulk.txt \
+    && useradd --uid 10001 --create-home ray
+WORKDIR /app
+COPY artifact artifact
+COPY bulk bulk
+COPY training/__init__.py training/__init__.py
+COPY training/reading training/reading
+COPY --from=model /model/app/models models
+ENV PATH=/app/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONPATH=/app \
+    RAY_USAGE_STATS_ENABLED=0
+RUN python -c 'import bulk.engine, ray'
+USER 10001:10001
+CMD ["python", "-m", "bulk", "--help"]

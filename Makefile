@@ -30,7 +30,7 @@ without = $(addprefix --no-emit-package ,$(1))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test install install-server lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image run-image image-test image-bench sbom deploy destroy lock lock-check clean
+.PHONY: help serve score test install install-server lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image image-ray run-image image-test image-bench sbom deploy destroy lock lock-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -71,6 +71,9 @@ export: .venv/installed ## convert, quantize and prove: make export ARGS="checkp
 evaluate: .venv/installed ## measure an artifact through the server: make evaluate ARGS="DIR --data NAME:SPLIT=FILE"
 	$(DEV)/python -m export.evaluate $(ARGS)
 
+score: .venv-bulk/installed ## score texts in files: make score ARGS="reviews.parquet --output scored/"
+	@.venv-bulk/bin/python -m bulk $(ARGS)
+
 bench: .venv/installed .venv-server/installed ## measure throughput and latency: make bench ARGS="--artifact DIR --corpus FILE"
 	$(DEV)/python -m benchmarks bench $(ARGS)
 
@@ -82,7 +85,10 @@ bench-compare: .venv/installed .venv-server/installed ## make bench-compare A=v0
 
 image: ## build the container image IMAGE with MODEL in it (PLATFORM=linux/arm64 for another CPU)
 	@arguments=$$($(PYTHON) deploy/container/build_args.py $(MODEL)) && set -x && \
-		$(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) --tag $(IMAGE) $$arguments $(BUILD_ARGS) .
+		$(DOCKER) build --target server $(if $(PLATFORM),--platform $(PLATFORM)) --tag $(IMAGE) $$arguments $(BUILD_ARGS) .
+
+image-ray: ## build IMAGE-ray: a node of a Ray cluster that scores files (docs/bulk.md)
+	$(DOCKER) build --target ray --build-arg MODEL=$(MODEL) --tag $(IMAGE)-ray $(BUILD_ARGS) .
 
 run-image: ## run IMAGE with CPUS and MEMORY (0.25, 512m), read-only, without privileges, on HOST:PORT
 	$(DOCKER) run --rm $(LIMITS) $(PUBLISH) $(RUN_ARGS) $(IMAGE)
@@ -107,6 +113,7 @@ lock: ## compile the lock files again
 	cd requirements && $(LOCK) --generate-hashes server.in $(call without,$(UNUSED_BY_SERVER)) -o server.txt
 	cd requirements && $(LOCK) -c server.txt test.in $(call without,$(IN_SERVER)) -o test.txt
 	cd requirements && $(LOCK) -c server.txt --generate-hashes tracing.in $(call without,$(IN_SERVER)) -o tracing.txt
+	cd requirements && $(LOCK) -c server.txt --generate-hashes bulk.in -o bulk.txt
 	cd requirements && $(LOCK) dev.in $(call without,$(CUDA)) -o dev.txt
 
 lock-check: .venv/installed ## check that everything locked for the server has a wheel for arm64, too
@@ -114,7 +121,7 @@ lock-check: .venv/installed ## check that everything locked for the server has a
 		--abi cp311 --abi abi3 --abi none $(AARCH64) --platform any --dest build/arm64 -r requirements/server.txt
 
 clean: ## remove the environments and what tests leave behind
-	rm -rf .venv .venv-server .test-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build
+	rm -rf .venv .venv-server .venv-bulk .test-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build
 
 .venv/installed: requirements/dev.txt
 	$(PYTHON) -m venv .venv
@@ -124,6 +131,11 @@ clean: ## remove the environments and what tests leave behind
 .venv-server/installed: requirements/server.txt
 	$(PYTHON) -m venv .venv-server
 	$(SERVER)/$(PIP_INSTALL) --no-deps --require-hashes -r requirements/server.txt
+	@touch $@
+
+.venv-bulk/installed: requirements/bulk.txt
+	$(PYTHON) -m venv .venv-bulk
+	.venv-bulk/bin/$(PIP_INSTALL) --no-deps --require-hashes -r requirements/bulk.txt
 	@touch $@
 
 .test-tools/installed: requirements/test.txt .venv-server/installed

@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(command, commands.run_scaling)
     command.add_argument("--vcpus", type=float, nargs="+", default=[0.25, 0.5, 1, 2], help="sizes to measure")
     command.add_argument("--price", type=float, required=True, help="of a vCPU-hour, in any currency")
+    command = choose.add_parser("bulk", help="bulk scoring: speed, start, memory, kills and a cluster; all cores")
+    _add_common(command, commands.run_bulk)
     command = choose.add_parser("container", help="the image: size, start, memory, throughput within a task's limits")
     _add_common(command, commands.run_container)
     command.add_argument("--image", default="verdict", help="its tag; make image builds it")

@@ -12,6 +12,7 @@ from benchmarks.figures.rounds import QUICK, Effort
 from benchmarks.load.corpus import choose_texts
 from benchmarks.measurements.baselines import baselines
 from benchmarks.measurements.bench import bench
+from benchmarks.measurements.bulk import Extent, bulk
 from benchmarks.measurements.compare import compare, launch_of, slowed
 from benchmarks.measurements.container import container
 from benchmarks.measurements.scaling import scaling
@@ -80,6 +81,22 @@ def run_scaling(options: argparse.Namespace) -> int:
     """Measure sizes of a task."""
     _measure("scaling", options, lambda rig, effort, _: scaling(rig, effort, options.vcpus, options.price))
     return 0
+
+
+def run_bulk(options: argparse.Namespace) -> int:
+    """Measure bulk scoring; 1 if a bound is not held."""
+    small = Extent(rounds=2, rows=2_000, large_rows=50_000, kills=2)
+    extent = small if options.quick else Extent(rounds=options.rounds)
+
+    def measure(rig: Rig, _: Effort, report: Report) -> Section:
+        os.sched_setaffinity(0, usable_cores_at_start)
+        return bulk(rig.artifact, rig.texts, extent, report)
+
+    usable_cores_at_start = os.sched_getaffinity(0)
+    summary = _measure(
+        "bulk", options, measure, lambda section: {"held": all(row["holds"] is not False for row in section.figures)}
+    )
+    return 0 if summary["held"] else 1
 
 
 def run_container(options: argparse.Namespace) -> int:

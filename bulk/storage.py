@@ -136,7 +136,8 @@ def _local() -> fs.LocalFileSystem:
 @functools.cache
 def _remote(scheme: str, first: str) -> fs.FileSystem:
     if scheme in {"s3", "s3a"}:
-        return fs.S3FileSystem()
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        return fs.S3FileSystem(endpoint_override=endpoint)  # arrow reads all others of the AWS variables itself
     if scheme in {"gs", "gcs"}:
         return fs.GcsFileSystem()
     if scheme in {"abfs", "abfss"} and "@" in first:
