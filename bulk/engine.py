@@ -4,15 +4,19 @@ daft distributes a frame with a task per row. On this machine, ``into_batches(1)
 threads. On Ray, each row is a partition: it goes to a node with a free core, and to another one if that node is lost.
 """
 
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import daft
 
 from bulk.errors import BulkError
 from bulk.job import Job
 from bulk.task import Outcome, Task, Worker
+
+
+_CONNECT_S: Final = 10.0
 
 
 class Engine(Protocol):
@@ -70,6 +74,7 @@ class RayEngine:
     def __init__(self, address: str) -> None:
         import ray  # noqa: PLC0415 - only for a cluster
 
+        _check_answers(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         except Exception as error:  # Ray raises many kinds
@@ -85,6 +90,17 @@ class RayEngine:
 
         for partition in _scored(job, _frame(tasks).into_partitions(len(tasks))).iter_partitions():
             yield from _outcomes(ray.get(partition))
+
+
+def _check_answers(address: str) -> None:
+    """Connect once: Ray itself tries for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon:  # auto: Ray looks for it on this machine
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
+    except (OSError, ValueError) as error:
+        raise BulkError(f"no Ray cluster answers at {address}: {error}; is it ray://HOST:10001?") from error
 
 
 def _frame(tasks: Sequence[Task]) -> daft.DataFrame:
