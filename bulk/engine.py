@@ -15,7 +15,6 @@ from bulk.errors import BulkError
 from bulk.job import Job
 from bulk.task import Outcome, Task, Worker
 
-
 _CONNECT_S: Final = 10.0
 
 
