@@ -86,7 +86,7 @@ def run_scaling(options: argparse.Namespace) -> int:
 def run_bulk(options: argparse.Namespace) -> int:
     """Measure bulk scoring; 1 if a bound is not held."""
     small = Extent(rounds=2, rows=2_000, large_rows=50_000, kills=2)
-    extent = small if options.quick else Extent(rounds=options.rounds)
+    extent = small if options.quick else Extent()
 
     def measure(rig: Rig, _: Effort, report: Report) -> Section:
         os.sched_setaffinity(0, usable_cores_at_start)
