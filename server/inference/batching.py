@@ -114,8 +114,7 @@ class Batcher:
             VerdictError: as ``submit``.
         """
         if not self._cache:  # a row that the cache knows needs no room
-            fewest = min(tokens, self._limits.max_queue_tokens) if self._queue else 0
-            self._admission_check.check(max(rows, fewest))
+            self._admission_check.check(max(rows, min(tokens, self._limits.max_queue_tokens)))
 
     async def submit(self, rows: Sequence[Row], deadline: float) -> BatchedLogits:
         """Queue rows, all or none, and return their logits.

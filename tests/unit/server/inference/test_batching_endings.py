@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.errors import DrainingError, EngineFailedError, TimedOutError
-from server.inference.queue import Admission
+from server.inference.queue import Admission, BatchLimits
 from tests.support.batching import FAR, answers, clock_ahead, gated, make_row, running, settle
 from tests.support.engines import EchoEngine, FixedEngine, PoisonedEngine
 
@@ -163,6 +163,17 @@ async def test_a_failing_batch_fails_its_own_texts_and_nothing_else(caplog: pyte
         assert [[1, 5]] == answers(await first)
         assert [[3, 4]] == answers(await apart)
         assert [[4, 5]] == answers(await harness.submit([make_row(4, 5)]))
+
+
+async def test_the_other_rows_of_a_failed_request_are_not_run() -> None:
+    """Its caller has its answer, so they would only keep others waiting."""
+    limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=100)
+    async with gated(PoisonedEngine(EchoEngine()), limits) as harness:
+        tasks = await harness.one_runs([make_row(1, 5)], [(PoisonedEngine.POISON,), make_row(2, 5)])
+        harness.gate.open()
+        _, failed = await settle(tasks)
+    assert isinstance(failed, EngineFailedError)
+    assert [1, PoisonedEngine.POISON] == [int(batch.input_ids[0, 0]) for batch in harness.gate.batches]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tests.support.batching import (
     ManualClock,
     answers,
     clock_ahead,
+    gated,
     make_row,
     many_cores,
     one_core,
@@ -66,6 +67,18 @@ async def test_on_several_cores_a_row_queues_at_once() -> None:
         (task,) = await harness.queue([make_row(1, 5)])
         assert 5 == harness.figures()["verdict_queue_tokens"]
         await task
+
+
+async def test_a_row_queues_at_once_while_others_wait_or_run() -> None:
+    """It gives no iteration of the event loop to others, which would overtake it."""
+    async with gated(inline=one_core(RUN_S / 2)) as harness:  # so that runs are done on a worker thread
+        tasks = await harness.queue([make_row(1, 5), make_row(2, 5)], [make_row(3, 5)])
+        assert 15 == harness.figures()["verdict_queue_tokens"]
+        await harness.gate.reached(1)
+        tasks += await harness.queue([make_row(4, 5)])
+        assert 5 == harness.figures()["verdict_queue_tokens"]
+        harness.gate.open()
+        await settle(tasks)
 
 
 async def test_a_long_queue_does_not_hold_up_the_event_loop() -> None:
