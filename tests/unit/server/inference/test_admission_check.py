@@ -14,9 +14,9 @@ from tests.support.figures import read_figures
 pytestmark = pytest.mark.anyio
 
 
-def make_check(queued: int, *, workers: int = 1, max_row_tokens: int = 1) -> tuple[AdmissionCheck, Metrics]:
+def make_check(queued: int, *, workers: int = 1, **more_limits: int) -> tuple[AdmissionCheck, Metrics]:
     """Return the check of a queue that may hold 100 tokens and holds one row of so many."""
-    limits = BatchLimits(4, 32, max_queue_tokens=100, max_row_tokens=max_row_tokens)
+    limits = BatchLimits(4, 32, max_queue_tokens=100, **more_limits)
     queue = Queue(limits, BATCHING_PAYS)
     if queued:
         admission = Admission(asyncio.get_running_loop().create_future(), [()], 0.0)
@@ -34,6 +34,8 @@ def retry_after_s(check: AdmissionCheck, tokens: int) -> float:
 
 async def test_rows_fit_up_to_the_last_token() -> None:
     """The limit itself is allowed; one token more is refused with both figures and is counted."""
+    check, _ = make_check(99)
+    check.check(1)
     check, metrics = make_check(60)
     check.check(40)
     with pytest.raises(OverloadedError, match="holds 60 of 100 tokens and has no room for 41 more"):

@@ -172,6 +172,15 @@ async def test_a_cached_row_is_answered_while_the_queue_is_full() -> None:
         await settle(tasks)
 
 
+async def test_a_row_that_runs_is_shared_while_the_queue_is_full() -> None:
+    """An equal row that comes meanwhile needs no room."""
+    limits = BatchLimits(max_batch_items=1, max_batch_tokens=32, max_queue_tokens=40, max_row_tokens=40)
+    async with gated(limits=limits) as harness:
+        tasks = await harness.one_runs([make_row(1, 10)], [make_row(2, 40)], [make_row(1, 10)])
+        harness.gate.open()
+        assert [[[1, 10]], [[2, 40]], [[1, 10]]] == [answers(await task) for task in tasks]
+
+
 async def test_a_request_larger_than_the_queue_is_too_large() -> None:
     """A request that does not fit into an empty queue is no overload: to retry can not help."""
     limits = BatchLimits(max_batch_items=4, max_batch_tokens=32, max_queue_tokens=50)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from artifact.cost_curve import CostCurve
-from server.inference.queue import _MAX_LEAD, Admission, BatchLimits, Item, Queue
+from server.inference.queue import Admission, BatchLimits, Item, Queue
 from tests.support.batching import BATCHING_PAYS, make_row
 
 pytestmark = pytest.mark.anyio
@@ -80,22 +80,30 @@ async def test_overhead_outside_inference_is_saved_too() -> None:
     assert [[20, 20], [22, 25], [27]] == [line.take() for _ in range(3)]
 
 
-async def test_no_row_overtakes_too_many(line: Line) -> None:
+async def test_shorter_rows_join_while_their_padding_costs_less_than_a_run() -> None:
+    """At 100 microseconds a token, 3 tokens of padding cost less than the overhead of a run, 4 more."""
+    line = Line(cost=CostCurve([(tokens, tokens * 100e-6) for tokens in (10, 100, 1000)]))
+    for length in (20, 17, 16):
+        line.come(length)
+    assert [[20, 17], [16]] == [line.take() for _ in range(2)]
+
+
+@pytest.mark.parametrize("length", [29, 30, 31])
+async def test_no_row_overtakes_more_than_256_others(line: Line, length: int) -> None:
     """A row that came long after the first does not join it even if it fits: the rows between waited longer."""
     line.come(30)
-    for _ in range(_MAX_LEAD - 1):
-        line.come(200)
-    line.come(30)
-    line.come(30)
-    line.come(29)
-    assert {1, _MAX_LEAD + 1} == {place for place in places(line.queue.take()) if not 1 < place <= _MAX_LEAD}
+    for _ in range(255):
+        line.come(990)
+    line.come(length)
+    line.come(length)
+    assert {1, 257} == {place for place in places(line.queue.take()) if not 1 < place < 257}
 
 
 async def test_an_older_row_behind_one_that_is_too_young_still_joins(line: Line) -> None:
     """A row that is skipped because it is too young hides no older, longer row."""
     line.come(30)
     line.come(31)
-    for _ in range(_MAX_LEAD):
+    for _ in range(256):
         line.come(990)
     line.come(30)
     assert {1, 2} == places(line.queue.take())
@@ -119,6 +127,16 @@ async def test_an_equal_row_stays_when_the_oldest_goes(line: Line) -> None:
     line.queue.remove(first)
     assert (1, 8) == (len(line.queue), line.queue.tokens)
     assert [[third]] == line.queue.take()
+    assert (0, 0) == (len(line.queue), line.queue.tokens)
+
+
+async def test_the_next_oldest_equal_row_takes_the_place_of_one_that_goes(line: Line) -> None:
+    """Its age counts from then on, not that of the equal row that came last."""
+    first, second = (line.come(8, name=500)[0] for _ in range(2))
+    (other,) = line.come(8)
+    (last,) = line.come(8, name=500)
+    line.queue.remove(first)
+    assert [[second, last], [other]] == line.queue.take()
     assert (0, 0) == (len(line.queue), line.queue.tokens)
 
 
