@@ -17,6 +17,15 @@ def test_the_least_recently_used_row_is_dropped_first() -> None:
     assert 2 == len(cache)
 
 
+def test_a_cache_of_capacity_1_keeps_the_last_row() -> None:
+    """The smallest cache is one, and it is true even while it is empty."""
+    cache = LogitsCache(1)
+    assert (True, 0) == (bool(cache), len(cache))
+    for name in (1, 2):
+        cache.put((name,), [float(name)])
+    assert (None, [2.0]) == (cache.get((1,)), cache.get((2,)))
+
+
 def test_a_cache_of_capacity_0_keeps_nothing() -> None:
     """A cache of capacity 0, the default, keeps nothing and is false."""
     cache = LogitsCache(0)
