@@ -157,7 +157,8 @@ def _row(number: int, values: Mapping[str, Any], columns: Columns) -> Row:
 
 
 def _label(value: Any, column: str) -> Label:  # noqa: ANN401 - a value of the file before its check
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    blank = isinstance(value, str) and not value.strip()
+    if value is None or blank or (isinstance(value, float) and math.isnan(value)):
         raise _UnfitError(column, f"the label is missing; {_REPAIR}")
     if not isinstance(value, str | int | float):
         raise _UnfitError(column, f"the label is {_shown(value)}, not a name or an index; {_REPAIR}")
@@ -167,7 +168,7 @@ def _label(value: Any, column: str) -> Label:  # noqa: ANN401 - a value of the f
 def _confidence(value: Any, column: str) -> float:  # noqa: ANN401 - a value of the file before its check
     try:
         confidence = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         confidence = math.nan
     if not 0 < confidence <= 1:
         raise _UnfitError(column, f"the confidence {value!r:.40} is not a number above 0 and at most 1; {_REPAIR}")

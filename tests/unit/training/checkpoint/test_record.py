@@ -19,6 +19,24 @@ def test_commit_is_named() -> None:
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", record.source_commit())
 
 
+def test_a_change_of_the_code_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change in training or artifact makes the commit dirty; a change elsewhere does not."""
+    here = tmp_path / "training" / "checkpoint"
+    for folder in (here, tmp_path / "artifact", tmp_path / "docs"):
+        folder.mkdir(parents=True)
+        (folder / "a.py").write_text("first")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(record, "__file__", str(here / "record.py"))
+    (tmp_path / "docs" / "a.py").write_text("second")
+    assert re.fullmatch(r"[0-9a-f]{40}", record.source_commit())
+    for folder in (here, tmp_path / "artifact"):
+        (folder / "a.py").write_text("second")
+        assert record.source_commit().endswith("-dirty")
+        (folder / "a.py").write_text("first")
+
+
 def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a repository the commit is unknown, and that is no error."""
 

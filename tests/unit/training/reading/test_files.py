@@ -106,6 +106,7 @@ def test_short_texts_are_left_out(tmp_path: Path) -> None:
         ({"label": ["x", None]}, "row 2, column 'label': the label is missing"),
         ({"label": [float("nan")]}, "row 1, column 'label': the label is missing"),
         ({"label": [""]}, "row 1, column 'label': the label is missing"),
+        ({"label": [" "]}, "row 1, column 'label': the label is missing"),
         ({"label": [[1]]}, r"column 'label': the label is \[1\] \(list\), not a name or an index"),
         ({"p": [None]}, "column 'p': the confidence None is not a number above 0 and at most 1"),
         ({"p": [0.0]}, "column 'p': the confidence 0.0 is not"),

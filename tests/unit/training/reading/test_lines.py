@@ -13,6 +13,7 @@ from training.reading import Columns, DataError, read
         (b"text,label\ngood,1\nna\xefve,1\n", r"a.csv line 3: byte 20 of the file \(0xef\) is not UTF-8; save"),
         (b"\xef\xbb\xbftext,label\nna\xefve,1\n", r"a.csv line 2: byte 16 of the file"),
         (b"\xff\xfet\x00e\x00", "a.csv is UTF-16; save it as UTF-8"),
+        (b"text,label\n\xff\xfex,1\n", r"a.csv line 2: byte 11 of the file \(0xff\)"),
     ],
 )
 def test_other_encodings_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -56,3 +57,10 @@ def test_unfit_json_is_named_with_its_line(tmp_path: Path, content: str, message
     (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(DataError, match=f"a.jsonl {message}"):
         read(tmp_path / "a.jsonl")
+
+
+def test_a_confidence_beyond_all_floats_is_refused(tmp_path: Path) -> None:
+    """JSON has integers that no float can hold; one as a confidence is an error like any other number above 1."""
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "x", "label": 1, "p": 1{"0" * 400}}}')
+    with pytest.raises(DataError, match="line 1, column 'p': the confidence 1000"):
+        read(tmp_path / "a.jsonl", Columns(confidence="p"))
