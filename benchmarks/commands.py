@@ -85,7 +85,7 @@ def run_scaling(options: argparse.Namespace) -> int:
 
 def run_bulk(options: argparse.Namespace) -> int:
     """Measure bulk scoring; 1 if a bound is not held."""
-    small = Extent(rounds=2, rows=2_000, large_rows=50_000, kills=2)
+    small = Extent(rounds=2, rows=2_000, large_rows=50_000, kills=2, kill_rows=9_000, cluster_rows=2_000)
     extent = small if options.quick else Extent()
 
     def measure(rig: Rig, _: Effort, report: Report) -> Section:

@@ -30,7 +30,7 @@ from benchmarks.processes.bulk_runs import (
 )
 from benchmarks.report.section import ReportTable, Section
 
-_KILL_WITHIN_S: Final = (2.0, 8.0)
+_KILL_WITHIN_S: Final = (1.5, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,17 @@ class Extent:
         rows: of a round.
         large_rows: of the file by which memory is measured, about 1,000 bytes each.
         kills: of a run.
+        kill_rows: sentences of that run.
+        cluster_rows: texts for the clusters.
         nodes: sizes of the clusters.
     """
 
-    rounds: int = 3
-    rows: int = 25_000
+    rounds: int = 8
+    rows: int = 12_500
     large_rows: int = 1_000_000
     kills: int = 10
+    kill_rows: int = 100_000
+    cluster_rows: int = 20_000
     nodes: tuple[int, ...] = (1, 2)
 
 
@@ -177,19 +181,20 @@ def _kills(
     artifact: Path, texts: Texts, extent: Extent, folder: Path, report: Callable[[str], None]
 ) -> Iterator[Figure]:
     chance = random.Random(1)  # noqa: S311 - not cryptography
-    source = write_table(folder / "killed.parquet", texts.sentences.take(9_000))
-    done = 0
-    for done in range(1, extent.kills + 1):
-        report(f"kill {done} of {extent.kills}")
+    source = write_table(folder / "killed.parquet", texts.sentences.take(extent.kill_rows))
+    killed = 0
+    while killed < extent.kills:
+        report(f"kill {killed + 1} of {extent.kills}")
         with Child(command(artifact, source, folder / "killed")) as child:
             try:
                 child.wait(chance.uniform(*_KILL_WITHIN_S))
             except subprocess.TimeoutExpired:
                 child.process.kill()
+                killed += 1
                 continue
-            break
+            break  # it ended before its time
     run(artifact, source, folder / "killed")
-    yield Figure("runs ended by kill -9 at a random time, then every row once", done, "every row once", holds=True)
+    yield Figure("runs ended by kill -9 at a random time, then every row once", killed, "every row once", holds=True)
 
 
 def _clusters(
@@ -197,9 +202,9 @@ def _clusters(
 ) -> Iterator[Figure]:
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - takes a second
 
-    source = write_table(folder / "ray.parquet", list(texts.mixed(extent.rows // 2, 99).texts))
+    source = write_table(folder / "ray.parquet", list(texts.mixed(extent.cluster_rows, 99).texts))
     native = run(artifact, source, folder / "ray-native").seconds
-    yield Figure("rows/s on this machine's threads, of the rows for the clusters", extent.rows // 2 / native)
+    yield Figure("rows/s on this machine's threads, of the rows for the clusters", extent.cluster_rows / native)
     for nodes in extent.nodes:
         report(f"a cluster of {nodes}")
         memory = {"object_store_memory": 100_000_000}
@@ -210,4 +215,4 @@ def _clusters(
             seconds = run(artifact, source, folder / f"ray-{nodes}", "--ray", cluster.address).seconds
         finally:
             cluster.shutdown()
-        yield Figure(f"rows/s on a Ray cluster of {nodes} x 1 core on this machine", extent.rows // 2 / seconds)
+        yield Figure(f"rows/s on a Ray cluster of {nodes} x 1 core on this machine", extent.cluster_rows / seconds)
