@@ -24,7 +24,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 def test_the_halves_share_no_row_and_both_hold_every_label(checkpoint: Checkpoint) -> None:
     """No text both calibrates and measures, and each half is stratified."""
     samples = load_samples(checkpoint, [], calibration=32, limit=32)
-    assert len(samples.calibration) == len(samples.measurement) == 32
+    assert 32 == len(samples.calibration) == len(samples.measurement)
     assert not {s.text for s in samples.calibration} & {s.text for s in samples.measurement}
     for part in (samples.calibration, samples.measurement):
         assert {16} == set(Counter(s.label for s in part).values())
@@ -33,7 +33,7 @@ def test_the_halves_share_no_row_and_both_hold_every_label(checkpoint: Checkpoin
 def test_calibration_never_takes_more_than_half(checkpoint: Checkpoint) -> None:
     """Asked for more, it still leaves as much to measure on."""
     samples = load_samples(checkpoint, [], calibration=10_000, limit=10_000)
-    assert len(samples.calibration) == len(samples.measurement) == 32
+    assert 32 == len(samples.calibration) == len(samples.measurement)
 
 
 def test_rows_are_cut_as_the_server_cuts_them(checkpoint: Checkpoint) -> None:

@@ -78,7 +78,7 @@ def test_exact_duplicates_are_left_out_and_counted(tmp_path: Path) -> None:
     assert (2, 1) == (corpus.duplicates, corpus.conflicts)
     assert {"a": 21, "b": 21} == corpus.rows
     texts = [example.text for example in corpus.train + corpus.validation]
-    assert len(texts) == len(set(texts)) == 40
+    assert 40 == len(texts) == len(set(texts))
 
 
 def test_validation_file_wins_over_training(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_layers_learn_slower_the_deeper_they_lie(tmp_path: Path) -> None:
     groups = parameter_groups(model, parameters)
     rates = {id(tensor): group["lr"] for group in groups for tensor in group["params"]}
     named = {name: rates[id(tensor)] for name, tensor in model.named_parameters()}
-    assert named["classifier.weight"] == named["bert.pooler.dense.weight"] == 1.0
+    assert 1.0 == named["classifier.weight"] == named["bert.pooler.dense.weight"]
     assert 0.5 == named["bert.encoder.layer.1.output.dense.weight"]
     assert 0.25 == named["bert.encoder.layer.0.output.dense.weight"]
     assert 0.125 == named["bert.embeddings.word_embeddings.weight"]
