@@ -105,7 +105,7 @@ def test_a_damaged_model_is_not_built_in(image: str, tmp_path: Path) -> None:
 
 def copy_context(target: Path, model: Path) -> None:
     """Copy what the image is made of, with another model in it."""
-    for name in ("server", "deploy/container"):
+    for name in ("artifact", "server", "deploy/container"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     (target / "requirements").mkdir()
     for name in ("Dockerfile", ".dockerignore", "requirements/server.txt"):

@@ -85,7 +85,7 @@ def test_predictions_are_those_of_the_full_environment(image: str, truncation: s
         for start in range(0, len(texts), 32):
             body = {"texts": texts[start : start + 32], "truncation": truncation}
             expected, actual = (
-                httpx.post(f"{it.url}/predict/batch", json=body, timeout=120) for it in (reference, server)
+                httpx.post(f"{side.url}/predict/batch", json=body, timeout=120) for side in (reference, server)
             )
             assert 200 == expected.status_code, expected.text
             assert expected.content == actual.content
