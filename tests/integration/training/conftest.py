@@ -37,10 +37,15 @@ def write_rows(path: Path, labels: Sequence[str], per_label: int = 100) -> Path:
 @pytest.fixture
 def arguments(base: Path, rows: Path, tmp_path: Path) -> list[str]:
     """A command line that trains the tiny model in a second; later options override earlier ones."""
+    return command_line(base, rows, tmp_path / "out")
+
+
+def command_line(base: Path, rows: Path, output: Path) -> list[str]:
+    """Return the options of a short training into a directory."""
     options = {
         "--base-model": base,
         "--data": f"{rows},name=synthetic,held_out=0.2",
-        "--output": tmp_path / "out",
+        "--output": output,
         "--max-length": 64,
         "--head-tokens": 15,
         "--epochs": 2,

@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from tests.integration.training.conftest import command_line
 from training.__main__ import main
 from training.learning.trainer import RecordTime
 
@@ -24,12 +25,19 @@ def _kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(RecordTime, "on_save", on_save)
 
 
+@pytest.fixture(scope="module")
+def unbroken(base: Path, rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a run that nothing stopped."""
+    output = tmp_path_factory.mktemp("unbroken") / "out"
+    assert 0 == main(command_line(base, rows, output))
+    return output
+
+
 @pytest.mark.parametrize("step", [6, 24, 36])
 def test_resumed_run_ends_with_the_same_weights(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    arguments: list[str], unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     """After a kill in the first epoch, the second or after the last evaluation, the weights are bit-identical."""
-    assert 0 == main([*arguments, "--output", str(tmp_path / "unbroken")])
     with monkeypatch.context() as patch:
         _kill_at(patch, step)
         with pytest.raises(_KilledError):
@@ -37,7 +45,7 @@ def test_resumed_run_ends_with_the_same_weights(
     assert not (tmp_path / "out").exists()
     assert 0 == main(arguments)
     for name in ("model.safetensors", "validation.parquet", "tokenizer.json"):
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
+        assert (tmp_path / "out" / name).read_bytes() == (unbroken / name).read_bytes()
     assert not (tmp_path / "out.partial").exists()
 
 
