@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def test_actions_are_pinned_by_commit(workflow: Path) -> None:
     assert lines
     for line in lines:
         assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_every_python_from_the_oldest_allowed_is_tested() -> None:
+    """The oldest is the one that the package requires; each later minor version follows, without a gap."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text())["jobs"]["test"]
+    minors = [int(version.removeprefix("3.")) for version in job["strategy"]["matrix"]["python"]]
+    assert project["requires-python"] == f">=3.{minors[0]}"
+    assert list(range(11, 14)) == minors
 
 
 @each
