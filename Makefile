@@ -3,6 +3,8 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
 UV ?= uv
+# Processes that share the tests; 0 runs them in one, for a debugger.
+JOBS ?= $(shell nproc)
 
 # The container image: its name, the model in it, and what a task of Fargate's smallest size gives it.
 DOCKER ?= docker
@@ -17,6 +19,7 @@ AARCH64 := $(addprefix --platform ,$(foreach glibc,2_17 2_27 2_28 2_34,manylinux
 
 DEV := .venv/bin
 SERVER := .venv-server/bin
+PYTEST := -m pytest --numprocesses $(JOBS) --dist worksteal --durations 10
 PIP_INSTALL := pip install --quiet --disable-pip-version-check
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
 
@@ -30,7 +33,7 @@ without = $(addprefix --no-emit-package ,$(1))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve score test install install-server lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image image-ray run-image image-test image-bench sbom deploy destroy lock lock-check clean
+.PHONY: help serve score test install install-server hooks lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image image-ray run-image image-test image-bench sbom deploy destroy lock lock-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -44,6 +47,9 @@ install: .venv/installed ## make .venv: everything, for training, export and dev
 
 install-server: .venv-server/installed ## make .venv-server: what the server imports, nothing more
 
+hooks: .venv/installed ## check format, lint, types and import rules before every commit
+	$(DEV)/pre-commit install
+
 lint: .venv/installed ## check format and style
 	$(DEV)/ruff format --check .
 	$(DEV)/ruff check .
@@ -56,11 +62,13 @@ imports: .venv/installed ## check which package may import which
 	$(DEV)/lint-imports --no-cache
 
 test-all: .venv/installed .venv-server/installed ## every test, in the development environment
-	$(DEV)/coverage run -m pytest -m "not container"
+	$(DEV)/coverage erase
+	$(DEV)/coverage run $(PYTEST) -m "not container"
+	$(DEV)/coverage combine --quiet
 	$(DEV)/coverage report
 
 test-server: .venv-server/installed .test-tools/installed ## the server's tests where nothing but the server is installed
-	PYTHONPATH=.test-tools $(SERVER)/python -m pytest -m "not development" tests/unit/artifact tests/unit/server tests/integration/artifact tests/integration/server tests/e2e
+	PYTHONPATH=.test-tools $(SERVER)/python $(PYTEST) -m "not development" tests/unit/artifact tests/unit/server tests/integration/artifact tests/integration/server tests/e2e
 
 train: .venv/installed ## fine-tune: make train ARGS="--base-model … --data … --output checkpoints/NAME"
 	$(DEV)/python -m training $(ARGS)
