@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 # daft reads these when it is first imported.
 os.environ.setdefault("DO_NOT_TRACK", "true")  # it reports its use by default
+os.environ.setdefault("DAFT_SHOW_QUERY_ID", "0")  # a name for each query, on every terminal
 os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # ours counts rows, its own counts tasks
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FAILED, _WRONG = 1, 2
 _STOPPED = 130  # what shells report of a command that Ctrl-C ended
 _DRY_ROWS = 1000
+_END_OF_BAR = "\r\x1b[2K\x1b[?25h"  # clears the line and shows the cursor, which the bar hides
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,6 +149,8 @@ def _end_at_once_on_ctrl_c() -> None:
     """End without waiting for the parts that are being scored: all that is stored is whole."""
 
     def stop(_: int, __: FrameType | None) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(_END_OF_BAR)
         sys.stderr.write("\nstopped; what is scored is kept, the same command goes on from there\n")
         sys.stderr.flush()
         os._exit(_STOPPED)
