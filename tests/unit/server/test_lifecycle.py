@@ -6,6 +6,7 @@ import pytest
 
 from server.lifecycle import InFlight, Lifecycle
 from server.observe.metrics import Metrics
+from tests.support.figures import read_figures
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +32,33 @@ async def test_everyone_who_waits_for_none_hears_of_it() -> None:
     with in_flight:
         await asyncio.wait_for(asyncio.gather(*waiting), 20)
         assert 1 == in_flight.count
+
+
+async def test_who_waits_later_waits_anew() -> None:
+    """A count that fell to 0 before ends no later wait."""
+    in_flight = InFlight()
+    for _ in range(2):
+        with in_flight:
+            waiting = asyncio.create_task(in_flight.none())
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+        await asyncio.wait_for(waiting, 20)
+
+
+async def test_the_server_is_ready_from_its_start_to_its_drain() -> None:
+    """``ready``, ``draining`` and the gauge ``verdict_ready`` change together."""
+    metrics = Metrics()
+    lifecycle = Lifecycle(metrics)
+
+    def state() -> tuple[bool, bool, float]:
+        return lifecycle.ready, lifecycle.draining, read_figures(metrics.render())["verdict_ready"]
+
+    assert (False, False, 0) == state()
+    lifecycle.mark_started()
+    assert (True, False, 1) == state()
+    await lifecycle.drain(0)
+    assert (False, True, 0) == state()
 
 
 async def test_a_drain_ends_with_the_last_request() -> None:
