@@ -1,6 +1,8 @@
 """Reload: the next version takes over between two requests, or the old one stays."""
 
 import asyncio
+import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from server.inference.classifier import Classification
 from server.inference.reload import ReloadableClassifier
 from server.observe.metrics import Metrics
 from tests.support.classifiers import FakeClassifier
+from tests.support.figures import read_figures
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +71,25 @@ async def test_requests_end_with_the_version_they_began_with() -> None:
     assert ["start", "close"] == old.events
     await classifier.close()
     assert ["start", "close"] == new.events
+
+
+async def test_a_reload_shows_the_new_version_in_metrics_and_log(caplog: pytest.LogCaptureFixture) -> None:
+    """An operator sees which version serves and which one it replaced."""
+    caplog.set_level(logging.INFO)
+
+    class Next(FakeClassifier):
+        info = replace(FakeClassifier.info, version="8")
+
+    versions: list[FakeClassifier] = [FakeClassifier(), Next()]
+    metrics = Metrics()
+    metrics.show_model("fake", "7", "none")
+    classifier = ReloadableClassifier(lambda: versions.pop(0), metrics)
+    await classifier.reload()
+    shown = [name for name in read_figures(metrics.render()) if "model_info" in name]
+    assert 1 == len(shown)
+    assert "version=8" in shown[0]
+    assert "8" == classifier.info.version
+    assert ["fake 8 took over from 7"] == [record.getMessage() for record in caplog.records]
 
 
 async def test_an_artifact_that_can_not_be_loaded_changes_nothing() -> None:
