@@ -1,5 +1,6 @@
 """Classifiers for tests: one that knows its answers, for the HTTP side, and a real one over an engine of the test."""
 
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,7 @@ from tokenizers import Tokenizer
 from artifact.cost_curve import CostCurve
 from artifact.manifest import Manifest, Truncation, read_manifest
 from artifact.runtime import Batch, Engine
-from artifact.tokenization import Tokenization
+from artifact.tokenization import Tokenization, TokenizedText
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classification, ModelInfo, Prediction, TextClassifier
@@ -17,6 +18,7 @@ from server.inference.one_core import InlinePolicy
 from server.inference.queue import BatchLimits
 from server.inference.runner import Runner
 from server.observe.metrics import Metrics
+from tests.support.engines import PATIENCE_S
 from tests.support.tiny import TINY, WORDS
 
 THREE = ("no", "maybe", "yes")
@@ -82,6 +84,26 @@ class CountingEngine:
         return np.stack(counts, axis=1).astype(np.float32)
 
 
+class HeldTokenization(Tokenization):
+    """Hold other threads than the event loop's until the test lets them tokenize, and record where it was done.
+
+    Attributes:
+        on_loop: for each call, whether it was made on the event loop's thread.
+        may_go: set by the test; other threads wait for it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Tokenizer.from_file(str(TINY / "tokenizer.json")), max_length=16, head_tokens=3)
+        self.on_loop: list[bool] = []
+        self.may_go = threading.Event()
+
+    def encode(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
+        """Record, wait and tokenize."""
+        self.on_loop.append(threading.current_thread() is threading.main_thread())
+        assert self.on_loop[-1] or self.may_go.wait(PATIENCE_S)
+        return super().encode(texts, truncation)
+
+
 def make_manifest(labels: Sequence[str], temperature: float = 1.0, truncation: Truncation = "head") -> Manifest:
     """Return the tiny manifest with other labels."""
     known = tuple(1 / len(labels) for _ in labels)
@@ -120,4 +142,6 @@ async def classifying(
     try:
         yield classifier, metrics
     finally:
+        if isinstance(tokenization, HeldTokenization):
+            tokenization.may_go.set()  # so that a failing test ends too
         await classifier.close()

@@ -133,6 +133,12 @@ async def test_a_failing_request_predicts_nothing() -> None:
     assert [0, 0] == [value for name, value in figures.items() if "predictions_total{" in name]
 
 
+def test_a_classifier_need_not_measure_its_seconds() -> None:
+    """Another implementation of ``Classifier`` may return predictions alone: its seconds are 0."""
+    classification = Classification([])
+    assert (0.0, 0.0, 0.0) == (classification.tokenize_s, classification.queue_s, classification.inference_s)
+
+
 def test_info_is_the_manifest() -> None:
     """The description of the model is what export recorded."""
     manifest = read_manifest(TINY)

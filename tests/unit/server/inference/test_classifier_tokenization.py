@@ -2,43 +2,18 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
 
 import pytest
-from tokenizers import Tokenizer
 
-from artifact.manifest import Truncation
-from artifact.tokenization import Tokenization, TokenizedText
 from server.errors import OverloadedError, TimedOutError, TooLargeError
 from server.inference.classifier import Classification
 from server.inference.queue import BatchLimits
 from tests.support.batching import clock_ahead, one_runs
-from tests.support.classifiers import THREE, CountingEngine, classifying, make_manifest
-from tests.support.engines import PATIENCE_S, EchoEngine, GatedEngine
+from tests.support.classifiers import THREE, CountingEngine, HeldTokenization, classifying, make_manifest
+from tests.support.engines import EchoEngine, GatedEngine
 from tests.support.figures import read_figures
-from tests.support.tiny import TINY
 
 pytestmark = pytest.mark.anyio
-
-
-class HeldTokenization(Tokenization):
-    """Hold other threads than the event loop's until the test lets them tokenize, and record where it was done.
-
-    Attributes:
-        on_loop: for each call, whether it was made on the event loop's thread.
-        may_go: set by the test; other threads wait for it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(Tokenizer.from_file(str(TINY / "tokenizer.json")), max_length=16, head_tokens=3)
-        self.on_loop: list[bool] = []
-        self.may_go = threading.Event()
-
-    def encode(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
-        """Record, wait and tokenize."""
-        self.on_loop.append(threading.current_thread() is threading.main_thread())
-        assert self.on_loop[-1] or self.may_go.wait(PATIENCE_S)
-        return super().encode(texts, truncation)
 
 
 @pytest.mark.parametrize(("chars", "on_loop"), [(2000, True), (2001, False)])
@@ -88,6 +63,25 @@ async def test_too_much_text_that_waits_for_tokenization_refuses_more() -> None:
         tokenization.may_go.set()
         await asyncio.gather(*waiting)
         await classify(2001)
+
+
+async def test_long_requests_are_tokenized_one_after_the_other() -> None:
+    """One thread is enough to fill the queue, and leaves the other cores to inference."""
+    tokenization = HeldTokenization()
+    async with classifying(CountingEngine(), make_manifest(THREE), tokenization=tokenization) as (classifier, _):
+        before = tokenization_threads()
+        waiting = [
+            asyncio.create_task(classifier.classify(["a" * 2001], truncation=None, timeout_s=60)) for _ in range(3)
+        ]
+        await asyncio.sleep(0)
+        assert 1 == len(tokenization_threads() - before)
+        tokenization.may_go.set()
+        await asyncio.gather(*waiting)
+
+
+def tokenization_threads() -> set[threading.Thread]:
+    """Return the threads of every tokenizer."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("tokenization")}
 
 
 async def test_one_request_may_have_any_number_of_characters() -> None:
