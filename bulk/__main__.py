@@ -24,7 +24,7 @@ from bulk.errors import BulkError, UsageError
 from training.reading import DataError
 
 if TYPE_CHECKING:
-    from bulk.inputs import InputFile
+    from bulk.files.inputs import InputFile
     from bulk.job import Options
 
 _FAILED, _WRONG = 1, 2
@@ -88,11 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, started: float, console: Console) -> int:
-    from bulk.columns import ScoreColumns  # noqa: PLC0415 - pyarrow takes a while; --help and wrong options should not
-    from bulk.inputs import find  # noqa: PLC0415 - pyarrow takes a while; --help and wrong options should not
+    from bulk.files.columns import ScoreColumns  # noqa: PLC0415 - pyarrow takes a while; --help and wrong options should not
+    from bulk.files.inputs import find  # noqa: PLC0415 - pyarrow takes a while; --help and wrong options should not
+    from bulk.files.storage import Folder  # noqa: PLC0415 - as above
     from bulk.job import Job, Options  # noqa: PLC0415 - as above
-    from bulk.preview import choose_text  # noqa: PLC0415 - as above
-    from bulk.storage import Folder  # noqa: PLC0415 - as above
+    from bulk.show.preview import choose_text  # noqa: PLC0415 - as above
     from bulk.task import describe  # noqa: PLC0415 - as above
 
     manifest = read_manifest(Path(options.artifact))
@@ -133,7 +133,7 @@ def _run(options: argparse.Namespace, started: float, console: Console) -> int:
 
 
 def _preview(options: argparse.Namespace, chosen: "Options", files: "Sequence[InputFile]", workers: int) -> int:
-    from bulk.estimate import estimate, sample_table  # noqa: PLC0415 - daft takes half a second
+    from bulk.show.estimate import estimate, sample_table  # noqa: PLC0415 - daft takes half a second
 
     out = Console(width=None if sys.stdout.isatty() else 200)
     if options.sample:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import daft
 import pyarrow as pa
 
-from bulk.columns import ScoreColumns
+from bulk.files.columns import ScoreColumns
 from bulk.scoring import MAX_CHARS, shared_scorer
 
 if TYPE_CHECKING:

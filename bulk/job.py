@@ -19,11 +19,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
-from bulk.columns import ScoreColumns
 from bulk.errors import UsageError
-from bulk.inputs import InputFile
-from bulk.rows import AllColumns
-from bulk.storage import SCRATCH, Folder
+from bulk.files.columns import ScoreColumns
+from bulk.files.inputs import InputFile
+from bulk.files.rows import AllColumns
+from bulk.files.storage import SCRATCH, Folder
 
 REPORT: Final = "_report.json"
 OWN: Final = SCRATCH

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from bulk.inputs import InputFile
-from bulk.rows import PART_ROWS, count_rows
+from bulk.files.inputs import InputFile
+from bulk.files.rows import PART_ROWS, count_rows
 from bulk.task import Task
 from training.reading import DataError
 

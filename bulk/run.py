@@ -10,13 +10,13 @@ from rich.console import Console
 
 from bulk.engine import Engine
 from bulk.errors import BulkError, UsageError
-from bulk.inputs import InputFile, Inputs
+from bulk.files.inputs import InputFile, Inputs
+from bulk.files.storage import file_system
 from bulk.job import FileRecord, Job
 from bulk.plan import Plan, plan
-from bulk.preview import sample
-from bulk.progress import ProgressDisplay
-from bulk.report import Report
-from bulk.storage import file_system
+from bulk.show.preview import sample
+from bulk.show.progress import ProgressDisplay
+from bulk.show.report import Report
 from training.reading import DataError
 
 _SAMPLED: Final = 1000

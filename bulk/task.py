@@ -16,13 +16,13 @@ import pyarrow as pa
 from pyarrow import BufferOutputStream, parquet
 
 from artifact.manifest import MODEL, ArtifactError, Manifest
-from bulk import outputs
 from bulk.errors import BulkError
-from bulk.inputs import InputFile
+from bulk.files import outputs
+from bulk.files.inputs import InputFile
+from bulk.files.rows import Part, read_parts
+from bulk.files.storage import Folder
 from bulk.job import Count, FileRecord, Job, Options
-from bulk.rows import Part, read_parts
 from bulk.scoring import Score, TextScorer, shared_scorer
-from bulk.storage import Folder
 from training.reading import DataError
 
 

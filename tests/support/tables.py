@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from bulk.inputs import InputFile, find
+from bulk.files.inputs import InputFile, find
+from bulk.files.storage import Folder
 from bulk.job import Job, Options
 from bulk.scoring import TextScorer
-from bulk.storage import Folder
 from bulk.task import describe
 from tests.support.tiny import TINY
 

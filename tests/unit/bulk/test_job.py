@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bulk.errors import UsageError
+from bulk.files.storage import Folder
 from bulk.job import REPORT, Count, FileRecord, Job
-from bulk.storage import Folder
 from tests.support.tables import make_job, make_options, only
 
 

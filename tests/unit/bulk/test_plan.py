@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bulk.inputs import find
+from bulk.files.inputs import find
+from bulk.files.rows import PART_ROWS
 from bulk.plan import plan
-from bulk.rows import PART_ROWS
 from bulk.task import Task
 from tests.support.tables import only, write_parquet
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
+from bulk.files.rows import PART_ROWS
 from bulk.job import Job
-from bulk.rows import PART_ROWS
 from bulk.task import Task, Worker
 from tests.support.tables import make_job, make_scorer, only, words, write_parquet
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bulk.errors import UsageError
-from bulk.preview import choose_text, sample
-from bulk.rows import AllColumns
+from bulk.files.rows import AllColumns
+from bulk.show.preview import choose_text, sample
 from tests.support.tables import only, write_json_lines, write_parquet
 from training.reading import DataError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bulk.errors import UsageError
-from bulk.inputs import find
+from bulk.files.inputs import find
 from tests.support.tables import only
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from bulk.rows import LINE, PART_ROWS, AllColumns, Part, count_rows, read_parts
+from bulk.files.rows import LINE, PART_ROWS, AllColumns, Part, count_rows, read_parts
 from tests.support.tables import only, write_json_lines, write_parquet
 from training.reading import DataError
 

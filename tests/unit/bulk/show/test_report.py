@@ -5,8 +5,8 @@ import io
 from rich.console import Console
 
 from bulk.job import Count, FileRecord
-from bulk.progress import Pace
-from bulk.report import Report
+from bulk.show.progress import Pace
+from bulk.show.report import Report
 from tests.support.tables import make_options
 
 FILES = [

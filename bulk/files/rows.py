@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 from pyarrow import parquet
 
-from bulk.inputs import InputFile
+from bulk.files.inputs import InputFile
 from training.reading import DataError
 from training.reading.lines import check_encodable, json_records, read_plain
 from training.reading.rows import Columns

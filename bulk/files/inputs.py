@@ -15,7 +15,7 @@ from typing import IO, Final, Literal
 from pyarrow import NativeFile, fs, input_stream
 
 from bulk.errors import UsageError
-from bulk.storage import Entry, Folder, file_system
+from bulk.files.storage import Entry, Folder, file_system
 
 SUFFIXES: Final = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
 COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}

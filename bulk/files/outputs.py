@@ -18,8 +18,8 @@ from typing import Any, Final, TextIO
 import pyarrow as pa
 from pyarrow import parquet
 
-from bulk.columns import ScoreColumns
-from bulk.rows import LINE
+from bulk.files.columns import ScoreColumns
+from bulk.files.rows import LINE
 
 FORMATS: Final = ("parquet", "csv", "jsonl")
 _NUMBER: Final = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?%?")

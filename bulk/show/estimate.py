@@ -11,10 +11,10 @@ import daft
 from rich.table import Table
 
 from bulk.expression import scorer
-from bulk.inputs import InputFile
+from bulk.files.inputs import InputFile
 from bulk.job import Options
 from bulk.plan import plan
-from bulk.preview import sample
+from bulk.show.preview import sample
 
 _BATCHES_PER_WORKER = 4
 """So that workers end at about the same time."""

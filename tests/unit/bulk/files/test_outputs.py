@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from bulk.columns import ScoreColumns
-from bulk.outputs import Written, write
-from bulk.rows import LINE
+from bulk.files.columns import ScoreColumns
+from bulk.files.outputs import Written, write
+from bulk.files.rows import LINE
 from bulk.scoring import Score
 
 GOOD = Score("positive", [0.25, 0.75], 3)

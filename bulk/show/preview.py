@@ -10,8 +10,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from bulk.errors import UsageError
-from bulk.inputs import InputFile
-from bulk.rows import JSON_LINES, PART_ROWS, AllColumns, header, read_parts
+from bulk.files.inputs import InputFile
+from bulk.files.rows import JSON_LINES, PART_ROWS, AllColumns, header, read_parts
 from training.reading import DataError
 from training.reading.lines import json_records
 from training.reading.separated import read_separated

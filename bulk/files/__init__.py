@@ -1,0 +1,1 @@
+"""Files: rows of data files in, scored files out, here or in an object store."""

@@ -1,0 +1,1 @@
+"""Show: what a person sees of a job: samples, an estimate, progress, a report."""

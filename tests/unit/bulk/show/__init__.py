@@ -1,0 +1,1 @@
+"""Unit tests of bulk/show, mirroring its modules."""
