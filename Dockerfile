@@ -101,3 +101,7 @@ ENV PATH=/app/venv/bin:/usr/local/bin:/usr/bin:/bin \
 RUN python -c 'import bulk.engine, ray'
 USER 10001:10001
 CMD ["python", "-m", "bulk", "--help"]
+
+
+# A build that names no target makes the server. Named targets come first: builders without BuildKit stop at them.
+FROM server

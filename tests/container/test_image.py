@@ -115,5 +115,8 @@ def copy_context(target: Path, model: Path) -> None:
 
 def build_other(context: Path) -> "subprocess.CompletedProcess[str]":
     """Build a copied context with the model in it."""
-    arguments = ("--network", "host", "--build-arg", "MODEL=models/other", "--tag", "verdict-test-other")
+    arguments = (
+        *("--target", "server", "--network", "host", "--build-arg", "MODEL=models/other"),
+        *("--tag", "verdict-test-other"),
+    )
     return docker("build", *arguments, str(context), check=False)

@@ -112,12 +112,14 @@ class Container(Child):
 
     def stop(self) -> int:
         """Stop it as an orchestrator does, with SIGTERM and time to drain; return the exit code."""
-        docker("stop", "--time", "30", self.name)
+        if self.running:
+            docker("stop", "--time", "30", self.name)
         return self.wait()
 
     def close(self) -> None:
         """Remove it, whether it runs or not."""
         docker("rm", "--force", "--volumes", self.name, check=False)
+        self.wait()  # for the client of a container that is gone
         super().close()
 
 
