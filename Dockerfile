@@ -1,15 +1,15 @@
-# Two images: the server and one model on a slim Python (target server; `make image` builds it, docs/deployment.md says
-# how it is run), and a Ray node that scores files (target ray; `make image-ray`, docs/bulk.md).
+# Two images: the server and one model on a slim Python (target server; `make image` builds it, docs/deployment.md
+# runs it), and a Ray node that scores files (target ray; `make image-ray`, docs/bulk.md).
 #
-# Only instructions that every builder knows, so that docker with and without BuildKit, buildah and kaniko can build it.
-# Layers hold no times: the same lock, code and model give the same layers, but for the 10 kB that hide pip, which the
-# builder dates. Pin the base image for the same image:
+# It uses only instructions that every builder knows: docker with and without BuildKit, buildah and kaniko.
+# Layers hold no times: the same lock, code and model give the same layers. The exception is the layer of 10 kB that hides
+# pip, which the builder dates. Pin the base image to get the same image:
 # --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 
-# The environment: what is locked, from wheels, without what the server never imports, and with byte-code for it and for
-# the standard library. A read-only container can not write any, and a start without takes three times as long.
+# The environment: the locked wheels without the files that the server never imports, and byte-code for them and for the
+# standard library. A read-only container cannot write byte-code, and a start without it takes three times as long.
 FROM ${PYTHON_IMAGE} AS environment
 ENV PYTHONHASHSEED=0
 COPY requirements/server.txt deploy/container/slim.py /build/
@@ -26,7 +26,7 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash /app/venv/lib \
     && find /layer -exec touch --no-dereference --date=2000-01-01T00:00:00Z {} +
 
 
-# The code, and the proof that the slim environment can import it.
+# The code, and a check that the slim environment can import it.
 FROM environment AS code
 WORKDIR /code/app
 COPY artifact artifact
@@ -48,7 +48,7 @@ RUN /app/venv/bin/python -c 'import pathlib, artifact.manifest as a; a.load_arti
 
 
 FROM ${PYTHON_IMAGE} AS server
-# Nothing installs packages here, and scanners find what pip and setuptools bring.
+# Nothing installs packages in this image, and scanners report the contents of pip and setuptools.
 RUN rm -rf /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/bin/idle* /usr/local/bin/pydoc* /usr/local/lib/python3.11/ensurepip \
         /usr/local/lib/python3.11/site-packages/* \
     && touch --date=2000-01-01T00:00:00Z /usr/local/bin /usr/local/lib/python3.11 /usr/local/lib/python3.11/site-packages

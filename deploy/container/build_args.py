@@ -1,7 +1,7 @@
-"""``python build_args.py [MODEL]``: print what ``docker build`` is told about this tree and its model.
+"""``python build_args.py [MODEL]``: print the build arguments for this tree and its model.
 
-One ``--build-arg NAME=value`` per line: the image's labels, and the time of the revision for builders that put it in
-place of now (SOURCE_DATE_EPOCH). Run in the repository's root.
+One ``--build-arg NAME=value`` per line: the image's labels, and the time of the revision (SOURCE_DATE_EPOCH) for
+builders that use it instead of the current time. Run it in the root of the repository.
 """
 
 import json
@@ -40,7 +40,7 @@ def main(model: str) -> int:
 
 
 def _git(*arguments: str) -> str:
-    """Return what git says, nothing where this is no repository."""
+    """Return the output of git, or an empty string outside a repository."""
     try:
         return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603, S607 - the developer's git
     except (OSError, subprocess.CalledProcessError):

@@ -1,8 +1,7 @@
-"""The image's health check: exit code 0 where the server takes requests, else 1 with the reason.
+"""The image's health check: exit code 0 if the server accepts requests, else 1 with the reason.
 
-It is part of the container's own load, several times a minute on a quarter of a vCPU, so it imports one module alone.
-While the port is not open yet it waits a moment instead of failing: a start is noticed when it happens, not at the
-next check.
+It runs several times per minute and shares a quarter of a vCPU with the server, so it imports only one module. If the
+port is not open yet, it waits a moment instead of failing, so a start is detected before the next check.
 """
 
 import os

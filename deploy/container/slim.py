@@ -1,7 +1,7 @@
-"""``python slim.py VENV``: take out of an installed environment what the server never imports or loads.
+"""``python slim.py VENV``: remove files from an installed environment that the server never imports or loads.
 
-Licences and metadata stay, so that a bill of materials still finds every package. No instruction and no constant of a
-library changes: what is cut from one lies behind the last byte that the dynamic loader maps.
+Licences and metadata stay, so that a bill of materials still lists every package. Libraries keep all instructions and
+constants: only bytes behind the last one that the dynamic loader maps are cut.
 """
 
 import shutil
@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 _UNUSED = (
-    "onnxruntime/capi/libonnxruntime.so.*",  # the C library; Python's binding beside it has all of it linked in
-    "onnxruntime/backend",  # tools that make models: the server only runs them
+    "onnxruntime/capi/libonnxruntime.so.*",  # the C library, which is already linked into the Python binding
+    "onnxruntime/backend",  # tools that create models; the server only runs models
     "onnxruntime/datasets",
     "onnxruntime/quantization",
     "onnxruntime/tools",
@@ -20,13 +20,13 @@ _UNUSED = (
     "numpy/_core/*_tests.*",
     "numpy/distutils",
     "numpy/f2py",
-    "numpy/fft",  # parts that numpy imports when they are first used, which the server never does
+    "numpy/fft",  # numpy imports these on first use, and the server never uses them
     "numpy/ma",
     "numpy/polynomial",
     "numpy/random",
     "numpy/testing",
     "**/tests",
-    "**/include",  # what only compilers and type checkers read
+    "**/include",  # read only by compilers and type checkers
     "**/*.a",
     "**/*.c",
     "**/*.h",
@@ -37,7 +37,7 @@ _UNUSED = (
 
 
 def main(venv: Path) -> None:
-    """Slim the environment and print what that saved."""
+    """Slim the environment and print its size before and after."""
     packages = next(venv.glob("lib/python*/site-packages"))
     before = _size(venv)
     for pattern in _UNUSED:
@@ -52,9 +52,9 @@ def main(venv: Path) -> None:
 
 
 def mapped(library: bytes) -> bytes:
-    """Return a shared library without what no process ever maps: symbol tables for linkers and debuggers.
+    """Return a shared library without its symbol tables for linkers and debuggers, which no process maps.
 
-    Works on 64-bit little-endian ELF (x86-64, AArch64); others come back unchanged. Layout as in elf(5).
+    Works on 64-bit little-endian ELF (x86-64, AArch64); other files are returned unchanged. Layout as in elf(5).
     """
     if library[:6] != b"\x7fELF\x02\x01":
         return library
@@ -65,7 +65,7 @@ def mapped(library: bytes) -> bytes:
         offset, _, _, length = struct.unpack_from("<QQQQ", library, segments_at + index * size + 8)
         end = max(end, offset + length)
     kept = bytearray(library[:end])
-    struct.pack_into("<Q", kept, 40, 0)  # where the sections' table was, and its entries and names
+    struct.pack_into("<Q", kept, 40, 0)  # offset, entries and names of the section table
     struct.pack_into("<HH", kept, 60, 0, 0)
     return bytes(kept)
 

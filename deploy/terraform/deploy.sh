@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # From this tree to a URL on AWS, or back to nothing.
 #
-#   deploy.sh deploy [-var …]    build, push, apply, wait until the new tasks serve; with IMAGE=REGISTRY/NAME@sha256:…
-#                                that image is deployed and nothing is built: also the way back to an older one
+#   deploy.sh deploy [-var …]    build, push, apply, and wait until the new tasks serve;
+#                                IMAGE=REGISTRY/NAME@sha256:… deploys that image, also an older one, without a build
 #   deploy.sh destroy [-var …]   remove everything, images included
 #
-# DEPLOYMENT (verdict) names everything and keeps its own state, so that several can stand side by side; region and
-# account are those of the aws command. Variables: service/variables.tf, given as arguments or in
-# service/terraform.tfvars. CONFIRM=1 makes terraform ask before it changes anything.
+# DEPLOYMENT (default: verdict) names the resources and has its own state, so several deployments can exist in one
+# account. Region and account are those of the aws command. Set the variables of service/variables.tf as arguments or in
+# service/terraform.tfvars. With CONFIRM=1 terraform asks before it changes anything.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -31,7 +31,7 @@ terraform_in() { # MODULE COMMAND ARGUMENT…
   terraform -chdir="$module" workspace select -or-create "$DEPLOYMENT" >/dev/null
   local approve=(-auto-approve)
   [ -z "${CONFIRM:-}" ] || approve=()
-  terraform -chdir="$module" "$command" -input=false ${approve[@]+"${approve[@]}"} "$@" # or bash 3 stumbles over none
+  terraform -chdir="$module" "$command" -input=false ${approve[@]+"${approve[@]}"} "$@" # bash 3 fails on an empty array otherwise
 }
 
 check_tools() {
@@ -39,12 +39,12 @@ check_tools() {
   need aws "it logs in to the registry and waits for the service"
   [ -n "${AWS_REGION:=${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}" ] ||
     fail "no region: set AWS_REGION, such as AWS_REGION=eu-central-1"
-  export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION # the second is what version 1 of aws reads
+  export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION # version 1 of aws reads the second
   aws sts get-caller-identity --query Account --output text >/dev/null ||
     fail "AWS does not know you: log in (aws sso login, aws configure) or set AWS_PROFILE"
 }
 
-# The architecture that tasks will run on, from the arguments or the variables file; X86_64 where neither says.
+# The architecture of the tasks, from the arguments or the variables file. Default: X86_64.
 architecture() {
   local found
   found=$({ cat service/terraform.tfvars 2>/dev/null || true; printf '%s\n' "$@"; } |
@@ -59,7 +59,7 @@ build_and_push() { # sets IMAGE
   local repository revision tag
   repository=$(terraform -chdir=registry output -raw repository_url)
   revision=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unversioned)
-  # Tags are immutable: every build gets its own, and what runs is the digest.
+  # Tags are immutable, so every build gets a new one. Tasks run the digest.
   tag=$revision-$(date -u +%Y%m%d%H%M%S)
   aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"
   make --no-print-directory -C ../.. image IMAGE="$repository:$tag" PLATFORM="linux/$(architecture "$@")"
@@ -77,7 +77,7 @@ wait_until_steady() {
   echo "waiting until $service is steady, ten minutes at most"
   aws ecs wait services-stable --cluster "$cluster" --services "$service" ||
     fail "not steady yet: aws ecs describe-services --cluster $cluster --services $service --query 'services[0].events[:5]'"
-  # A rollback ends steady, too, on the revision before.
+  # A service is also steady after a rollback, but on the previous revision.
   running=$(aws ecs describe-services --cluster "$cluster" --services "$service" \
     --query "services[0].deployments[?status=='PRIMARY'] | [0].taskDefinition" --output text)
   [ "$running" = "$wanted" ] ||

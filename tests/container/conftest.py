@@ -1,4 +1,4 @@
-"""One image for all tests, or a reason why none can be built here."""
+"""One image for all tests, or the reason why none can be built here."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.container import build, missing_engine, reserve_port
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """Return the tag of an image of this tree; a test that asks is skipped where no engine can build one."""
+    """Return the tag of an image of this tree; skip the test if no engine can build one."""
     if reason := missing_engine():
         pytest.skip(reason)
     return build("verdict-test")
@@ -15,5 +15,5 @@ def image() -> str:
 
 @pytest.fixture
 def free_port() -> int:
-    """Return a port on which nobody listens, for what has to name one before it starts."""
+    """Return a free port, for a process that needs its port number before it starts."""
     return reserve_port()

@@ -1,4 +1,4 @@
-"""An update of the service under load: two containers behind a load balancer, one after the other replaced."""
+"""An update of the service under load: two containers behind a load balancer are replaced one by one."""
 
 import os
 import shutil
@@ -28,9 +28,9 @@ CALLERS = 4
 
 
 def test_no_request_fails_while_the_servers_are_replaced(image: str, tmp_path: Path) -> None:
-    """A caller who sends all the time never notices that both servers were replaced: every answer is a prediction."""
+    """Both servers are replaced under constant load, and every response is a prediction."""
     ports = [reserve_port(), reserve_port()]
-    with ExitStack() as stack:  # the load ends before the containers do
+    with ExitStack() as stack:  # the load stops before the containers
         blue, green = (stack.enter_context(container(image, PORT=str(port))) for port in ports)
         assert blue.url
         assert green.url
@@ -62,7 +62,7 @@ def balancer(ports: list[int], folder: Path) -> Iterator[str]:
 
 @contextmanager
 def sending(url: str) -> Iterator[Counter[int | str]]:
-    """Send predictions all the time, on kept connections, and count the statuses, or the errors where none came."""
+    """Send predictions continuously on kept connections; count statuses, and errors of requests without a response."""
     seen: Counter[int | str] = Counter()
     stop = threading.Event()
 

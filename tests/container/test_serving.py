@@ -1,4 +1,4 @@
-"""The container at work within the limits of Fargate's smallest task: 0.25 vCPU, 512 MB, nothing to write on."""
+"""The running container within the limits of Fargate's smallest task: 0.25 vCPU, 512 MB, read-only."""
 
 import csv
 import re
@@ -18,14 +18,14 @@ pytestmark = [pytest.mark.container, pytest.mark.timeout(600)]
 
 DEFAULT = ROOT / "models" / "default"
 UNSLIMMED = ROOT / ".venv-server" / "bin" / "python"
-"""The environment that was never slimmed."""
+"""The environment that was not slimmed."""
 KEY = {"authorization": "Bearer key"}
 BODIES: dict[str, object] = {
     "/predict": {"text": "A film I will watch again."},
     "/predict/batch": {"texts": ["Wonderful from start to finish.", "A waste of time and talent."]},
     "/admin/reload": None,
 }
-"""What each route is sent; one that is new says what it takes here."""
+"""The request body of each route. Add an entry for a new route."""
 _CHALLENGE = (ROOT / "tests" / "data" / "challenge.tsv").read_text().splitlines()
 SENTENCES = [row["text"] for row in csv.DictReader(_CHALLENGE, delimiter="\t")]
 REVIEWS = list(compose("reviews", 30).texts)
@@ -34,7 +34,7 @@ MEMORY_BYTES = 256 * 2**20
 
 
 def test_every_route_answers(image: str) -> None:
-    """The engine calls the container healthy, and then every route of the API answers."""
+    """The engine reports the container as healthy, and then every route of the API answers."""
     with container(image, "--health-interval", "1s", api_key="key") as server:
         server.wait_until_healthy()
         with httpx.Client(base_url=server.url, timeout=60, headers=KEY) as client:
@@ -55,7 +55,7 @@ def test_the_server_is_the_first_process(image: str) -> None:
 
 
 def test_the_port_that_a_platform_names_is_taken(image: str, free_port: int) -> None:
-    """``PORT`` decides where it listens, and where its health check asks; addresses other than its own are served."""
+    """``PORT`` sets the port of the server and of its health check; the server accepts requests to any address."""
     with container(image, "--health-interval", "1s", host="0.0.0.0", PORT=str(free_port)) as server:  # noqa: S104 - for a moment
         server.wait_for(rf"listening on http://0\.0\.0\.0:{free_port}")
         server.wait_until_healthy()
@@ -70,7 +70,7 @@ def test_a_mounted_model_takes_the_place_of_the_image_s(image: str) -> None:
 
 
 def test_a_start_that_can_not_succeed_says_why(image: str) -> None:
-    """One line and exit code 1, as outside of a container."""
+    """The container ends with one line and exit code 1, as the server does outside a container."""
     with container(image, artifact_dir="/nowhere") as server:
         assert 1 == server.wait()
     assert 1 == len(server.lines)
@@ -79,7 +79,7 @@ def test_a_start_that_can_not_succeed_says_why(image: str) -> None:
 
 @pytest.mark.parametrize("truncation", ["head_tail", "window"])
 def test_predictions_are_those_of_the_full_environment(image: str, truncation: str) -> None:
-    """What was taken out of the image changes no answer: every byte is that of the server in ``.venv-server``."""
+    """The files removed from the image change no answer: every byte equals that of the server in ``.venv-server``."""
     texts = (SENTENCES if truncation == "head_tail" else []) + REVIEWS + ODD
     with container(image) as server, server_process(DEFAULT, interpreter=UNSLIMMED) as reference:
         for start in range(0, len(texts), 32):
@@ -92,7 +92,7 @@ def test_predictions_are_those_of_the_full_environment(image: str, truncation: s
 
 
 def test_a_stop_under_load_loses_nothing_and_memory_stays_small(image: str) -> None:
-    """Every request that the server took is answered before it ends with 0; its memory stays under half its limit."""
+    """Every accepted request is answered before the server exits with 0; memory stays under half its limit."""
     with container(image) as server:
         load = Load(server)
         with ThreadPoolExecutor(load.CALLERS) as pool:
@@ -110,7 +110,7 @@ def test_a_stop_under_load_loses_nothing_and_memory_stays_small(image: str) -> N
 
 
 class Load:
-    """Callers that each send one request after the other until the server takes no more."""
+    """Callers that each send one request after another until the server accepts no more."""
 
     CALLERS = 8
 
@@ -125,7 +125,7 @@ class Load:
             assert self._answers.acquire(timeout=60)
 
     def call(self, number: int) -> Counter[int]:
-        """Send until refused; return the statuses, 0 for a connection that was refused or closed unanswered."""
+        """Send until refused; return the statuses, with 0 for a connection refused or closed without a response."""
         seen: Counter[int] = Counter()
         with httpx.Client(timeout=60) as client:
             while not (seen[503] or seen[0]):

@@ -1,1 +1,1 @@
-"""Tests of what is handed to those who deploy the server: Terraform, Kubernetes, Cloud Run, the workflow."""
+"""Tests of the deployment files: Terraform, Kubernetes, Cloud Run, Ray and the workflow."""

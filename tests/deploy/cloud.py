@@ -1,6 +1,6 @@
-"""An AWS account on this machine: moto's server, with what moto lacks for these modules.
+"""An AWS account on this machine: moto's server, extended by the calls and fields that these modules need.
 
-moto checks calls and remembers what they made; it runs no task and judges no permission.
+moto checks calls and stores the created resources. It runs no task and checks no permission.
 """
 
 import json
@@ -26,18 +26,18 @@ _FORGOTTEN = [
     "enableECSManagedTags",
     "healthCheckGracePeriodSeconds",
 ]
-"""What moto does not remember of a service that is made."""
+"""Fields of a created service that moto does not store."""
 
 
 class Cloud:
     """A local AWS.
 
     Args:
-        home: an empty directory; nothing of the developer's own configuration is read.
+        home: an empty directory, used instead of the developer's own configuration.
 
     Attributes:
-        tasks_become_healthy: whether an updated service takes its new revision or, as the deployment circuit breaker
-            does, goes back to the one before.
+        tasks_become_healthy: whether an updated service takes its new revision. If false, it returns to the previous
+            revision, as the deployment circuit breaker does.
     """
 
     def __init__(self, home: Path) -> None:
@@ -51,7 +51,7 @@ class Cloud:
         }
 
     def client(self, service: str) -> Any:
-        """Return boto3's client of a service."""
+        """Return boto3's client for a service."""
         return boto3.client(
             service,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
@@ -63,11 +63,11 @@ class Cloud:
 
 @contextmanager
 def local_cloud(home: Path) -> Iterator[Cloud]:
-    """Run an empty account for the block."""
+    """Run an empty account for the duration of the block."""
     cloud = Cloud(home)
     with pytest.MonkeyPatch.context() as patch:
         _complete(patch, cloud)
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line for every call
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # otherwise one line per call
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         try:
@@ -105,7 +105,7 @@ def _complete(patch: pytest.MonkeyPatch, cloud: Cloud) -> None:
 
     patch.setattr(Ecs, "create_service", remember)
     patch.setattr(Ecs, "update_service", roll_out)
-    # Terraform asks for the tags of a scaling target after it has made one; moto does not know that call.
+    # Terraform reads the tags of a scaling target after it creates one; moto lacks that call.
     patch.setattr(Scaling, "register_scalable_target", register_with_tags)
     patch.setattr(Scaling, "list_tags_for_resource", list_tags_for_resource, raising=False)
-    patch.setenv("MOTO_ECS_SERVICE_RUNNING", "2")  # it runs none, but can say that it does
+    patch.setenv("MOTO_ECS_SERVICE_RUNNING", "2")  # it runs no task, but can report one as running

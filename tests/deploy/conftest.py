@@ -1,4 +1,4 @@
-"""What the tests of deployments share: a cloud on this machine, Terraform without its registry, one deployment."""
+"""Fixtures of the deployment tests: a cloud on this machine, Terraform without its registry, one deployment."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,21 +23,21 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def terraform(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Terraform]:
-    """A way to copies of the modules that talk to the cloud."""
+    """A function that copies the modules and connects them to the cloud."""
     mirror = find_mirror()
     return lambda: Terraform(tmp_path_factory.mktemp("tree"), mirror, cloud.environment)
 
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
-    """A real registry, where there is one."""
+    """A real registry, if one is installed."""
     with nullcontext() if why_no_registry() else local_registry(tmp_path_factory.mktemp("registry")) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def services(cloud: Cloud, terraform: Callable[[], Terraform], registry: str | None) -> tuple[DeployScript, Terraform]:
-    """Two services in one account, made at the same time, because Terraform mostly waits."""
+    """Two services in one account, created in parallel because Terraform mostly waits."""
     script, modules = DeployScript(terraform(), registry), terraform()
     (modules.modules / "service" / "terraform.tfvars.json").write_text(json.dumps(ask_for_everything(cloud)))
 
@@ -56,7 +56,7 @@ def services(cloud: Cloud, terraform: Callable[[], Terraform], registry: str | N
 
 @pytest.fixture(scope="session")
 def deployment(services: tuple[DeployScript, Terraform]) -> DeployScript:
-    """What one command makes of this tree in an empty account, with defaults alone."""
+    """The deployment that one command creates from this tree in an empty account, with defaults only."""
     return services[0]
 
 
@@ -68,5 +68,5 @@ def plain(services: tuple[DeployScript, Terraform]) -> Terraform:
 
 @pytest.fixture(scope="session")
 def full(services: tuple[DeployScript, Terraform]) -> Terraform:
-    """The modules behind a service with everything that can be asked for."""
+    """The modules behind a service that sets every variable."""
     return services[1]

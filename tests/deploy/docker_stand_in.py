@@ -1,8 +1,8 @@
-"""What stands on the path as ``docker`` while deploy.sh is tested: the registry of a local AWS takes no images.
+"""A replacement for ``docker`` in tests of deploy.sh, because the registry of a local AWS accepts no images.
 
-It writes down each call. Where STAND_IN_REGISTRY names a real registry (and a real engine is there), builds and pushes
-go through both, under that registry's address; else an image is a made-up manifest. Either way the manifest is put
-into the local AWS, as a push to ECR would.
+It records each call. If STAND_IN_REGISTRY names a real registry (and a real engine is installed), builds and pushes use
+both, under the address of that registry. Otherwise an image is an invented manifest. In both cases the manifest is
+stored in the local AWS, as after a push to ECR.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
             imageManifest=manifest,
             imageManifestMediaType=_MANIFEST,
             imageTag=tag,
-            imageDigest=f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}",  # moto would take another
+            imageDigest=f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}",  # moto would choose another
         )
 
 

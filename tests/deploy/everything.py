@@ -1,4 +1,4 @@
-"""A service with everything that can be asked for, in a network that was there."""
+"""A service that sets every variable, in an existing network."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ TOPIC = "arn:aws:sns:eu-central-1:123456789012:on-call"
 
 
 def ask_for_everything(cloud: Cloud) -> dict[str, Any]:
-    """Make a network and a certificate in the cloud and return variables that name them and everything else."""
+    """Create a network and a certificate in the cloud; return values for all variables, these two included."""
     ec2 = cloud.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     subnets = [

@@ -1,4 +1,4 @@
-"""A real container registry on this machine, where Debian's docker-registry and a container engine are there."""
+"""A real container registry on this machine, if Debian's docker-registry and a container engine are installed."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def why_no_registry() -> str:
-    """Return what is missing to push an image for real; nothing where nothing is."""
+    """Return why no image can be pushed to a real registry, or an empty string if it can."""
     if not shutil.which("docker-registry"):
         return "docker-registry, of Debian's package of that name, is not installed"
     if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:  # noqa: S607 - wherever it is installed
@@ -19,7 +19,7 @@ def why_no_registry() -> str:
 
 @contextmanager
 def local_registry(folder: Path) -> Iterator[str]:
-    """Run a registry on a free port for the block and yield HOST:PORT."""
+    """Run a registry on a free port for the duration of the block and yield HOST:PORT."""
     config = folder / "registry.yml"
     config.write_text(
         "version: 0.1\nlog: {level: info, formatter: text}\n"

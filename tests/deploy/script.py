@@ -1,4 +1,4 @@
-"""deploy.sh in a copy of the modules, with a stand-in for docker on the path."""
+"""deploy.sh in a copy of the modules, with a replacement for docker on the path."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.deploy.terraform import Terraform
 
 _MAKEFILE = "image:\n\t@docker build -q -t $(IMAGE) --platform $(PLATFORM) .\n"
-"""The tree's own target builds the real image; this one a file in nothing, if anything."""
+"""Replaces the tree's own target, which builds the real image; this one builds at most one file in an empty image."""
 
 
 class DeployScript:
@@ -18,7 +18,7 @@ class DeployScript:
 
     Args:
         modules: copied to deploy/terraform of a folder that holds nothing else.
-        registry: HOST:PORT of a real registry to which a real engine shall push; none only pretends.
+        registry: HOST:PORT of a real registry to which a real engine pushes. None: the push is simulated.
     """
 
     def __init__(self, modules: Terraform, registry: str | None) -> None:
@@ -43,11 +43,11 @@ class DeployScript:
 
     @property
     def calls(self) -> list[list[str]]:
-        """What docker was asked to do, in order."""
+        """The calls of docker, in order."""
         return [json.loads(line) for line in self._calls.read_text().splitlines()]
 
     def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """Run the script; its output holds both streams."""
+        """Run the script; the output contains both streams."""
         return subprocess.run(
             [str(self.terraform.modules / "deploy.sh"), *arguments],
             env={**self.environment, **environment},

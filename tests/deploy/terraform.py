@@ -12,13 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "deploy" / "terraform"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
-# Where Terraform itself looks, and where people put what Terraform shall find offline.
+# Terraform's own search path, and common folders for offline providers.
 _MIRRORS = ["~/.terraform.d/plugins", "~/.local/share/terraform/plugins", "/usr/local/share/terraform/plugins",
             "/usr/share/terraform/plugins", "/opt/tf-plugins", "/opt/terraform/plugins"]  # fmt: skip
 
 
 def find_mirror() -> Path:
-    """Return the folder that holds the AWS provider; skip the test where there is no Terraform or no provider."""
+    """Return the folder that holds the AWS provider; skip the test if Terraform or the provider is missing."""
     if not shutil.which("terraform"):
         pytest.skip("terraform is not installed")
     for folder in filter(None, [os.environ.get("TERRAFORM_MIRROR"), *_MIRRORS]):
@@ -35,7 +35,7 @@ class Terraform:
     """The modules in a folder of their own.
 
     Args:
-        folder: empty; gets the modules, the state and what Terraform installs.
+        folder: empty; receives the modules, the state and Terraform's installed files.
         mirror: holds the provider.
         environment: added to the process environment.
     """
@@ -67,7 +67,7 @@ class Terraform:
         )
 
     def init(self, module: str) -> None:
-        """Install the provider, which must be one of those in the lock file."""
+        """Install the provider, which must match the lock file."""
         self.run(module, "init", "-input=false", "-lockfile=readonly")
 
     def outputs(self, module: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Terraform's modules: well written, and what they make is the Fargate service that they promise.
+"""Terraform's modules: they are valid and create the promised Fargate service.
 
-They are applied to a local AWS that checks calls but runs nothing, and read back. docs/deployment.md says what that
-proves.
+The tests apply them to a local AWS, which checks calls but runs nothing, and read the resources back.
+docs/deployment.md lists what this proves.
 """
 
 import json
@@ -28,7 +28,7 @@ def container(cloud: Cloud, family: str = "verdict") -> tuple[dict[str, Any], di
 
 
 def service(cloud: Cloud, name: str = "verdict") -> dict[str, Any]:
-    """Return a service as ECS knows it."""
+    """Return a service as ECS describes it."""
     (only,) = cloud.client("ecs").describe_services(cluster=name, services=[name])["services"]
     return only
 
@@ -46,7 +46,7 @@ def load_balancer(cloud: Cloud, name: str = "verdict") -> tuple[dict[str, Any], 
 
 
 def statements(cloud: Cloud, role_arn: str) -> dict[str, dict[str, Any]]:
-    """Return everything that a role may do, by statement id."""
+    """Return all permissions of a role, by statement id."""
     iam, name = cloud.client("iam"), role_arn.rpartition("/")[2]
     assert [] == iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
     found = {}
@@ -57,7 +57,7 @@ def statements(cloud: Cloud, role_arn: str) -> dict[str, dict[str, Any]]:
 
 
 def rules(cloud: Cloud, group: str, *, egress: bool) -> set[tuple[int, str]]:
-    """Return who may pass a security group: ports and addresses or groups."""
+    """Return the rules of a security group: ports with addresses or groups."""
     found = cloud.client("ec2").describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
     return {
         (rule["FromPort"], rule.get("CidrIpv4") or rule["ReferencedGroupInfo"]["GroupId"])
@@ -67,7 +67,7 @@ def rules(cloud: Cloud, group: str, *, egress: bool) -> set[tuple[int, str]]:
 
 
 def test_the_modules_are_formatted_and_valid(terraform: Callable[[], Terraform]) -> None:
-    """Terraform's own checks find nothing, and the provider is the one whose checksum is in the lock file."""
+    """Terraform's own checks find no error, and the provider matches its checksum in the lock file."""
     modules = terraform()
     assert "" == modules.run(".", "fmt", "-check", "-recursive", "-diff")
     for module in ("registry", "service"):
@@ -76,14 +76,14 @@ def test_the_modules_are_formatted_and_valid(terraform: Callable[[], Terraform])
 
 
 def test_values_that_can_not_work_are_refused(terraform: Callable[[], Terraform]) -> None:
-    """Terraform plays service/tests: each wrong value is refused before anything is made."""
+    """Terraform runs service/tests: it refuses each wrong value before it creates anything."""
     modules = terraform()
     modules.init("service")
     assert " 0 failed" in modules.run("service", "test")
 
 
 def test_a_task_is_a_fargate_task_of_the_size_asked_for(cloud: Cloud, plain: Terraform) -> None:
-    """A quarter of a vCPU and 512 MB on Linux and x86, in its own network, by digest."""
+    """A task has a quarter of a vCPU and 512 MB on Linux and x86, its own network, and an image by digest."""
     task, only = container(cloud)
     assert ["FARGATE"] == task["requiresCompatibilities"]
     assert ("awsvpc", "256", "512") == (task["networkMode"], task["cpu"], task["memory"])
@@ -91,12 +91,12 @@ def test_a_task_is_a_fargate_task_of_the_size_asked_for(cloud: Cloud, plain: Ter
     assert plain.outputs("service")["image"] == only["image"]
     assert "@sha256:" in only["image"]
     environment = {item["name"]: item["value"] for item in only["environment"]}
-    assert "1" == environment["VERDICT_INFERENCE_WORKERS"]  # a fraction of a vCPU, though the machine shows more
+    assert "1" == environment["VERDICT_INFERENCE_WORKERS"]  # a fraction of a vCPU, although the machine has more
     assert [(8080, "tcp")] == [(port["containerPort"], port["protocol"]) for port in only["portMappings"]]
 
 
 def test_a_task_can_do_as_little_as_possible(cloud: Cloud, plain: Terraform) -> None:
-    """No root, nothing to write to, no capability, no permission in AWS."""
+    """The task has no root user, no writable path, no capability and no AWS permission."""
     task, only = container(cloud)
     assert "10001:10001" == only["user"]
     assert only["readonlyRootFilesystem"] is True
@@ -108,7 +108,7 @@ def test_a_task_can_do_as_little_as_possible(cloud: Cloud, plain: Terraform) -> 
 
 
 def test_ecs_may_pull_this_image_and_write_these_logs_and_no_more(cloud: Cloud, plain: Terraform) -> None:
-    """The execution role names the repository and the log group; only the login has no narrower form."""
+    """The execution role is limited to the repository and the log group; only the login cannot be narrowed."""
     task, only = container(cloud)
     may = statements(cloud, task["executionRoleArn"])
     assert {"LogInToEcr", "PullTheImage", "WriteLogs"} == set(may)
@@ -125,7 +125,7 @@ def test_ecs_may_pull_this_image_and_write_these_logs_and_no_more(cloud: Cloud, 
 @pytest.mark.usefixtures("plain", "full")
 @pytest.mark.parametrize(("name", "request_s", "drain_s"), [("verdict", 30, 25), ("reviews", 20, 15)])
 def test_a_task_ends_without_losing_a_request(cloud: Cloud, name: str, request_s: int, drain_s: int) -> None:
-    """The load balancer waits for as long as a request may take, then the server drains, then it may be killed."""
+    """The load balancer waits for the longest allowed request, then the server drains, and only then may be killed."""
     _, only = container(cloud, name)
     balancer, group, _ = load_balancer(cloud, name)
     environment = {item["name"]: item["value"] for item in only["environment"]}
@@ -139,7 +139,7 @@ def test_a_task_ends_without_losing_a_request(cloud: Cloud, name: str, request_s
 
 
 def test_the_container_s_health_is_the_image_s(cloud: Cloud, plain: Terraform) -> None:
-    """ECS ignores the image's own health check, so the task repeats its command."""
+    """ECS ignores the health check of the image, so the task repeats its command."""
     _, only = container(cloud)
     dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text()
     assert json.dumps(only["healthCheck"]["command"][1:]) in dockerfile
@@ -147,7 +147,7 @@ def test_the_container_s_health_is_the_image_s(cloud: Cloud, plain: Terraform) -
 
 
 def test_a_service_runs_on_fargate_in_two_zones(cloud: Cloud, plain: Terraform) -> None:
-    """Two tasks, on demand, on public subnets of the deployment's own network."""
+    """Two on-demand tasks run in public subnets of the deployment's own network."""
     running = service(cloud)
     assert [("FARGATE", 1, 100)] == [
         (item["capacityProvider"], item.get("base"), item["weight"]) for item in running["capacityProviderStrategy"]
@@ -162,7 +162,7 @@ def test_a_service_runs_on_fargate_in_two_zones(cloud: Cloud, plain: Terraform) 
 
 
 def test_an_update_adds_before_it_removes_and_takes_itself_back(cloud: Cloud, plain: Terraform) -> None:
-    """There are never fewer tasks than before, and a revision that does not get healthy is rolled back."""
+    """The number of tasks never falls, and a revision that does not become healthy is rolled back."""
     how = service(cloud)["deploymentConfiguration"]
     assert {"enable": True, "rollback": True} == how["deploymentCircuitBreaker"]
     assert (100, 200) == (how["minimumHealthyPercent"], how["maximumPercent"])
@@ -170,7 +170,7 @@ def test_an_update_adds_before_it_removes_and_takes_itself_back(cloud: Cloud, pl
 
 
 def test_requests_go_to_tasks_that_are_ready(cloud: Cloud, plain: Terraform) -> None:
-    """The load balancer asks for readiness, and the service registers its tasks by address."""
+    """The load balancer checks readiness, and the service registers its tasks by address."""
     _, group, (listener,) = load_balancer(cloud)
     assert ("/health/ready", "200") == (group["HealthCheckPath"], group["Matcher"]["HttpCode"])
     assert ("ip", 8080) == (group["TargetType"], group["Port"])
@@ -183,7 +183,7 @@ def test_requests_go_to_tasks_that_are_ready(cloud: Cloud, plain: Terraform) -> 
 
 
 def test_nobody_reaches_a_task_but_the_load_balancer(cloud: Cloud, plain: Terraform) -> None:
-    """Callers to the load balancer, the load balancer to the tasks, tasks to AWS by HTTPS; nothing else."""
+    """Allowed traffic: callers to the load balancer, the load balancer to the tasks, tasks to AWS by HTTPS."""
     balancer, _, _ = load_balancer(cloud)
     (outer,) = balancer["SecurityGroups"]
     (inner,) = service(cloud)["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"]
@@ -194,7 +194,7 @@ def test_nobody_reaches_a_task_but_the_load_balancer(cloud: Cloud, plain: Terraf
 
 
 def test_autoscaling_follows_cpu_and_requests(cloud: Cloud, plain: Terraform) -> None:
-    """Two to eight tasks; out within a minute, in after five."""
+    """Autoscaling runs two to eight tasks; it waits one minute after a scale-out and five after a scale-in."""
     scaling = cloud.client("application-autoscaling")
     targets = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=["service/verdict/verdict"])
     (target,) = targets["ScalableTargets"]
@@ -213,7 +213,7 @@ def test_autoscaling_follows_cpu_and_requests(cloud: Cloud, plain: Terraform) ->
 
 
 def test_a_second_plan_changes_nothing(full: Terraform) -> None:
-    """What was applied is what was asked for; the differences left are fields that the local AWS does not keep."""
+    """The applied resources match the plan, except for fields that the local AWS does not store."""
     full.run("service", "plan", "-input=false", "-out=second")
     planned = json.loads(full.run("service", "show", "-json", "second"))
     changes = {
@@ -238,7 +238,7 @@ def test_keys_come_from_a_secret_and_stay_there(cloud: Cloud, full: Terraform) -
 
 
 def test_a_model_comes_from_a_volume(cloud: Cloud, full: Terraform) -> None:
-    """EFS through one access point, encrypted, read-only, for the task's own role."""
+    """The model comes from EFS through one access point: encrypted, read-only, for the task's own role."""
     task, only = container(cloud, "reviews")
     (volume,) = task["volumes"]
     efs = volume["efsVolumeConfiguration"]
@@ -256,7 +256,7 @@ def test_a_model_comes_from_a_volume(cloud: Cloud, full: Terraform) -> None:
 
 
 def test_larger_arm_tasks_mostly_on_spot(cloud: Cloud, full: Terraform) -> None:
-    """One task is always on demand, seven tenths of the others on Spot."""
+    """One task is always on demand, and seven tenths of the others are on Spot."""
     task, _ = container(cloud, "reviews")
     assert ("1024", "2048", "ARM64") == (task["cpu"], task["memory"], task["runtimePlatform"]["cpuArchitecture"])
     assert [("FARGATE", 1, 30), ("FARGATE_SPOT", None, 70)] == sorted(
@@ -266,7 +266,7 @@ def test_larger_arm_tasks_mostly_on_spot(cloud: Cloud, full: Terraform) -> None:
 
 
 def test_https_leaves_no_port_open_without_it(cloud: Cloud, full: Terraform) -> None:
-    """The certificate's listener is the only one, for the addresses that were named."""
+    """The certificate's listener is the only one, and admits only the configured addresses."""
     balancer, _, (listener,) = load_balancer(cloud, "reviews")
     assert ("HTTPS", 443) == (listener["Protocol"], listener["Port"])
     (certificate,) = cloud.client("acm").list_certificates()["CertificateSummaryList"]
@@ -278,7 +278,7 @@ def test_https_leaves_no_port_open_without_it(cloud: Cloud, full: Terraform) -> 
 
 
 def test_five_alarms_tell_the_topic_and_name_their_runbook(cloud: Cloud, full: Terraform) -> None:
-    """Each alarm's description leads to a section of the guide that is there."""
+    """Each alarm's description names an existing section of the guide."""
     alarms = cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix="reviews-")["MetricAlarms"]
     guide = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
     assert 5 == len(alarms)
@@ -290,7 +290,7 @@ def test_five_alarms_tell_the_topic_and_name_their_runbook(cloud: Cloud, full: T
 
 
 def test_a_network_that_was_there_is_used_and_left_alone(cloud: Cloud, full: Terraform) -> None:
-    """Tasks stand in the subnets that were named, without public addresses, and no further network is made."""
+    """Tasks run in the given subnets without public addresses, and no other network is created."""
     network = service(cloud, "reviews")["networkConfiguration"]["awsvpcConfiguration"]
     assert "DISABLED" == network["assignPublicIp"]
     made = cloud.client("ec2").describe_vpcs(Filters=[{"Name": "tag:application", "Values": ["reviews"]}])["Vpcs"]

@@ -1,6 +1,6 @@
-"""deploy.sh: from a tree to a URL by one command, back by another, and clear words where that can not be.
+"""deploy.sh: one command deploys a tree to a URL, another removes it, and failures have clear messages.
 
-These tests follow one another: the deployment that the others read is updated, rolled back and removed here.
+These tests run in order: they update, roll back and remove the deployment that the other tests read.
 """
 
 import re
@@ -38,7 +38,7 @@ def pushed(cloud: Cloud) -> dict[str, Any]:
 
 
 def test_one_command_builds_pushes_and_deploys_by_digest(cloud: Cloud, deployment: DeployScript) -> None:
-    """The engine logs in, builds for the tasks' CPU and pushes; what runs is named by the digest of what was pushed."""
+    """The engine logs in, builds for the tasks' CPU and pushes; the tasks run the digest of the pushed image."""
     repository = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/verdict"
     tag = f"{repository}:{pushed(cloud)['imageTags'][0]}"
     assert [
@@ -52,14 +52,14 @@ def test_one_command_builds_pushes_and_deploys_by_digest(cloud: Cloud, deploymen
 
 @pytest.mark.skipif(bool(why_no_registry()), reason=why_no_registry())
 def test_what_was_pushed_is_what_the_digest_names(cloud: Cloud, deployment: DeployScript, registry: str) -> None:
-    """A real registry gives the image back by the digest that is deployed."""
+    """The deployed digest can be pulled from a real registry."""
     image = f"{registry}/verdict@{pushed(cloud)['imageDigest']}"
     for command in (["pull", "-q", image], ["rmi", image]):
         subprocess.run(["docker", *command], check=True, capture_output=True)  # noqa: S607 - wherever it is installed
 
 
 def test_the_tree_s_own_target_builds_what_the_script_asks_for() -> None:
-    """Make image takes the name and the platform that the script gives it."""
+    """``make image`` uses the name and the platform that the script passes."""
     command = ["make", "-n", "image", "IMAGE=registry.example/verdict:1", "PLATFORM=linux/arm64"]  # fmt: skip
     planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "registry.example/verdict:1" in planned
@@ -67,7 +67,7 @@ def test_the_tree_s_own_target_builds_what_the_script_asks_for() -> None:
 
 
 def test_an_image_that_is_there_is_deployed_without_a_build(cloud: Cloud, deployment: DeployScript) -> None:
-    """IMAGE= is the way back to an older image, and needs no engine."""
+    """IMAGE= deploys an older image and needs no engine."""
     before = len(deployment.calls)
     done = deployment.run("deploy", IMAGE=OLDER)
     assert 0 == done.returncode, done.stdout
@@ -77,7 +77,7 @@ def test_an_image_that_is_there_is_deployed_without_a_build(cloud: Cloud, deploy
 
 
 def test_a_rollback_is_no_success(cloud: Cloud, deployment: DeployScript) -> None:
-    """A service that went back to the revision before is steady, too; the command fails and names the log."""
+    """A service is steady after a rollback too, so the command must fail and name the log."""
     cloud.tasks_become_healthy = False
     done = deployment.run("deploy", IMAGE=OLDER.replace("1" * 64, "2" * 64))
     assert 1 == done.returncode, done.stdout
@@ -86,7 +86,7 @@ def test_a_rollback_is_no_success(cloud: Cloud, deployment: DeployScript) -> Non
 
 
 def test_destroy_leaves_nothing(cloud: Cloud, deployment: DeployScript) -> None:
-    """Service, load balancer, network, roles, logs, registry and revisions are gone."""
+    """Service, load balancer, network, roles, logs, registry and revisions are removed."""
     done = deployment.run("destroy")
     assert 0 == done.returncode, done.stdout
     ecs, ec2 = cloud.client("ecs"), cloud.client("ec2")
@@ -116,7 +116,7 @@ def test_destroy_leaves_nothing(cloud: Cloud, deployment: DeployScript) -> None:
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, present: str, said: str) -> None:
-    """The first tool or setting that is not there ends the script with one line that says what it is for."""
+    """The first missing tool or setting ends the script with one line that gives its purpose."""
     for tool in ("bash", "dirname", "env"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
     for tool in present.split():

@@ -1,4 +1,4 @@
-"""The Kubernetes objects: valid for the versions in use, and an update or an eviction loses no request."""
+"""The Kubernetes objects: they are valid for the versions in use, and an update or eviction loses no request."""
 
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,12 @@ POD: dict[str, Any] = OBJECTS["Deployment"]["spec"]["template"]["spec"]
 @pytest.mark.parametrize("version", ["1.28", "1.32", "1.36"])
 @pytest.mark.parametrize("kind", sorted(OBJECTS))
 def test_an_object_is_what_its_version_of_kubernetes_takes(kind: str, version: str) -> None:
-    """Strictly: a misspelt field, which the cluster would drop in silence, is an error."""
+    """A misspelt field is an error; the cluster would drop it silently."""
     validate.validate(OBJECTS[kind], version, strict=True)
 
 
 def test_every_file_belongs_to_the_kustomization() -> None:
-    """Nothing lies there unused, and the image is a digest."""
+    """The folder has no unused file, and the image is named by digest."""
     assert {path.name for path in FOLDER.glob("*.yaml")} == {"kustomization.yaml", *KUSTOMIZATION["resources"]}
     (image,) = KUSTOMIZATION["images"]
     assert CONTAINER["image"] == image["name"]
@@ -40,7 +40,7 @@ def test_every_file_belongs_to_the_kustomization() -> None:
 
 
 def test_each_object_finds_the_pods() -> None:
-    """Deployment, service, disruption budget and autoscaler mean the same server."""
+    """Deployment, service, disruption budget and autoscaler select the same server."""
     labels = OBJECTS["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
     for selector in (
         OBJECTS["Deployment"]["spec"]["selector"]["matchLabels"],
@@ -56,7 +56,7 @@ def test_each_object_finds_the_pods() -> None:
 
 
 def test_a_pod_ends_without_losing_a_request() -> None:
-    """It serves while proxies forget it, then drains, and is killed only after that; a new one serves before."""
+    """An old pod serves until proxies drop it, then drains, and may be killed only then; a new pod is ready first."""
     environment = {item["name"]: item.get("value") for item in CONTAINER["env"]}
     command, pause_s = CONTAINER["lifecycle"]["preStop"]["exec"]["command"]
     assert "sleep" == command
@@ -65,7 +65,7 @@ def test_a_pod_ends_without_losing_a_request() -> None:
 
 
 def test_a_pod_can_do_as_little_as_possible() -> None:
-    """No root, nothing to write to but 16 MiB, no capability, no token."""
+    """The pod has no root user, no token and no capability, and can write only 16 MiB."""
     assert (True, 10001) == (POD["securityContext"]["runAsNonRoot"], POD["securityContext"]["runAsUser"])
     assert {
         "allowPrivilegeEscalation": False,
@@ -76,18 +76,18 @@ def test_a_pod_can_do_as_little_as_possible() -> None:
 
 
 def test_a_service_called_verdict_sets_no_settings() -> None:
-    """Kubernetes would set VERDICT_PORT=tcp://… for it, which is no port."""
+    """For a service named verdict, Kubernetes would set VERDICT_PORT=tcp://…, which is not a port."""
     assert POD["enableServiceLinks"] is False
 
 
 def test_what_is_set_is_a_setting() -> None:
-    """A misspelt variable would be one warning in a log."""
+    """The server ignores a misspelt variable, with only a warning in its log."""
     settings = {f"VERDICT_{name.upper()}" for name in Settings.model_fields}
     assert {item["name"] for item in CONTAINER["env"]} <= settings
 
 
 def test_slow_is_not_dead() -> None:
-    """Readiness decides who gets requests; only a server without any answer for a minute is replaced."""
+    """Readiness decides which pods get requests; only a server without an answer for a minute is restarted."""
     assert {"/health/ready"} == {CONTAINER[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe")}
     liveness = CONTAINER["livenessProbe"]
     assert "/health/live" == liveness["httpGet"]["path"]

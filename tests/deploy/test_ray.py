@@ -1,4 +1,4 @@
-"""The Ray clusters: of the locked version, with heads that score nothing and a command that exists."""
+"""The Ray clusters: they use the locked version, their heads score no rows, and their command exists."""
 
 import re
 import shlex
@@ -28,7 +28,7 @@ def test_the_cluster_runs_the_locked_version_of_ray() -> None:
 
 
 def test_the_job_runs_a_command_that_exists() -> None:
-    """Its options are those of the command line."""
+    """The job uses only options of the command line."""
     program, flag, module, *arguments = shlex.split(JOB["spec"]["entrypoint"])
     assert ("python", "-m", "bulk") == (program, flag, module)
     assert "auto" == bulk._parser().parse_args(arguments).ray
@@ -36,7 +36,7 @@ def test_the_job_runs_a_command_that_exists() -> None:
 
 @pytest.mark.parametrize("group", [CLUSTER["headGroupSpec"], WORKERS])
 def test_a_node_is_a_pod_that_kubernetes_takes(group: dict[str, Any]) -> None:
-    """Strictly: a misspelt field is an error; and without privileges."""
+    """A misspelt field is an error, and the pods have no privileges."""
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "node"}, "spec": group["template"]["spec"]}
     validate.validate(pod, "1.32", strict=True)
     (container,) = group["template"]["spec"]["containers"]
@@ -44,7 +44,7 @@ def test_a_node_is_a_pod_that_kubernetes_takes(group: dict[str, Any]) -> None:
 
 
 def test_heads_score_nothing() -> None:
-    """The head is not lost with a spot node, and keeps its core for the plan."""
+    """The head does not run on a spot node and scores no rows."""
     assert "0" == CLUSTER["headGroupSpec"]["rayStartParams"]["num-cpus"]
     head = LAUNCHED["available_node_types"][LAUNCHED["head_node_type"]]
     assert 0 == head["resources"]["CPU"]
@@ -52,13 +52,13 @@ def test_heads_score_nothing() -> None:
 
 
 def test_workers_are_spot_instances() -> None:
-    """A run goes on without those that are taken away."""
+    """A run continues when spot workers are reclaimed."""
     worker = LAUNCHED["available_node_types"]["worker"]["node_config"]
     assert {"MarketType": "spot"} == worker["InstanceMarketOptions"]
     assert any(toleration["key"].endswith("spot") for toleration in WORKERS["template"]["spec"]["tolerations"])
 
 
 def test_the_launcher_takes_the_cluster() -> None:
-    """By its own schema."""
+    """The configuration matches Ray's own schema."""
     ray_autoscaler = pytest.importorskip("ray.autoscaler._private.util")
     ray_autoscaler.validate_config(ray_autoscaler.prepare_config(dict(LAUNCHED)))

@@ -1,4 +1,4 @@
-"""The workflow for GitHub: valid, with actions that nobody can change under it and no more rights than it uses."""
+"""The workflow for GitHub: it is valid, pins its actions and has no more permissions than it needs."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ each = pytest.mark.parametrize("workflow", WORKFLOWS, ids=[path.name for path in
 
 @each
 def test_it_is_a_workflow(workflow: Path) -> None:
-    """It fits GitHub's own schema, which comes with the checker."""
+    """The workflow matches GitHub's own schema, which the checker includes."""
     command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stdout
@@ -31,7 +31,7 @@ def test_it_is_a_workflow(workflow: Path) -> None:
 
 @each
 def test_it_gives_nothing_away(workflow: Path) -> None:
-    """zizmor, without a network, finds no injection, no token left behind, no right too many, no action by tag."""
+    """zizmor, run offline, finds no injection, leaked token, excessive permission or action by tag."""
     done = subprocess.run(
         [BIN / "zizmor", "--offline", "--no-progress", workflow], capture_output=True, text=True, check=False
     )
@@ -40,7 +40,7 @@ def test_it_gives_nothing_away(workflow: Path) -> None:
 
 @each
 def test_actions_are_pinned_by_commit(workflow: Path) -> None:
-    """Each names a commit, and its version for those who read and for bots that update it."""
+    """Each action names a commit, and its version for readers and update bots."""
     lines = [line for line in workflow.read_text().splitlines() if "uses:" in line]
     assert lines
     for line in lines:
@@ -48,7 +48,7 @@ def test_actions_are_pinned_by_commit(workflow: Path) -> None:
 
 
 def test_every_python_from_the_oldest_allowed_is_tested() -> None:
-    """The oldest is the one that the package requires; each later minor version follows, without a gap."""
+    """The oldest version is the package's minimum; each later minor version follows without a gap."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     job = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text())["jobs"]["test"]
     minors = [int(version.removeprefix("3.")) for version in job["strategy"]["matrix"]["python"]]
@@ -58,7 +58,7 @@ def test_every_python_from_the_oldest_allowed_is_tested() -> None:
 
 @each
 def test_rights_are_given_per_job(workflow: Path) -> None:
-    """None to all jobs; each says what it needs."""
+    """The workflow grants no permission to all jobs; each job lists its own."""
     parsed: dict[str, Any] = yaml.safe_load(workflow.read_text())
     assert {} == parsed["permissions"]
     for name, job in parsed["jobs"].items():

@@ -1,4 +1,4 @@
-"""The end of a server: nothing that was admitted is lost, and the exit code says that all went well."""
+"""The end of a server: every admitted request is answered, and the exit code reports success."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from tests.support.artifacts import copy_tiny
 from tests.support.process import server_process
 from tests.support.serving import check_error
 
-pytestmark = pytest.mark.timeout(120)  # a test that opens a pipe would wait for a dead server
+pytestmark = pytest.mark.timeout(120)  # a test that opens a pipe would wait forever for an ended server
 
 BODY = json.dumps({"text": "good"}).encode()
 
 
 class HalfSent:
-    """A request whose head the server has read and whose body it waits for."""
+    """A request whose head has been read by the server and whose body is still missing."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
@@ -35,14 +35,14 @@ class HalfSent:
         return int(answer.split()[1]), b"connection: close" in answer.lower()
 
     def read(self) -> bytes:
-        """Return all that comes until the server closes."""
+        """Return all bytes until the server closes."""
         with self._socket:
             return b"".join(iter(lambda: self._socket.recv(65536), b""))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_server_ends_at_once(number: signal.Signals) -> None:
-    """SIGTERM and Ctrl-C end a server that owes nothing, with exit code 0 and without a traceback."""
+    """SIGTERM and Ctrl-C end an idle server with exit code 0 and without a traceback."""
     with server_process() as server:
         assert 200 == httpx.get(f"{server.url}/health/ready").status_code
         server.signal(number)
@@ -67,7 +67,7 @@ def test_requests_in_flight_are_answered_before_the_end() -> None:
 
 
 def test_a_second_signal_ends_at_once() -> None:
-    """Whoever does not want to wait for the drain sends another signal."""
+    """A second signal ends the drain at once."""
     with server_process(drain_timeout_s="600") as server:
         begun = HalfSent(server.port)
         server.signal(signal.SIGINT)
@@ -92,7 +92,7 @@ def test_a_drain_ends_when_its_time_is_over() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_the_model_loads_ends_the_start(tmp_path: Path, number: signal.Signals) -> None:
-    """A start that is interrupted is no failure: exit code 0 and not a line."""
+    """An interrupted start is not a failure: exit code 0 and no output."""
     os.mkfifo(tmp_path / "manifest.json")
     manifest = tmp_path / "manifest.json"
     with server_process(tmp_path) as server, manifest.open("wb"):  # open returns when the server begins to read
@@ -102,7 +102,7 @@ def test_a_signal_while_the_model_loads_ends_the_start(tmp_path: Path, number: s
 
 
 def test_hanging_up_reloads_the_artifact(tmp_path: Path) -> None:
-    """SIGHUP loads the artifact anew; one that is damaged leaves the old one serving."""
+    """SIGHUP reloads the artifact; if it is damaged, the old model continues to serve."""
     with server_process(copy_tiny(tmp_path)) as server:
         url = server.url
         model = (tmp_path / "model.onnx").read_bytes()

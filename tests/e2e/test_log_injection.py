@@ -1,4 +1,4 @@
-"""The log under attack: whatever bytes a caller sends, a record is one line and holds nothing that the caller wrote."""
+"""The log under attack: for any request bytes, a record is one line and contains none of the caller's text."""
 
 import json
 import re
@@ -50,7 +50,7 @@ REQUESTS = {
 
 
 def exchange(port: int, request: bytes) -> bytes:
-    """Send the bytes and return everything that comes back until the server closes."""
+    """Send the bytes and return the whole response, until the server closes."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
         connection.sendall(request)
         answer = b""
@@ -61,7 +61,7 @@ def exchange(port: int, request: bytes) -> bytes:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_caller_writes_nothing_into_the_log(log_format: str) -> None:
-    """At the most talkative level every line is a record of ours, no text is in it, and no caller sees our insides."""
+    """At the most verbose level every line is a server record without texts, and responses reveal no internals."""
     with server_process(
         log_level="debug", log_format=log_format, max_text_chars="100", request_timeout_s="0.5"
     ) as server:
@@ -76,7 +76,7 @@ def test_a_caller_writes_nothing_into_the_log(log_format: str) -> None:
 
 
 def is_record(line: str, log_format: str) -> bool:
-    """Return whether a line begins and ends as our records do."""
+    """Return whether a line begins and ends as the server's records do."""
     if log_format == "json":
         return {"time", "level", "logger", "message"} <= set(json.loads(line))
     return bool(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) [ -~]+", line))

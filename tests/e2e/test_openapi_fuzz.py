@@ -1,4 +1,4 @@
-"""The API against its own OpenAPI document: whatever is sent, the answer is a documented one."""
+"""The API against its own OpenAPI document: the response to any request is documented."""
 
 import os
 import subprocess
@@ -29,16 +29,16 @@ SEED = ["--seed", "1"] if os.environ.get("CI") else []
 
 @pytest.mark.parametrize("limits", [{}, TIGHT], ids=["usual limits", "tight limits"])
 def test_every_answer_is_documented_and_none_is_a_failure(tmp_path: Path, limits: dict[str, str]) -> None:
-    """Several hundred right and wrong requests: no 500, every status, header and body as the document says.
+    """Several hundred valid and invalid requests: no 500, and every status, header and body matches the document.
 
-    Wrong requests are refused, right ones accepted, other methods answered with 405 and keys asked for where the
-    document says so. Afterwards the server is ready and its log knows of no bug.
+    Invalid requests are refused, valid ones accepted, other methods get 405, and keys are required where the document
+    says so. Afterwards the server is ready and its log reports no bug.
     """
     with server_process(api_key="fuzz-key", **limits) as server:
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run"]
         fuzzed = subprocess.run(
             [*command, f"{server.url}/openapi.json", "--checks", "all", "--max-examples", "25", "--no-color", *SEED],
-            cwd=tmp_path,  # it keeps its findings there
+            cwd=tmp_path,  # schemathesis stores its findings there
             capture_output=True,
             text=True,
             check=False,
@@ -55,7 +55,7 @@ def test_every_answer_is_documented_and_none_is_a_failure(tmp_path: Path, limits
 
 
 def test_the_document_covers_every_route() -> None:
-    """What is not in the document is not fuzzed: the routes are these."""
+    """Only documented routes are fuzzed, so the document must list exactly these."""
     with server_process() as server:
         document = httpx.get(f"{server.url}/openapi.json").json()
     operations = {f"{method} {path}" for path, methods in document["paths"].items() for method in methods}

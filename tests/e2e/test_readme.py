@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand there: what it shows is what the server answers."""
+"""The README's commands, run as written: the server gives the responses shown there."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def _flags(words: list[str]) -> list[tuple[str, str]]:
 
 
 def check_alike(shown: Any, answered: Any, name: str = "") -> None:
-    """Check that an answer has the shape, labels and messages that are shown, and nearly their probabilities."""
+    """Check that an answer has the shown shape, labels and messages, and nearly the shown probabilities."""
     assert type(shown) is type(answered)
     if isinstance(shown, dict):
         assert list(shown) == list(answered)
@@ -68,7 +68,7 @@ def check_alike(shown: Any, answered: Any, name: str = "") -> None:
 
 
 def test_the_readme_shows_predictions() -> None:
-    """There are examples to run: at least one text and one batch."""
+    """The README has examples to run: at least one text and one batch."""
     commands = [command for command, _ in examples()]
     assert [command for command in commands if "/predict " in command]
     assert [command for command in commands if "/predict/batch " in command]
@@ -78,12 +78,12 @@ def test_the_readme_shows_predictions() -> None:
     ("command", "shown"), examples(), ids=lambda value: value[:40] if isinstance(value, str) else ""
 )
 def test_an_example_answers_what_is_shown(server: ServedArtifact, command: str, shown: Any) -> None:
-    """The command answers the same keys, labels and messages, and probabilities within 0.05."""
+    """The response has the same keys, labels and messages, and probabilities within 0.05."""
     check_alike(shown, run(command, server.url))
 
 
 def test_the_server_says_what_the_readme_says_it_says(server: ServedArtifact) -> None:
-    """The two lines that ``make serve`` prints are the ones shown, but for times and the port."""
+    """``make serve`` prints the two lines shown, except for times and the port."""
     assert server.url
     shown = re.findall(r"^\u2026 INFO (.*)$", README.read_text(), re.MULTILINE)
     assert shown

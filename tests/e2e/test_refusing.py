@@ -1,4 +1,4 @@
-"""A server that can not serve says why, in one line, and ends with exit code 1."""
+"""A server that cannot serve gives the reason in one line and ends with exit code 1."""
 
 import os
 import socket
@@ -10,11 +10,11 @@ from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
 from tests.support.process import server_process
 from tests.support.tiny import TINY
 
-pytestmark = pytest.mark.timeout(120)  # a test that opens a pipe would wait for a dead server
+pytestmark = pytest.mark.timeout(120)  # a test that opens a pipe would wait forever for an ended server
 
 
 def check_refused(words: str, artifact: Path = TINY, **settings: str) -> None:
-    """Check that a server with these settings says the words in its only line and ends with exit code 1."""
+    """Check that a server with these settings prints one line with the words and ends with exit code 1."""
     with server_process(artifact, **settings) as server:
         assert 1 == server.wait()
     (line,) = server.lines
@@ -33,7 +33,7 @@ def test_a_port_in_use() -> None:
 
 
 def test_a_port_taken_while_the_model_loads(tmp_path: Path) -> None:
-    """Two servers that reserve a port at the same time: the one that comes second to listening says so."""
+    """Two servers reserve a port at the same time: the second one to listen reports it."""
     copy_tiny(tmp_path)
     manifest = (tmp_path / "manifest.json").read_bytes()
     (tmp_path / "manifest.json").unlink()
@@ -56,7 +56,7 @@ def test_a_missing_artifact(tmp_path: Path) -> None:
 
 
 def test_a_damaged_artifact(tmp_path: Path) -> None:
-    """The message names the file that is not the one that was exported."""
+    """The message names the file that differs from the exported one."""
     (copy_tiny(tmp_path) / "model.onnx").write_bytes(b"damaged")
     check_refused(f"{tmp_path}/model.onnx is damaged", tmp_path)
 
@@ -68,13 +68,13 @@ def test_an_unknown_schema(tmp_path: Path) -> None:
 
 
 def test_a_wrong_known_answer(tmp_path: Path) -> None:
-    """A CPU that computes something else than export wrote down never serves it."""
+    """A model is not served on a CPU that computes other answers than the export recorded."""
     edit_manifest(copy_tiny(tmp_path), lambda m: m["probes"][0].update(probabilities=[0.5, 0.5]))
     check_refused("this CPU computes the known answer for 'good' wrong by 0.435", tmp_path)
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:
-    """What onnxruntime says about a file that it can not read is put into one line."""
+    """The error of onnxruntime for an unreadable file is put into one line."""
     replace_file(copy_tiny(tmp_path), "model.onnx", b"not\na\ngraph")
     check_refused("onnxruntime can not load", tmp_path)
 
@@ -87,5 +87,5 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_a_setting_that_can_not_be_used(settings: dict[str, str], words: str) -> None:
-    """The message names the variable, its value and what is allowed."""
+    """The message names the variable, its value and the allowed values."""
     check_refused(words, **settings)

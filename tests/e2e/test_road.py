@@ -1,4 +1,4 @@
-"""The road of docs/training.md: a three-label CSV, trained, exported and served by the documented commands."""
+"""The workflow of docs/training.md: a three-label CSV is trained, exported and served by the documented commands."""
 
 import csv
 import subprocess
@@ -19,14 +19,14 @@ QUEUES = ("delivery", "invoice", "other")
 
 
 def run(*arguments: object) -> None:
-    """Run a stage as a user does; what it says is shown where it fails."""
+    """Run a stage as a user does; show its output if it fails."""
     command = [sys.executable, "-m", *map(str, arguments)]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert 0 == finished.returncode, finished.stdout + finished.stderr
 
 
 def test_a_csv_with_three_labels_is_served(tmp_path: Path) -> None:
-    """Columns with names of one's own; texts are answered with their labels by name."""
+    """Columns may have other names, and predictions have the label names of the file."""
     rows = synthetic_rows(QUEUES, per_label=120)
     with (tmp_path / "tickets.csv").open("w", newline="") as stream:
         table = csv.writer(stream)
@@ -48,5 +48,5 @@ def test_a_csv_with_three_labels_is_served(tmp_path: Path) -> None:
     assert (model["name"], tuple(model["labels"])) == ("tickets", QUEUES)
     predictions = answer.json()["predictions"]
     right = sum(found["label"] == QUEUES[label] for found, (_, label) in zip(predictions, rows, strict=False))
-    assert right >= 40  # a guess gets 20
+    assert right >= 40  # guessing gets 20
     assert all(3 == len(found["probabilities"]) for found in predictions)

@@ -18,7 +18,7 @@ from tests.support.tiny import logits
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServedArtifact]:
-    """Return a server that all tests of this module ask."""
+    """Return the server shared by all tests of this module."""
     with server_process(max_queue_tokens="100000", inference_workers="2") as process:
         yield process
 
@@ -31,13 +31,13 @@ def client(server: ServedArtifact) -> Iterator[httpx.Client]:
 
 
 def sentiment(words: list[str]) -> int:
-    """Return what the tiny model says, computed by hand."""
+    """Return the prediction of the tiny model, computed by hand."""
     negative, positive = logits(words)
     return int(positive > negative)
 
 
 def test_a_server_that_listens_is_ready(client: httpx.Client) -> None:
-    """The port opens when the model is loaded, warm and right on its known answers, so the first request is served."""
+    """The port opens after the model is loaded, warmed up and checked, so the first request is served."""
     assert {"status": "ready"} == client.get("/health/ready").json()
     assert {"status": "live"} == client.get("/health/live").json()
 
@@ -54,14 +54,14 @@ def test_a_text_is_classified(client: httpx.Client) -> None:
 
 
 def test_a_batch_is_classified_in_order(client: httpx.Client) -> None:
-    """Texts of all lengths come back in the order they were sent."""
+    """Predictions for texts of all lengths come in the order of the texts."""
     texts = [["good"], ["bad"] * 9, ["good", "bad", "good"], ["bad", "z"], ["g"] * 14]
     answer = client.post("/predict/batch", json={"texts": [" ".join(words) for words in texts]})
     assert [sentiment(words) for words in texts] == [p["sentiment"] for p in answer.json()["predictions"]]
 
 
 def test_many_callers_each_get_their_own_answer(client: httpx.Client) -> None:
-    """Under load from many connections no answer goes to the wrong question."""
+    """Under load from many connections every response belongs to its request."""
     questions = [["good"] * (i % 5 + 1) + ["bad"] * (i % 7) + ["n"] for i in range(200)]
 
     def ask(words: list[str]) -> tuple[int, int]:
@@ -74,7 +74,7 @@ def test_many_callers_each_get_their_own_answer(client: httpx.Client) -> None:
 
 
 def test_bad_input_is_refused_and_the_server_lives_on(client: httpx.Client) -> None:
-    """Each kind of nonsense gets the error body and its status, on one connection, and a good text is answered then."""
+    """Invalid requests on one connection get their status and the error body, and a valid one is then answered."""
     for content, headers, status, kind in [
         (b"{nonsense", {}, 400, "invalid_request"),
         (b'{"text": 5}', {}, 422, "invalid_request"),
@@ -93,14 +93,14 @@ def test_bad_input_is_refused_and_the_server_lives_on(client: httpx.Client) -> N
 
 
 def test_a_body_of_unknown_size_is_cut_off(client: httpx.Client) -> None:
-    """Ten megabytes in chunks are refused as ten megabytes announced are."""
+    """Ten megabytes in chunks are refused, as with an announced length."""
     chunks = (b"a" * 100_000 for _ in range(100))
     check_error(client.post("/predict", content=chunks), 413, "too_large")
     assert 200 == client.post("/predict", json={"text": "good"}).status_code
 
 
 def test_what_is_not_http_gets_the_error_body(server: ServedArtifact) -> None:
-    """Even bytes that are no request at all are answered with the body that every error has."""
+    """Bytes that are not an HTTP request get the usual error body."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(b"\x16\x03\x01 hello?\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -110,7 +110,7 @@ def test_what_is_not_http_gets_the_error_body(server: ServedArtifact) -> None:
 
 
 def test_figures_and_facts_are_published(client: httpx.Client) -> None:
-    """What the server is and what it has done can be read by an operator."""
+    """An operator can read the server's facts and metrics."""
     document = client.get("/info").json()
     assert ("tiny", ["negative", "positive"]) == (document["model"]["name"], document["model"]["labels"])
     figures = read_figures(client.get("/metrics").content)
@@ -120,12 +120,12 @@ def test_figures_and_facts_are_published(client: httpx.Client) -> None:
 
 
 def test_the_documentation_is_served(client: httpx.Client) -> None:
-    """The OpenAPI document lists what can be asked."""
+    """The OpenAPI document lists the routes."""
     assert {"/predict", "/predict/batch", "/info"} <= set(client.get("/openapi.json").json()["paths"])
 
 
 def test_json_logs_are_json_from_the_first_line_to_the_last() -> None:
-    """A collector can parse every line, and no text that was sent is in any of them."""
+    """A collector can parse every line, and no line contains a text from a request."""
     with server_process(log_format="json", api_key="hidden-key") as server:
         httpx.post(f"{server.url}/predict", json={"text": "good confidential"}, headers={"x-api-key": "hidden-key"})
         server.wait_for('"route":"/predict"')

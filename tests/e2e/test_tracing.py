@@ -1,4 +1,4 @@
-"""Traces of a real process: they arrive before it ends, and a missing collector does not keep it."""
+"""Traces of a real process: they arrive before it ends, and a missing collector does not delay its end."""
 
 import signal
 import socket
@@ -14,7 +14,7 @@ pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs requ
 
 
 def test_the_last_spans_are_sent_before_the_process_ends() -> None:
-    """SIGTERM loses no span: those of the last second arrive too, and the exit code stays 0."""
+    """SIGTERM loses no span: the spans of the last second arrive too, and the exit code stays 0."""
     with collecting() as collector:
         with server_process(OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint) as server:
             answers = [httpx.post(f"{server.url}/predict", json={"text": "good"}) for _ in range(3)]
@@ -26,7 +26,7 @@ def test_the_last_spans_are_sent_before_the_process_ends() -> None:
 
 
 def test_a_silent_collector_does_not_keep_the_process() -> None:
-    """The end waits two seconds for the last spans, far less than a platform waits before it kills."""
+    """The server waits two seconds for the last spans, far less than a platform waits before SIGKILL."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with server_process(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as server:

@@ -25,7 +25,7 @@ def edit_manifest(directory: Path, edit: Callable[[dict[str, Any]], object]) -> 
 
 
 def replace_file(directory: Path, name: str, content: bytes) -> Path:
-    """Replace a file and describe it in the manifest, so that its checksum is right and only its content is wrong."""
+    """Replace a file and its manifest entry, so its checksum is right and only its content is wrong."""
     (directory / name).write_bytes(content)
     described = describe_file(directory / name).model_dump()
 

@@ -1,4 +1,4 @@
-"""A batcher for tests, with rows whose answers name their question."""
+"""A batcher for tests, with rows whose answers identify them."""
 
 import asyncio
 import time
@@ -25,14 +25,14 @@ FAR = 3600.0
 RUN_S = 1.0
 """What a run costs by ``BATCHING_PAYS``."""
 BATCHING_PAYS = CostCurve([(1, RUN_S), (1_000_000, RUN_S)])
-"""Every run costs the same, so only the limits bound a batch."""
+"""Every run costs the same, so only the limits restrict a batch."""
 
 _Answer = TypeVar("_Answer")
 
 
 @contextmanager
 def clock_ahead(seconds: float) -> Iterator[None]:
-    """Let the event loop's clock be ahead by so many seconds, so that its timers are due without waiting."""
+    """Advance the event loop's clock by some seconds, so its timers are due without waiting."""
     loop = asyncio.get_running_loop()
     now = loop.time
     with pytest.MonkeyPatch.context() as patch:
@@ -75,7 +75,7 @@ class Harness:
         return cast(GatedEngine, self.engine)
 
     def submit(self, rows: Sequence[Row], timeout_s: float = FAR) -> "asyncio.Task[BatchedLogits]":
-        """Submit rows as a caller of their own would."""
+        """Submit rows as one separate caller."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         return asyncio.create_task(self.batcher.submit(rows, deadline))
 
@@ -98,7 +98,7 @@ class Harness:
 async def one_runs(
     gate: GatedEngine, first: Coroutine[Any, Any, _Answer], *others: Coroutine[Any, Any, _Answer]
 ) -> list["asyncio.Task[_Answer]"]:
-    """Start the first and wait until its run is held at the gate; start the others and let them queue behind it."""
+    """Start the first and wait until the gate holds its run; then queue the others behind it."""
     reached = len(gate.batches) + 1
     tasks = [asyncio.create_task(first)]
     await gate.reached(reached)
@@ -116,7 +116,7 @@ async def gated(engine: Engine | None = None, limits: BatchLimits = LIMITS, **op
 
 @asynccontextmanager
 async def running(engine: Engine, limits: BatchLimits = LIMITS, **options: Any) -> AsyncIterator[Harness]:
-    """Run a batcher; a gate that the test left shut is opened, so that a failing test ends too."""
+    """Run a batcher; open a gate that the test left closed, so a failing test ends too."""
     harness = make_batcher(engine, limits, **options)
     await harness.batcher.start()
     try:
@@ -157,7 +157,7 @@ def make_row(name: int, length: int) -> Row:
 
 
 def answers(result: BatchedLogits) -> list[list[int]]:
-    """Return what ``EchoEngine`` said of each row."""
+    """Return the answer of ``EchoEngine`` for each row."""
     return [list(map(int, logits)) for logits in result.logits]
 
 

@@ -1,7 +1,7 @@
 """A tiny random checkpoint with all files that ``python -m training`` writes.
 
-For tests of every stage that reads a checkpoint. Weights and tokenizer are real and load in transformers. It is built
-in a second and equal for equal arguments. Its predictions mean nothing.
+For tests of every stage that reads a checkpoint. Weights and tokenizer are real and load in transformers. A build takes
+one second and is the same for the same arguments. The predictions are random.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Classifiers for tests: one that knows its answers, for the HTTP side, and a real one over an engine of the test."""
+"""Classifiers for tests: one with fixed answers for HTTP tests, and a real one over an engine of the test."""
 
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -85,7 +85,7 @@ class CountingEngine:
 
 
 class HeldTokenization(Tokenization):
-    """Hold other threads than the event loop's until the test lets them tokenize, and record where it was done.
+    """Hold threads other than the event loop's until the test lets them tokenize; record the thread of each call.
 
     Attributes:
         on_loop: for each call, whether it was made on the event loop's thread.

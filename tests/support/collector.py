@@ -1,4 +1,4 @@
-"""A trace collector on 127.0.0.1: OTLP over HTTP, as the OpenTelemetry Collector takes it, kept in memory."""
+"""A trace collector on 127.0.0.1 that accepts OTLP over HTTP, as the OpenTelemetry Collector does, in memory."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ReceivedSpan:
-    """One span, its attributes and those of what sent it."""
+    """One span, its attributes and those of its resource."""
 
     name: str
     trace_id: str
@@ -21,10 +21,10 @@ class ReceivedSpan:
 
 @dataclass
 class Collector:
-    """What has arrived.
+    """The requests received.
 
     Attributes:
-        endpoint: what a sender sets ``OTEL_EXPORTER_OTLP_ENDPOINT`` to.
+        endpoint: value of ``OTEL_EXPORTER_OTLP_ENDPOINT`` for a sender.
         bodies: the requests' bodies, OTLP protobuf.
     """
 
@@ -34,7 +34,7 @@ class Collector:
     @property
     def spans(self) -> list[ReceivedSpan]:
         """The spans of all requests, in their order."""
-        # Here, because the module is imported where no OTLP is installed.
+        # Imported here because the module is also used without OTLP installed.
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415
             ExportTraceServiceRequest,
         )

@@ -1,4 +1,4 @@
-"""Engines for tests: answers that name their question, runs that wait at a gate or fail, runs that are recorded."""
+"""Engines for tests: answers that identify their rows, and runs that wait at a gate, fail or are recorded."""
 
 import asyncio
 import threading
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from artifact.runtime import Batch, Engine
 
 PATIENCE_S = 60.0
-"""A test that waits longer for an event has failed; a test that passes never waits this long."""
+"""Timeout of a test that waits for an event; a passing test never waits this long."""
 
 
 class EchoEngine:
-    """Answer each row with its first token id and its number of tokens, so that no two answers can be mixed up."""
+    """Answer each row with its first token id and its number of tokens, so a mixed-up answer is visible."""
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Return (first id, tokens) per row."""
@@ -26,7 +26,7 @@ class GatedEngine:
     """Hold every run of another engine at a gate until the test lets it pass.
 
     Args:
-        engine: what answers once the gate is open.
+        engine: answers after the gate has opened.
 
     Attributes:
         batches: every batch that has reached the gate, in order.
@@ -50,7 +50,7 @@ class GatedEngine:
         return self._engine.run(batch)
 
     def let_pass(self, runs: int = 1) -> None:
-        """Let so many runs pass."""
+        """Let this many runs pass."""
         with self._changed:
             self._passes += runs
             self._changed.notify_all()
@@ -62,7 +62,7 @@ class GatedEngine:
             self._changed.notify_all()
 
     async def reached(self, runs: int) -> None:
-        """Return when so many runs, counted from the first, have reached the gate."""
+        """Return after this many runs, counted from the first, have reached the gate."""
 
         def wait() -> bool:
             with self._changed:
@@ -73,7 +73,7 @@ class GatedEngine:
 
 
 class WitnessEngine(EchoEngine):
-    """Record on which thread each run was done, and of how many rows.
+    """Record the thread and the number of rows of each run.
 
     Attributes:
         threads: of each run.

@@ -1,4 +1,4 @@
-"""A server in a process of its own, as a user starts it, that never outlives its test."""
+"""A server in a separate process, as a user starts it; it never outlives its test."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ def server_process(
     """Return a server on a free port, to be used as a context manager.
 
     Args:
-        artifact: what it serves.
+        artifact: served by it.
         interpreter: of the environment that it runs in; the tests' own by default.
         settings: environment variables; ``VERDICT_`` is put before those in lower case.
     """

@@ -28,10 +28,10 @@ def read_series() -> dict[str, set[str]]:
 
 
 def check_expression(text: str) -> None:
-    """Check the syntax, that every series exists, and that each has the labels by which it is chosen or grouped.
+    """Check the syntax, that every series exists, and that it has the labels of its selectors and groupings.
 
     Raises:
-        ValueError: if it is no PromQL.
+        ValueError: if it is not PromQL.
         AssertionError: if a series or a label does not exist; the message names it.
     """
     series = read_series()

@@ -48,7 +48,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def listening(app: FastAPI) -> AsyncIterator[tuple[str, int]]:
-    """Serve the application as the product does, on this event loop; give host and port."""
+    """Serve the application on this event loop with the product's settings; yield host and port."""
     config = uvicorn_config(app)
     config.port = 0
     server = _Server(config)
@@ -63,7 +63,7 @@ async def listening(app: FastAPI) -> AsyncIterator[tuple[str, int]]:
 
 @asynccontextmanager
 async def reached(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve the application on a socket and give a client of it."""
+    """Serve the application on a socket and yield a client."""
     async with (
         listening(app) as (host, port),
         httpx.AsyncClient(base_url=f"http://{host}:{port}", timeout=20) as client,

@@ -1,7 +1,7 @@
-"""A tiny artifact whose answers can be computed by hand: ``python -m tests.support.tiny`` writes it anew.
+"""A tiny artifact whose answers can be computed by hand; ``python -m tests.support.tiny`` rewrites it.
 
-Its logits are the mean of its tokens' scores, small integers, so that sums are exact in any order and at any
-padding. It lies in ``tests/data/tiny`` because the environment that holds nothing but the server can not build it.
+Its logits are the mean of its tokens' scores. These are small integers, so sums are exact in any order and at any
+padding. It is stored in ``tests/data/tiny`` because the environment of the server cannot build it.
 """
 
 import string
@@ -28,7 +28,7 @@ HEAD_TOKENS: Final = 3
 
 
 def scores(word: str) -> tuple[int, int]:
-    """Return what one word adds to the logits of (negative, positive)."""
+    """Return the score of one word for the logits (negative, positive)."""
     if word in SPECIAL:
         return 0, 0
     if word in {"good", "bad"}:

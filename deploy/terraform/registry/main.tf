@@ -1,4 +1,4 @@
-# Where the image is pushed to. A module of its own, because it has to exist before there is an image to run.
+# The registry of the image. It is a separate module because it must exist before the image is pushed.
 
 terraform {
   required_version = ">= 1.9"
@@ -10,7 +10,7 @@ terraform {
   }
 }
 
-# Region and account come from the environment (AWS_REGION, AWS_PROFILE, …), as for the aws command.
+# Region and account come from the environment (AWS_REGION, AWS_PROFILE, …), as with the aws command.
 provider "aws" {
   default_tags {
     tags = { application = var.name, managed-by = "terraform" }
@@ -18,15 +18,15 @@ provider "aws" {
 }
 
 variable "name" {
-  description = "Name of the repository, and of everything else that belongs to this deployment."
+  description = "Name of the repository and of all other resources of this deployment."
   type        = string
   default     = "verdict"
 }
 
 resource "aws_ecr_repository" "this" {
   name                 = var.name
-  image_tag_mutability = "IMMUTABLE" # a tag that once meant one image never means another
-  force_delete         = true        # `make destroy` leaves nothing behind
+  image_tag_mutability = "IMMUTABLE" # a tag always names the same image
+  force_delete         = true        # `make destroy` removes the images too
 
   image_scanning_configuration {
     scan_on_push = true
@@ -46,6 +46,6 @@ resource "aws_ecr_lifecycle_policy" "this" {
 }
 
 output "repository_url" {
-  description = "What to push to: REGISTRY/NAME."
+  description = "Push target: REGISTRY/NAME."
   value       = aws_ecr_repository.this.repository_url
 }

@@ -1,4 +1,4 @@
-# The five alarms of docs/deployment.md, on what AWS counts by itself.
+# The five alarms of docs/deployment.md, based on metrics that AWS collects itself.
 
 locals {
   load_balancer_dimensions = {
@@ -7,17 +7,17 @@ locals {
   }
   alarms = {
     no-healthy-task = {
-      what      = "No task takes requests."
+      what      = "No task accepts requests."
       namespace = "AWS/ApplicationELB", metric = "HealthyHostCount", statistic = "Minimum", dimensions = local.load_balancer_dimensions
       below     = true, threshold = 1, minutes = 2, missing = "breaching"
     }
     server-errors = {
-      what      = "More than ten answers a minute are 500, 503 or 504."
+      what      = "More than ten responses per minute are 500, 503 or 504."
       namespace = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", statistic = "Sum", dimensions = local.load_balancer_dimensions
       below     = false, threshold = 10, minutes = 3, missing = "notBreaching"
     }
     load-balancer-errors = {
-      what      = "The load balancer itself answers with 502, 503 or 504: a task died or never answered."
+      what      = "The load balancer itself responds with 502, 503 or 504: a task ended or did not respond."
       namespace = "AWS/ApplicationELB", metric = "HTTPCode_ELB_5XX_Count", statistic = "Sum", dimensions = { LoadBalancer = aws_lb.this.arn_suffix }
       below     = false, threshold = 10, minutes = 3, missing = "notBreaching"
     }
@@ -27,7 +27,7 @@ locals {
       below     = false, threshold = 1, minutes = 10, missing = "notBreaching"
     }
     saturated = {
-      what      = "Tasks have had no CPU left for ten minutes; autoscaling is at max_tasks or does not help."
+      what      = "Tasks have used all their CPU for ten minutes; autoscaling is at max_tasks or does not help."
       namespace = "AWS/ECS", metric = "CPUUtilization", statistic = "Average", dimensions = { ClusterName = aws_ecs_cluster.this.name, ServiceName = aws_ecs_service.this.name }
       below     = false, threshold = 90, minutes = 10, missing = "notBreaching"
     }

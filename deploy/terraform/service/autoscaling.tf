@@ -1,8 +1,8 @@
-# Two targets; the one that asks for more tasks wins. Requests are noticed within a minute or two, before CPU averages
-# are; CPU knows what texts are long.
+# Two targets; the one that requires more tasks wins. The request count reacts within a minute or two, before the CPU
+# average does. The CPU average also reflects the length of the texts.
 
 locals {
-  # A quarter of a vCPU for 20 requests a second: about a third of what single sentences allow on the measured machine.
+  # 20 requests per second on a quarter of a vCPU: about a third of the measured throughput of single sentences.
   requests_per_task = coalesce(var.requests_per_task, 1200 * var.cpu / 256)
 }
 
@@ -36,8 +36,8 @@ resource "aws_appautoscaling_policy" "this" {
 
   target_tracking_scaling_policy_configuration {
     target_value       = each.value.target
-    scale_out_cooldown = 60  # a task takes requests within that time; more would only wait
-    scale_in_cooldown  = 300 # load comes back more often than not, and a task costs a tenth of a cent by then
+    scale_out_cooldown = 60  # a new task accepts requests within this time
+    scale_in_cooldown  = 300 # load usually returns, and a task costs a tenth of a cent in this time
 
     predefined_metric_specification {
       predefined_metric_type = each.value.metric

@@ -11,28 +11,28 @@ resource "aws_lb" "this" {
 resource "aws_lb_target_group" "this" {
   name        = var.name
   vpc_id      = local.network.vpc_id
-  target_type = "ip" # tasks have their own addresses
+  target_type = "ip" # each task has its own address
   protocol    = "HTTP"
   port        = local.port
 
-  # A review takes ten times as long as a sentence: whoever has the fewest requests gets the next.
+  # A review takes ten times as long as a sentence, so the task with the fewest open requests gets the next one.
   load_balancing_algorithm_type = "least_outstanding_requests"
 
-  # An old task gets no new requests but may answer those it has for this long; only then comes SIGTERM.
+  # An old task gets no new requests and has this long to answer the open ones. SIGTERM follows.
   deregistration_delay = var.request_timeout_s
 
   health_check {
     path                = "/health/ready"
     matcher             = "200"
-    interval            = 5 # a task that Spot takes away drains at once, and is noticed by this alone
+    interval            = 5 # a task that Spot reclaims drains at once, and only this check detects it
     timeout             = 4
     healthy_threshold   = 2
     unhealthy_threshold = 3
   }
 }
 
-# With a certificate nothing listens on port 80: a redirect would come after the caller has sent its key in the open, and
-# it turns a POST into a GET.
+# With a certificate nothing listens on port 80. A redirect would come after the caller has sent its key unencrypted,
+# and would turn a POST into a GET.
 resource "aws_lb_listener" "this" {
   load_balancer_arn = aws_lb.this.arn
   protocol          = var.https == null ? "HTTP" : "HTTPS"

@@ -1,6 +1,5 @@
-# A network of its own where none is given: public subnets in two zones and no NAT gateway, which would cost more than
-# the tasks. Tasks get public addresses to reach ECR and the logs; their security group lets nobody but the load
-# balancer in.
+# A new VPC if no network is given: public subnets in two zones, without a NAT gateway, which would cost more than the
+# tasks. Tasks have public addresses to reach ECR and the logs. Their security group admits only the load balancer.
 
 data "aws_availability_zones" "this" {
   state = "available"
@@ -29,7 +28,7 @@ resource "aws_subnet" "public" {
   tags              = { Name = "${var.name}-${count.index}" }
 
   lifecycle {
-    ignore_changes = [availability_zone] # a zone that AWS adds moves no subnet
+    ignore_changes = [availability_zone] # a zone that AWS adds later must not move a subnet
   }
 }
 
@@ -69,7 +68,7 @@ locals {
   }
 }
 
-# Callers reach the load balancer, the load balancer reaches the tasks, nobody else reaches either.
+# Callers reach the load balancer, and the load balancer reaches the tasks. All other traffic is blocked.
 
 resource "aws_security_group" "load_balancer" {
   name_prefix = "${var.name}-load-balancer-"
@@ -136,7 +135,7 @@ resource "aws_vpc_security_group_egress_rule" "model_volume" {
 
   security_group_id = aws_security_group.task.id
   description       = "EFS"
-  cidr_ipv4         = "0.0.0.0/0" # a mount target may stand in any subnet; the file system's own group decides
+  cidr_ipv4         = "0.0.0.0/0" # a mount target can be in any subnet; the file system's security group controls access
   ip_protocol       = "tcp"
   from_port         = 2049
   to_port           = 2049

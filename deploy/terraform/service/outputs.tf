@@ -4,7 +4,7 @@ output "url" {
 }
 
 output "load_balancer_dns_name" {
-  description = "What the domain name of a certificate must point to (CNAME, or alias with load_balancer_zone_id)."
+  description = "The target of the certificate's domain name (CNAME, or alias with load_balancer_zone_id)."
   value       = aws_lb.this.dns_name
 }
 
@@ -24,12 +24,12 @@ output "service" {
 }
 
 output "task_definition" {
-  description = "The revision that this apply asked for."
+  description = "The task definition revision of this apply."
   value       = aws_ecs_task_definition.this.arn
 }
 
 output "image" {
-  description = "The image that this apply asked for, by digest."
+  description = "The image of this apply, by digest."
   value       = var.image
 }
 
@@ -39,6 +39,6 @@ output "log_group" {
 }
 
 output "task_security_group_id" {
-  description = "For further rules: a file system that lets tasks in, a trace collector that they may reach."
+  description = "For additional rules, such as access to a file system or a trace collector."
   value       = aws_security_group.task.id
 }

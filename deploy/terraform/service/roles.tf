@@ -1,11 +1,11 @@
-# Two roles: what ECS may do to start a task, and what the code in it may do, which is nothing.
+# Two roles. The execution role lets ECS start a task. The task role of the server has no permissions.
 
 locals {
-  # From the image's own address, where it lies in ECR; another registry needs no permission of ours.
+  # Derived from the image's address if it is in ECR. Other registries need no AWS permission.
   ecr        = regexall("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.[a-z.]+/([^@]+)@", var.image)
   repository = [for part in local.ecr : "arn:${local.partition}:ecr:${part[1]}:${part[0]}:repository/${part[2]}"]
   is_ssm     = try(strcontains(var.api_key_secret_arn, ":ssm:"), false)
-  # A secret's ARN may be followed by a JSON key, which is no part of the ARN: arn:…:secret:name-abc123:key::
+  # A JSON key may follow a secret's ARN without being part of it: arn:…:secret:name-abc123:key::
   secret_arn = try(regex("^arn:[^:]+:secretsmanager:[^:]+:[^:]+:secret:[^:]+", var.api_key_secret_arn), var.api_key_secret_arn)
 }
 
@@ -16,7 +16,7 @@ data "aws_iam_policy_document" "tasks_assume" {
       type        = "Service"
       identifiers = ["ecs-tasks.amazonaws.com"]
     }
-    condition { # not on behalf of another account
+    condition { # refuses calls on behalf of another account
       test     = "StringEquals"
       variable = "aws:SourceAccount"
       values   = [local.account]
@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "execution" {
     content {
       sid       = "LogInToEcr"
       actions   = ["ecr:GetAuthorizationToken"]
-      resources = ["*"] # it has no narrower form
+      resources = ["*"] # AWS accepts no narrower resource here
     }
   }
 

@@ -52,8 +52,8 @@ resource "aws_ecs_service" "this" {
     container_port   = local.port
   }
 
-  # New tasks beside the old ones, which go when the new ones are healthy. Tasks that do not get there bring the last
-  # revision back that did.
+  # New tasks start beside the old ones, which stop when the new ones are healthy. If the new tasks do not become
+  # healthy, ECS returns to the last revision that did.
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
   health_check_grace_period_seconds  = 60
@@ -64,13 +64,13 @@ resource "aws_ecs_service" "this" {
   }
 
   lifecycle {
-    ignore_changes = [desired_count] # autoscaling's
+    ignore_changes = [desired_count] # set by autoscaling
   }
 
   depends_on = [
     aws_ecs_cluster_capacity_providers.this,
-    aws_iam_role_policy.execution, # a task without it can not start
-    aws_lb_listener.this,          # a target group without a listener takes no service
+    aws_iam_role_policy.execution, # tasks cannot start without this policy
+    aws_lb_listener.this,          # ECS refuses a target group without a listener
     aws_route_table_association.public,
     aws_vpc_security_group_egress_rule.aws_services,
   ]

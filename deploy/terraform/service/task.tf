@@ -6,10 +6,10 @@ locals {
   port        = 8080
   public_port = var.https == null ? 80 : 443
 
-  # One chain of times: a request ends before its connection counts as idle; the server keeps connections for 75 s,
-  # longer than the load balancer, which would otherwise send into one that just closed.
+  # A request must end before its connection counts as idle. The server keeps connections for 75 s, longer than the
+  # load balancer, which could otherwise send a request on a connection that has just closed.
   idle_timeout_s = 60
-  # After draining the server closes and exits; what is left of stopTimeout is for that.
+  # The part of stopTimeout after draining, in which the server closes and exits.
   exit_margin_s  = 5
   stop_timeout_s = max(2, var.drain_timeout_s + local.exit_margin_s)
 
@@ -20,7 +20,7 @@ locals {
   environment = merge(
     {
       VERDICT_LOG_FORMAT = "json"
-      # A task's quota stands above its container, where the server can not read it; it would count the machine's CPUs.
+      # The CPU quota is set on the task, where the server cannot read it; it would count the machine's CPUs.
       VERDICT_INFERENCE_WORKERS = tostring(max(1, floor(var.cpu / 1024)))
     },
     var.environment,
@@ -47,7 +47,7 @@ resource "aws_ecs_task_definition" "this" {
   memory                   = var.memory
   execution_role_arn       = aws_iam_role.execution.arn
   task_role_arn            = aws_iam_role.task.arn
-  skip_destroy             = true # old revisions are what a rollback goes back to
+  skip_destroy             = true # a rollback needs the old revisions
 
   runtime_platform {
     operating_system_family = "LINUX"
@@ -86,10 +86,10 @@ resource "aws_ecs_task_definition" "this" {
     user                   = "10001:10001"
     readonlyRootFilesystem = true
     linuxParameters        = { capabilities = { add = [], drop = ["ALL"] }, initProcessEnabled = false }
-    ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }] # two for each connection, and room
+    ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }] # two per connection, with a margin
 
-    # The load balancer decides who gets requests; this one only replaces a server that hangs. It shares the task's
-    # CPU, so a full quarter of a vCPU must not make it late often enough to end a task that does its work.
+    # This check only replaces a server that hangs; the load balancer's check decides which tasks get requests. It
+    # shares the task's CPU, so its limits are wide: load on a quarter of a vCPU must not end a working task.
     healthCheck = {
       command     = ["CMD", "/usr/local/bin/python3", "-I", "-S", "/app/healthcheck.py"]
       interval    = 15
@@ -106,7 +106,7 @@ resource "aws_ecs_task_definition" "this" {
         awslogs-group         = aws_cloudwatch_log_group.this.name
         awslogs-region        = local.region
         awslogs-stream-prefix = "task"
-        mode                  = "non-blocking" # logs that can not be delivered cost lines, never answers
+        mode                  = "non-blocking" # if logs cannot be delivered, lines are lost and requests are not delayed
         max-buffer-size       = "4m"
       }
     }

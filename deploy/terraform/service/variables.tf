@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of everything in this deployment; give each deployment in an account its own."
+  description = "Name of all resources of this deployment. Each deployment in an account needs its own name."
   type        = string
   default     = "verdict"
 
@@ -19,7 +19,7 @@ variable "image" {
   }
 }
 
-# What one task is
+# Size and content of a task
 
 variable "cpu" {
   description = "CPU units of a task; 1024 are one vCPU."
@@ -38,7 +38,7 @@ variable "memory" {
   default     = 512
 
   validation {
-    condition = try(contains({ # a wrong cpu is told of above
+    condition = try(contains({ # the validation of cpu reports a wrong cpu
       256  = [512, 1024, 2048]
       512  = [1024, 2048, 3072, 4096]
       1024 = [2048, 3072, 4096, 5120, 6144, 7168, 8192]
@@ -61,7 +61,7 @@ variable "architecture" {
 }
 
 variable "environment" {
-  description = "More settings of the server, such as { VERDICT_CACHE_ITEMS = \"10000\" }; `python -m server --help` lists them."
+  description = "Other settings of the server, such as { VERDICT_CACHE_ITEMS = \"10000\" }; `python -m server --help` lists them."
   type        = map(string)
   default     = {}
 
@@ -83,7 +83,7 @@ variable "api_key_secret_arn" {
 }
 
 variable "request_timeout_s" {
-  description = "A text that still waits after this is answered with 504. The load balancer lets an old task's requests end for as long."
+  description = "Seconds after which a waiting request gets 504. The load balancer gives an old task the same time to end its requests."
   type        = number
   default     = 30
 
@@ -94,7 +94,7 @@ variable "request_timeout_s" {
 }
 
 variable "drain_timeout_s" {
-  description = "Time that a task has to answer what it admitted after SIGTERM. Fargate kills it 5 s later."
+  description = "Seconds that a task has after SIGTERM to answer its admitted requests. Fargate kills it 5 s later."
   type        = number
   default     = 25
 
@@ -119,10 +119,10 @@ variable "model_volume" {
   }
 }
 
-# How many
+# Number of tasks
 
 variable "min_tasks" {
-  description = "Tasks that always run. Two stand in two zones; with one, a zone that fails is an outage."
+  description = "Tasks that always run. Two run in two zones; with one, a failed zone is an outage."
   type        = number
   default     = 2
 
@@ -133,13 +133,13 @@ variable "min_tasks" {
 }
 
 variable "max_tasks" {
-  description = "Tasks that a load may start: the bound of the bill."
+  description = "Maximum number of tasks, which limits the cost."
   type        = number
   default     = 8
 }
 
 variable "cpu_target_percent" {
-  description = "Average CPU that autoscaling aims at. What is above it is the room for a burst while a task starts."
+  description = "Target of autoscaling for average CPU, in percent. The rest is the reserve for a burst while a task starts."
   type        = number
   default     = 60
 
@@ -150,7 +150,7 @@ variable "cpu_target_percent" {
 }
 
 variable "requests_per_task" {
-  description = "Requests a minute and task that autoscaling aims at. Measure yours: docs/deployment.md, Sizing. The default suits single sentences."
+  description = "Target of autoscaling, in requests per minute and task. Measure yours: docs/deployment.md, Sizing. The default suits single sentences."
   type        = number
   default     = null
 
@@ -161,7 +161,7 @@ variable "requests_per_task" {
 }
 
 variable "spot_percent" {
-  description = "Share of tasks on Fargate Spot, about 70 % cheaper and taken away with two minutes' notice. Below 100, one task is never on Spot."
+  description = "Percentage of tasks on Fargate Spot, which is about 70 % cheaper; AWS reclaims a task with two minutes' notice. Below 100, one task is never on Spot."
   type        = number
   default     = 0
 
@@ -171,10 +171,10 @@ variable "spot_percent" {
   }
 }
 
-# Who reaches it
+# Access
 
 variable "https" {
-  description = "Certificate (ACM, same region) and the domain name on it, which you point to the output load_balancer_dns_name. None serves plain HTTP."
+  description = "Certificate (ACM, same region) and its domain name, which you point to the output load_balancer_dns_name. None serves plain HTTP."
   type = object({
     certificate_arn = string
     domain_name     = string
@@ -194,7 +194,7 @@ variable "allowed_cidrs" {
 }
 
 variable "network" {
-  description = "Use a network that is there. Tasks in private subnets need a way to ECR, S3, CloudWatch Logs and Secrets Manager (NAT or endpoints). None makes a small VPC with public subnets."
+  description = "Use an existing network. Tasks in private subnets need a way to ECR, S3, CloudWatch Logs and Secrets Manager (NAT or endpoints). None creates a small VPC with public subnets."
   type = object({
     vpc_id                 = string
     load_balancer_subnets  = list(string)
@@ -210,7 +210,7 @@ variable "network" {
   }
 }
 
-# What is kept and who is told
+# Logs, alarms and metrics
 
 variable "log_retention_days" {
   description = "Days for which logs are kept."
@@ -224,13 +224,13 @@ variable "log_retention_days" {
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that is told of the five alarms of docs/deployment.md. None makes no alarms."
+  description = "SNS topic for the five alarms of docs/deployment.md. None creates no alarms."
   type        = string
   default     = null
 }
 
 variable "container_insights" {
-  description = "Memory and network figures per task in CloudWatch; costs a few dollars a month."
+  description = "Memory and network metrics per task in CloudWatch, for a few dollars per month."
   type        = bool
   default     = false
 }

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.9" # validations that look at other variables
+  required_version = ">= 1.9" # validations that read other variables
   required_providers {
     aws = {
       source  = "hashicorp/aws"
@@ -8,7 +8,7 @@ terraform {
   }
 }
 
-# Region and account come from the environment (AWS_REGION, AWS_PROFILE, …), as for the aws command.
+# Region and account come from the environment (AWS_REGION, AWS_PROFILE, …), as with the aws command.
 provider "aws" {
   default_tags {
     tags = { application = var.name, managed-by = "terraform" }

@@ -1,4 +1,4 @@
-"""The application over the real runtime: what is asked over HTTP is what the model says."""
+"""The application over the real runtime: HTTP responses contain the model's predictions."""
 
 import asyncio
 import re
@@ -53,7 +53,7 @@ TEXTS = st.lists(st.lists(st.sampled_from(WORDS[4:]), min_size=1, max_size=ROOM)
 @settings(max_examples=20)
 @given(texts=TEXTS)
 async def test_every_text_gets_its_own_prediction(texts: list[list[str]]) -> None:
-    """Alone, in a batch and among other callers: the probabilities are those computed by hand."""
+    """Alone, in a batch and among other callers, the probabilities match those computed by hand."""
     async with serving(make_app(inference_workers=2, max_batch_tokens=40)) as client:
         batch = client.post("/predict/batch", json={"texts": [" ".join(words) for words in texts]})
         alone = [client.post("/predict", json={"text": " ".join(words)}) for words in texts]
@@ -72,7 +72,7 @@ async def test_every_text_gets_its_own_prediction(texts: list[list[str]]) -> Non
     ],
 )
 async def test_a_long_text_is_read_as_asked(truncation: str | None, kept: list[str], truncated: bool) -> None:
-    """A text that does not fit says that it was cut, and its probabilities are those of what was read."""
+    """A text that does not fit is reported as truncated, and its probabilities are those of its first part."""
     text = " ".join(["good"] * ROOM + ["bad"] * ROOM)
     async with serving(make_app()) as client:
         body = (await client.post("/predict", json={"text": text, "truncation": truncation})).json()
@@ -81,7 +81,7 @@ async def test_a_long_text_is_read_as_asked(truncation: str | None, kept: list[s
 
 
 async def test_a_text_read_by_windows_is_read_in_full() -> None:
-    """Nothing is cut, all tokens are counted: 28 are three windows of 14, which begin at 0, 10 and 14."""
+    """No token is cut and all are counted: 28 tokens make three windows of 14, which begin at 0, 10 and 14."""
     text = " ".join(["good"] * ROOM + ["bad"] * ROOM)
     async with serving(make_app()) as client:
         body = (await client.post("/predict", json={"text": text, "truncation": "window"})).json()
@@ -102,7 +102,7 @@ async def test_times_are_told_in_milliseconds_with_microsecond_digits() -> None:
 
 
 async def test_all_metrics_follow_the_requests() -> None:
-    """Each request, text, run and prediction is counted once, and queues are empty when nobody waits."""
+    """Each request, text, run and prediction is counted once, and the queues of an idle server are empty."""
     async with serving(make_app()) as client:
         await client.post("/predict", json={"text": "good"})
         await client.post("/predict/batch", json={"texts": ["bad", "bad " * 40]})
@@ -128,7 +128,7 @@ async def test_all_metrics_follow_the_requests() -> None:
 
 
 async def test_an_overloaded_server_says_when_to_come_back() -> None:
-    """What does not fit into the queue is refused in full, before tokenizing where that is plain."""
+    """A request that does not fit into the queue is refused whole, before tokenization if that is already certain."""
     async with serving(make_app(max_queue_tokens=300, max_batch_tokens=16)) as client:
         small = {"texts": [f"{a} {b}" for a in "abcdefgh" for b in "abcdefgh"]}
         answers = await asyncio.gather(*[client.post("/predict/batch", json=small) for _ in range(4)])
@@ -143,7 +143,7 @@ async def test_an_overloaded_server_says_when_to_come_back() -> None:
 
 
 async def test_info_tells_what_was_measured() -> None:
-    """The manifest's facts, the batch size and the cost of runs on this machine."""
+    """The response has the manifest's facts, the batch size and the cost of runs on this machine."""
     async with serving(make_app()) as client:
         document = (await client.get("/info")).json()
     assert (16, "head_tail", "fp32") == tuple(
@@ -155,7 +155,7 @@ async def test_info_tells_what_was_measured() -> None:
 
 
 async def test_a_classifier_of_ones_own_is_served() -> None:
-    """Any model that answers texts with predictions can be handed to the application; no artifact is needed."""
+    """The application accepts any model that maps texts to predictions; it needs no artifact."""
     app = create_app(make_settings(artifact_dir=Path("nowhere")), FakeClassifier())
     async with serving(app) as client:
         body = (await client.post("/predict", json={"text": "a good film"})).json()
@@ -171,7 +171,7 @@ async def test_a_classifier_of_ones_own_is_served() -> None:
 
 
 async def test_the_classifier_can_be_overridden_as_a_dependency() -> None:
-    """The way FastAPI has for it works: the override answers, the artifact's own model is left alone."""
+    """A FastAPI dependency override works: the override answers, and the artifact's model is not used."""
     app = make_app()
     override = FakeClassifier()
     app.dependency_overrides[get_classifier] = lambda: override
@@ -190,7 +190,7 @@ async def test_the_classifier_can_be_overridden_as_a_dependency() -> None:
     ],
 )
 def test_a_file_that_is_whole_and_wrong_is_refused(tmp_path: Path, name: str, content: bytes, words: str) -> None:
-    """A file that has its hash and is not what it should be ends the start as a damaged one does."""
+    """A file with the right hash and the wrong content ends the start, as a damaged file does."""
     replace_file(copy_tiny(tmp_path), name, content)
     with pytest.raises(ArtifactError, match=words):
         make_app(artifact_dir=tmp_path)
@@ -210,14 +210,14 @@ def test_a_file_that_is_whole_and_wrong_is_refused(tmp_path: Path, name: str, co
     ],
 )
 def test_a_manifest_that_does_not_fit_its_files_is_refused(tmp_path: Path, edit: dict[str, Any], words: str) -> None:
-    """What only shows when the model runs is found before the port opens."""
+    """Errors that appear only at inference are found before the port opens."""
     edit_manifest(copy_tiny(tmp_path), lambda manifest: manifest.update(edit))
     with pytest.raises(ArtifactError, match=words):
         make_app(artifact_dir=tmp_path)
 
 
 def test_more_labels_than_the_graph_has_are_refused(tmp_path: Path) -> None:
-    """A manifest with a third label for a graph with two is found by its known answer."""
+    """A manifest with a third label for a graph with two is detected by its known answer."""
     probe = {"text": "good", "probabilities": [0.1, 0.2, 0.7], "reference": [0.1, 0.2, 0.7]}
     edit_manifest(copy_tiny(tmp_path), lambda m: m.update(labels=["a", "b", "c"], probes=[probe]))
     with pytest.raises(ArtifactError, match="3 labels"):
@@ -230,7 +230,7 @@ async def reload(client: httpx.AsyncClient, key: str = "one") -> httpx.Response:
 
 
 async def test_a_reload_takes_over_without_a_failed_request(tmp_path: Path) -> None:
-    """Requests before, during and after are answered; the new version is served and shown from then on."""
+    """Requests before, during and after the reload are answered; the new version is then served and shown."""
     copy_tiny(tmp_path)
     app = make_app(artifact_dir=tmp_path, api_key="one")
     async with serving(app) as client:
@@ -248,7 +248,7 @@ async def test_a_reload_takes_over_without_a_failed_request(tmp_path: Path) -> N
 
 
 async def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
-    """A damaged artifact is refused with why, and the old model goes on."""
+    """A damaged artifact is refused with the reason, and the old model continues to serve."""
     copy_tiny(tmp_path)
     async with serving(make_app(artifact_dir=tmp_path, api_key="one")) as client:
         (tmp_path / "model.onnx").write_bytes(b"")
@@ -258,7 +258,7 @@ async def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 
 async def test_an_open_server_can_not_be_changed_from_outside() -> None:
-    """Without an API key nobody may reload; with one only who sends it; a model given by code never."""
+    """Reloading requires an API key, set in the server and sent by the caller; a model given by code never reloads."""
     async with serving(make_app()) as client:
         check_error(await reload(client), 401, "unauthorized")
     async with serving(make_app(api_key="one")) as client:

@@ -25,7 +25,7 @@ CLOSE = b"connection: close\r\n"
 async def connecting(
     patience_s: float = 20.0, **settings: Any
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Start a server with this protocol on a socket of its own, and connect to it."""
+    """Start a server with this protocol on its own socket and connect to it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "_PATIENCE_S", patience_s)
         async with listening(create_app(make_settings(**settings), FakeClassifier())) as (host, port):
@@ -42,7 +42,7 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
 
 
 def check_refused(answer: bytes, status: int, kind: str) -> str:
-    """Check that an answer is the error body on a connection that closes, and return its message."""
+    """Check that a response has the error body and closes the connection; return its message."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert re.match(rb"HTTP/1.1 %d \w" % status, head), answer
     for header in (b"content-type: application/json", b"connection: close", b"content-length: %d" % len(body)):
@@ -55,7 +55,7 @@ def check_refused(answer: bytes, status: int, kind: str) -> str:
 
 
 async def test_requests_on_one_connection_are_answered_in_order() -> None:
-    """A connection is kept for the next request, also for one that came before the first was answered."""
+    """A connection is kept for the next request, even if it came before the first response."""
     async with connecting() as (reader, writer):
         writer.write(REQUEST % b"x-request-id: one\r\n" + REQUEST % (b"x-request-id: two\r\n" + CLOSE))
         answer = await read_all(reader)
@@ -64,7 +64,7 @@ async def test_requests_on_one_connection_are_answered_in_order() -> None:
 
 
 async def test_a_head_in_pieces_is_put_together() -> None:
-    """However a request is cut up on its way, it is one request."""
+    """A request may arrive in pieces of any size."""
     async with connecting() as (reader, writer):
         for byte in REQUEST % CLOSE:
             writer.write(bytes([byte]))
@@ -80,21 +80,21 @@ async def test_a_head_in_pieces_is_put_together() -> None:
     ],
 )
 async def test_a_large_head_is_refused(head: bytes) -> None:
-    """More than 32 KiB of head are no request of ours."""
+    """A request head over 32 KiB is refused."""
     async with connecting() as (reader, writer):
         writer.write(REQUEST % head)
         assert "32768 bytes" in check_refused(await read_all(reader), 431, "invalid_request")
 
 
 async def test_a_head_that_never_ends_is_refused() -> None:
-    """A sender that adds header after header is cut off, though its head is never complete."""
+    """A sender that adds headers without end is cut off, although its head is never complete."""
     async with connecting() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 10_000)
         check_refused(await read_all(reader), 431, "invalid_request")
 
 
 async def test_a_large_body_is_no_large_head() -> None:
-    """Only heads are bounded here: a body may be larger, and the next head on the connection is counted from zero."""
+    """The limit applies to heads only: a body may be larger, and the next head is counted from zero."""
     body = json.dumps({"text": "good " * 10_000}).encode()
     head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
     async with connecting() as (reader, writer):
@@ -105,27 +105,27 @@ async def test_a_large_body_is_no_large_head() -> None:
 
 
 async def test_half_a_head_is_given_up_in_words() -> None:
-    """A caller that begins a request and does not go on is told so with 408."""
+    """A caller that stops in the middle of a request head gets 408."""
     async with connecting(patience_s=0.05) as (reader, writer):
         writer.write(b"GET /health/live HTTP/1.1\r\nx: y\r\n")
         assert "did not arrive" in check_refused(await read_all(reader), 408, "timed_out")
 
 
 async def test_half_a_body_is_given_up_in_words() -> None:
-    """A body that does not go on is answered with 408, and ends the connection."""
+    """A body that stops arriving gets 408 and ends the connection."""
     async with connecting(request_timeout_s=0.05) as (reader, writer):
         writer.write(REQUEST[:-1] % b"")
         assert "the body did not arrive in 0.05 s" in check_refused(await read_all(reader), 408, "timed_out")
 
 
 async def test_silence_is_given_up_without_a_word() -> None:
-    """A connection that never says anything is closed; an answer could be taken for that to a later request."""
+    """A silent connection is closed without a response, which could be taken for that to a later request."""
     async with connecting(patience_s=0.05) as (reader, _):
         assert b"" == await read_all(reader)
 
 
 async def test_an_answered_connection_has_no_head_to_wait_for() -> None:
-    """A connection that is kept for the next request is not refused for the time between the two."""
+    """The timeout does not count the idle time between two requests."""
     async with connecting(patience_s=0.5) as (reader, writer):
         for _ in range(2):
             writer.write(REQUEST % b"")
@@ -135,7 +135,7 @@ async def test_an_answered_connection_has_no_head_to_wait_for() -> None:
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01\r\n\r\n", b"hello\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
 async def test_what_is_not_http_is_refused(sent: bytes) -> None:
-    """TLS on a plain port, plain words and versions that do not exist get the error body."""
+    """TLS on a plain port, bytes that are not HTTP, and unknown versions get the error body."""
     async with connecting() as (reader, writer):
         writer.write(sent)
         check_refused(await read_all(reader), 400, "invalid_request")
@@ -145,7 +145,7 @@ UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-setting
 
 
 async def test_an_offer_of_another_protocol_is_declined() -> None:
-    """Clients that offer HTTP/2 with every request are answered in HTTP/1.1, their body read, their connection kept."""
+    """A client that offers HTTP/2 is answered in HTTP/1.1; its body is read and its connection kept."""
     async with connecting() as (reader, writer):
         for _ in range(2):
             writer.write(REQUEST % UPGRADE)
@@ -156,7 +156,7 @@ async def test_an_offer_of_another_protocol_is_declined() -> None:
 
 
 async def test_an_offer_whose_body_comes_later_is_declined_too() -> None:
-    """It does not matter whether the body came with the head."""
+    """The body may come with the head or later."""
     head, body = (REQUEST % UPGRADE).split(b"\r\n\r\n")
     async with connecting() as (reader, writer):
         writer.write(head + b"\r\n\r\n" + body[:5])
@@ -174,7 +174,7 @@ async def test_the_server_is_no_proxy() -> None:
 
 
 async def test_connections_leave_files_for_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More connections than the process has descriptors to spare are told to come again."""
+    """Connections beyond the spare file descriptors are asked to retry later."""
     monkeypatch.setattr(connection, "_max_connections", lambda: 0)
     async with connecting() as (reader, _):
         answer = await read_all(reader)

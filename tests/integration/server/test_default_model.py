@@ -34,14 +34,14 @@ def test_it_is_small_and_measured() -> None:
 
 
 async def test_it_tells_plain_praise_from_plain_blame() -> None:
-    """Sentences that nobody could misread get the label that everybody would give them."""
+    """Unambiguous sentences get the obvious label."""
     async with serving(create_app(make_settings(artifact_dir=DEFAULT))) as client:
         answer = await client.post("/predict/batch", json={"texts": list(TEXTS)})
     assert list(TEXTS.values()) == [prediction["label"] for prediction in answer.json()["predictions"]]
 
 
 async def test_the_same_text_always_gets_the_same_score() -> None:
-    """Alone or in a batch, next to short texts or to long ones: not a digit changes."""
+    """A score has the same digits alone, in a batch, and next to short or long texts."""
     async with serving(create_app(make_settings(artifact_dir=DEFAULT, max_batch_tokens=4096))) as client:
         together = (await client.post("/predict/batch", json={"texts": list(TEXTS)})).json()["predictions"]
         alone = [(await client.post("/predict", json={"text": text})).json() for text in TEXTS]

@@ -1,4 +1,4 @@
-"""What the server imports, and what is set before it does."""
+"""The server's imports, and the environment that it sets before them."""
 
 import json
 import os
@@ -30,11 +30,11 @@ print(json.dumps({"modules": sorted(sys.modules), "telemetry": Watch.telemetry})
 
 
 def import_all(package: str) -> tuple[set[str], str]:
-    """Import every module of a package in a process of its own.
+    """Import every module of a package in a separate process.
 
     Returns:
-        The top-level names of all modules that this has imported, and what ``ORT_DISABLE_TELEMETRY`` was when
-        onnxruntime was first asked for.
+        The top-level names of all imported modules, and the value of ``ORT_DISABLE_TELEMETRY`` at the first import of
+        onnxruntime.
     """
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _WATCH, package], cwd=ROOT, capture_output=True, text=True, check=False
@@ -45,7 +45,7 @@ def import_all(package: str) -> tuple[set[str], str]:
 
 
 def test_the_server_imports_nothing_of_the_training_stack() -> None:
-    """A process that has imported every module of the server holds none of the heavy or foreign packages."""
+    """Importing every module of the server imports none of the heavy or unrelated packages."""
     names, telemetry = import_all("server")
     assert set() == names & FORBIDDEN
     assert {"onnxruntime", "tokenizers", "fastapi"} <= names
@@ -54,7 +54,7 @@ def test_the_server_imports_nothing_of_the_training_stack() -> None:
 
 @pytest.mark.parametrize("package", ["server", "export", "benchmarks"])
 def test_importing_a_package_switches_telemetry_off(package: str) -> None:
-    """The variable is set by the package itself, so before anything in it can import onnxruntime."""
+    """The package itself sets the variable, before any of its modules can import onnxruntime."""
     code = f"import os, sys, {package}; print(os.environ['ORT_DISABLE_TELEMETRY'], 'onnxruntime' in sys.modules)"
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True)

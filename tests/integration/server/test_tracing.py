@@ -1,4 +1,4 @@
-"""Tracing: what reaches a collector, what never does, and that nothing happens where it is off."""
+"""Tracing: data that reaches a collector, data that never does, and no effect if tracing is off."""
 
 import logging
 import socket
@@ -25,12 +25,12 @@ CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 @pytest.fixture
 def _sdk() -> None:
-    """Skip where the optional extra is not installed."""
+    """Skip if the optional extra is not installed."""
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs requirements/tracing.txt")
 
 
 async def spans_of(*requests: dict[str, Any], error: Exception | None = None) -> list[ReceivedSpan]:
-    """Serve some requests, and return the spans that have reached a collector when the server has ended."""
+    """Serve some requests and return the spans in the collector after the server has ended."""
     with collecting() as collector:
         settings = make_settings(OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint)
         async with serving(create_app(settings, FakeClassifier(error))) as client:
@@ -64,7 +64,7 @@ async def test_a_request_is_one_span_with_its_sizes_and_times() -> None:
 
 @pytest.mark.usefixtures("_sdk")
 async def test_no_text_reaches_the_collector_wherever_a_caller_puts_it() -> None:
-    """A text in the body, in an invalid body, in the query or in the path is in no byte that is sent."""
+    """The exported bytes never contain a text of the body, of an invalid body, of the query or of the path."""
     with collecting() as collector:
         settings = make_settings(OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint)
         async with serving(create_app(settings, FakeClassifier())) as client:
@@ -82,7 +82,7 @@ async def test_no_text_reaches_the_collector_wherever_a_caller_puts_it() -> None
 
 @pytest.mark.usefixtures("_sdk")
 async def test_a_refusal_is_a_span_with_its_kind() -> None:
-    """A request that is not answered with predictions tells why."""
+    """The span of a refused or failed request has the reason."""
     (span,) = await spans_of(predict(), error=OverloadedError("full", 1.0))
     assert ("overloaded", 429) == (
         span.attributes["verdict.error_kind"],
@@ -92,21 +92,21 @@ async def test_a_refusal_is_a_span_with_its_kind() -> None:
 
 @pytest.mark.usefixtures("_sdk")
 async def test_a_callers_trace_goes_on() -> None:
-    """The span belongs to the trace that the caller's traceparent header names."""
+    """The span belongs to the trace of the caller's traceparent header."""
     (span,) = await spans_of(predict(headers={"traceparent": f"00-{CALLERS_TRACE}-b7ad6b7169203331-01"}))
     assert (CALLERS_TRACE, "b7ad6b7169203331") == (span.trace_id, span.parent_id)
 
 
 @pytest.mark.usefixtures("_sdk")
 async def test_probes_are_not_traced() -> None:
-    """Health and metrics, which are asked every few seconds, make no spans."""
+    """Health and metrics, requested every few seconds, create no spans."""
     probes = [{"method": "GET", "url": url} for url in ("/health/live", "/health/ready", "/metrics")]
     assert [] == await spans_of(*probes)
 
 
 @pytest.mark.usefixtures("_sdk")
 async def test_the_log_line_names_the_trace(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever reads a slow request in the log finds its trace."""
+    """The log line of a request has its trace id."""
     with caplog.at_level(logging.INFO, logger="server.access"):
         (span,) = await spans_of(predict())
     (record,) = (record for record in caplog.records if record.name == "server.access")
@@ -115,7 +115,7 @@ async def test_the_log_line_names_the_trace(caplog: pytest.LogCaptureFixture) ->
 
 @pytest.mark.usefixtures("_sdk")
 async def test_the_service_is_called_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are honoured, as everywhere."""
+    """OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have their usual effect."""
     monkeypatch.setenv("OTEL_SERVICE_NAME", "reviews")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     (span,) = await spans_of(predict())
@@ -142,7 +142,7 @@ async def test_without_the_extra_the_server_warns_once_and_serves(
 
 @pytest.mark.parametrize("endpoint", [None, ""])
 async def test_without_an_endpoint_nothing_is_traced(endpoint: str | None) -> None:
-    """No endpoint, or an empty one, makes no provider: a request has no span and no trace id."""
+    """Without an endpoint, or with an empty one, there is no provider: a request has no span and no trace id."""
     tracing = Tracing(endpoint)
     await tracing.close()
     tracing.annotate(lambda: pytest.fail("figures are asked for though there is no span"))
@@ -150,27 +150,27 @@ async def test_without_an_endpoint_nothing_is_traced(endpoint: str | None) -> No
 
 
 async def test_the_process_wide_provider_stays_as_it_was() -> None:
-    """The server's provider is its own: another library's set-up in the same process is left alone."""
+    """The server has its own provider and does not change another library's in the same process."""
     before = trace.get_tracer_provider()
     create_app(make_settings(), FakeClassifier())
     assert before is trace.get_tracer_provider()
 
 
 def test_an_endpoint_that_is_no_url_is_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collector without http:// is named with the variable that an operator has set."""
+    """The error for a collector without http:// names the variable that the operator set."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")
     with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_ENDPOINT='collector:4317' can not be used"):
         read_settings()
 
 
 def test_the_endpoint_is_described_by_its_own_name() -> None:
-    """--help lists the variable that is read, not one with the server's prefix."""
+    """--help lists the variable's real name, without the server's prefix."""
     assert "\nOTEL_EXPORTER_OTLP_ENDPOINT (default: none)\n" in describe_settings()
 
 
 @pytest.mark.usefixtures("_sdk")
 async def test_a_collector_that_never_answers_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer is the same, and the end comes while the last spans are still being sent."""
+    """The response is unchanged, and the server ends while the last spans are still being sent."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     monkeypatch.setattr("server.observe.tracing._FLUSH_S", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent:

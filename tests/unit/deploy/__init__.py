@@ -1,1 +1,1 @@
-"""Tests of what is handed to operators."""
+"""Tests of the files for operators."""

@@ -1,4 +1,4 @@
-"""The scripts behind the image: what is cut from its libraries, how its health is asked, how it is labelled."""
+"""The scripts of the image: slimming its libraries, checking its health, labelling it."""
 
 import importlib.util
 import os
@@ -31,7 +31,7 @@ def run(*command: str | Path, **environment: str) -> "subprocess.CompletedProces
 
 
 def test_a_cut_library_answers_as_before(tmp_path: Path) -> None:
-    """A library loses what no process maps, and a process that loads the rest computes what it did."""
+    """A library loses only bytes that no process maps, and still computes the same result."""
     spec = importlib.util.spec_from_file_location("slim", SCRIPTS / "slim.py")
     assert spec
     assert spec.loader
@@ -40,7 +40,7 @@ def test_a_cut_library_answers_as_before(tmp_path: Path) -> None:
     whole = EXTENSION.read_bytes()
     cut = slim.mapped(whole)
     assert len(cut) < len(whole)
-    assert cut[64:] == whole[64 : len(cut)]  # the header before it no longer says where sections were
+    assert cut[64:] == whole[64 : len(cut)]  # the header no longer has the offset of the sections
     (tmp_path / EXTENSION.name).write_bytes(cut)
     done = run("-c", ENCODE, tmp_path / EXTENSION.name)
     assert '{"text":[1,2.5,null]}' == done.stdout.strip(), done.stderr
@@ -48,7 +48,7 @@ def test_a_cut_library_answers_as_before(tmp_path: Path) -> None:
 
 
 def test_the_health_check_tells_ready_from_absent() -> None:
-    """Exit code 0 while the server takes requests; 1 with the address where nobody listens."""
+    """Exit code 0 while the server accepts requests; 1 and the address if no server listens."""
     with server_process() as server:
         done = run(SCRIPTS / "healthcheck.py", VERDICT_PORT=str(server.port))
         assert (0, "HTTP/1.1 200 OK") == (done.returncode, done.stdout.strip())
@@ -59,7 +59,7 @@ def test_the_health_check_tells_ready_from_absent() -> None:
 
 
 def test_the_build_is_told_what_it_is_made_of() -> None:
-    """Version, revision and model reach the labels; what is no artifact is refused before the build."""
+    """Version, revision and model reach the labels; a folder that is not an artifact is refused before the build."""
     done = run(SCRIPTS / "build_args.py", "models/default", SOURCE_DATE_EPOCH="86400")
     lines = done.stdout.splitlines()
     assert "--build-arg MODEL_NAME=verdict-minilm" in lines

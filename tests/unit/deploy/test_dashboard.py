@@ -1,4 +1,4 @@
-"""The Grafana dashboard: it can be imported, and every panel asks for series and labels that exist."""
+"""The Grafana dashboard: it can be imported, and every panel uses existing series and labels."""
 
 import json
 import re
@@ -19,13 +19,13 @@ EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]
 
 
 def plain(expression: str) -> str:
-    """Return an expression as Grafana sends it, its own variables filled in."""
+    """Return an expression as Grafana sends it, with its variables filled in."""
     return expression.replace("$__rate_interval", "5m").replace("$job", "verdict").replace("$instance", ".*")
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=[panel["title"] for panel in PANELS])
 def test_a_panel_asks_for_series_that_exist(panel: dict[str, Any]) -> None:
-    """Every expression is PromQL over the server's own metrics, and its legend names labels that it has."""
+    """Every expression is PromQL over the server's own metrics, and its legend names existing labels."""
     for target in panel["targets"]:
         check_expression(plain(target["expr"]))
         check_legend(plain(target["expr"]), set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])))
@@ -33,7 +33,7 @@ def test_a_panel_asks_for_series_that_exist(panel: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("panel", PANELS, ids=[panel["title"] for panel in PANELS])
 def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
-    """Each has a unit, a sentence of description and the data source that the operator picks."""
+    """Each panel has a unit, a one-sentence description and the data source that the operator selects."""
     assert panel["fieldConfig"]["defaults"]["unit"]
     assert panel["description"].endswith(".")
     assert {"${datasource}"} == {target["datasource"]["uid"] for target in panel["targets"]}
@@ -41,13 +41,13 @@ def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_job_and_server_can_be_picked_everywhere(expression: str) -> None:
-    """No series is asked for without the two variables at the top."""
+    """Every query uses the two variables at the top."""
     series = len(re.findall(r"\bverdict_\w+", expression))
     assert series == expression.count('{job=~"$job", instance=~"$instance"')
 
 
 def test_every_metric_is_on_the_dashboard() -> None:
-    """What the server publishes can be seen."""
+    """Every metric of the server is on the dashboard."""
     shown = set(re.findall(r"\bverdict_[a-z_]+", " ".join(EXPRESSIONS)))
     histograms = {name.removesuffix("_bucket") for name in read_series() if name.endswith("_bucket")}
     plain_series = {
@@ -59,7 +59,7 @@ def test_every_metric_is_on_the_dashboard() -> None:
 
 
 def test_the_model_annotation_asks_for_series_that_exist() -> None:
-    """The marks where another model took over come from the same metrics."""
+    """The marks of a model change come from the same metrics."""
     for annotation in DASHBOARD["annotations"]["list"]:
         check_expression(plain(annotation["expr"]))
 

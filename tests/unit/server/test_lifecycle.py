@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_waiting_for_none_ends_at_once_while_there_is_none() -> None:
-    """A count of 0 is not waited for, before the first request as after the last."""
+    """A wait with a count of 0 returns at once, before the first request and after the last."""
     in_flight = InFlight()
     await asyncio.wait_for(in_flight.none(), 20)
     with in_flight:
@@ -21,7 +21,7 @@ async def test_waiting_for_none_ends_at_once_while_there_is_none() -> None:
 
 
 async def test_everyone_who_waits_for_none_hears_of_it() -> None:
-    """The first of two exits is not the last, and a request that enters a moment later is not waited for."""
+    """The first of two exits does not end the wait, and a request that enters later does not extend it."""
     in_flight = InFlight()
     with in_flight:
         with in_flight:
@@ -35,7 +35,7 @@ async def test_everyone_who_waits_for_none_hears_of_it() -> None:
 
 
 async def test_who_waits_later_waits_anew() -> None:
-    """A count that fell to 0 before ends no later wait."""
+    """A count that was 0 earlier does not end a later wait."""
     in_flight = InFlight()
     for _ in range(2):
         with in_flight:

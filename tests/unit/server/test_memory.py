@@ -1,4 +1,4 @@
-"""Memory: free pages between what stays go back to the system."""
+"""Memory: free pages between live blocks return to the system."""
 
 import resource
 from pathlib import Path
@@ -10,13 +10,13 @@ from server.memory import Heap, find_trim
 
 needs_trim = pytest.mark.skipif(find_trim() is None, reason="this C library keeps what is free")
 
-_BLOCK = 64 * 1024  # bytes: below what the C library takes from the system apart
+_BLOCK = 64 * 1024  # bytes: below the size that the C library maps separately
 _MB = 1024**2
 
 
 @needs_trim
 def test_free_memory_between_what_stays_goes_back() -> None:
-    """Every fiftieth block stays, so that nothing is free at the end of the heap alone; the first time and again."""
+    """Every fiftieth block stays live, so free memory is not only at the end of the heap; two rounds are checked."""
     heap = Heap(24 * _MB, find_trim())
     for _ in range(2):
         kept = _leave_holes(2000)
@@ -28,7 +28,7 @@ def test_free_memory_between_what_stays_goes_back() -> None:
 
 @needs_trim
 def test_memory_of_the_next_run_is_kept() -> None:
-    """Pages that come and go with every run stay: to get them anew takes the next one a quarter of its time."""
+    """Pages that every run reuses are kept: to map them again would take a quarter of a run's time."""
     heap = Heap(24 * _MB, find_trim())
     heap.trim()
     least = _resident_bytes()
@@ -41,7 +41,7 @@ def test_memory_of_the_next_run_is_kept() -> None:
 
 
 def test_growth_is_measured_from_the_size_after_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look while two models are loaded does not allow the one that stays to grow to the size of both."""
+    """A measurement while two models are loaded does not let the remaining one grow to the size of both."""
     sizes = iter(size * _MB for size in (160, 140, 210, 200, 140, 165, 140))
     trims: list[int] = []
 
@@ -57,7 +57,7 @@ def test_growth_is_measured_from_the_size_after_a_reload(monkeypatch: pytest.Mon
 
 
 def test_another_c_library_is_left_alone() -> None:
-    """Nothing is asked of a library that can not do it."""
+    """A C library that cannot trim is not called."""
     Heap(0, None).trim()
 
 

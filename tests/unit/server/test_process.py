@@ -25,7 +25,7 @@ from tests.support.tiny import TINY
 
 @pytest.fixture(autouse=True)
 def _restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put back what a process may change for good, and hide pytest's own arguments."""
+    """Restore the process state that a test may change, and hide pytest's own arguments."""
     monkeypatch.setattr(sys, "argv", ["server"])
     monkeypatch.setenv("VERDICT_ARTIFACT_DIR", str(TINY))
     monkeypatch.setenv("VERDICT_PORT", "0")
@@ -54,7 +54,7 @@ def _restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_what_can_not_be_served_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, words: str
 ) -> None:
-    """A start that can not be finished is exit code 1 and one line on standard error."""
+    """A failed start ends with exit code 1 and one line on standard error."""
     monkeypatch.setenv(name, value)
     assert 1 == main()
     output = capsys.readouterr()
@@ -67,14 +67,14 @@ def test_what_can_not_be_served_is_one_line(
 def test_a_reason_of_several_lines_is_put_into_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Line feeds in what is quoted do not make two lines of one."""
+    """Line feeds in a quoted value do not split the line."""
     monkeypatch.setenv("VERDICT_ARTIFACT_DIR", str(tmp_path / "no\nartifact"))
     assert 1 == main()
     assert 1 == len(capsys.readouterr().err.splitlines())
 
 
 def test_the_help_lists_the_settings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """``--help`` shows every variable with what it costs, and serves nothing."""
+    """``--help`` shows every variable with its cost, and starts no server."""
     monkeypatch.setattr(sys, "argv", ["server", "--help"])
     with pytest.raises(SystemExit) as caught:
         main()
@@ -83,7 +83,7 @@ def test_the_help_lists_the_settings(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 class _Listening(logging.Handler):
-    """Wait for the line that tells where the server listens."""
+    """Wait for the line with the server's URL."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class _Listening(logging.Handler):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_it_serves_until_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    """The log tells a URL that works as it stands, for either family of addresses, and SIGTERM is exit code 0."""
+    """The logged URL works unchanged for IPv4 and IPv6, and SIGTERM ends with exit code 0."""
     if host == "::1" and not _has_ipv6():
         pytest.skip("this machine has no IPv6")
     monkeypatch.setenv("VERDICT_HOST", host)
@@ -133,7 +133,7 @@ _TRIM = "trim"
 
 
 def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int | str], Lifecycle, DrainingServer]:
-    """Return the generations that are looked at and the trims from now on, and a server with its lifecycle."""
+    """Return a list that records collected generations and trims, and a server with its lifecycle."""
     looks: list[int | str] = []
     monkeypatch.setattr(gc, "collect", looks.append)
     monkeypatch.setattr(Heap, "trim", lambda _: looks.append(_TRIM))
@@ -144,7 +144,7 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int | str], Lifecycl
 
 @pytest.mark.anyio
 async def test_garbage_is_looked_for_while_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look at every object, which takes longer the more requests are open, comes between requests."""
+    """A full garbage collection takes longer with more open requests, so it runs between requests."""
     looks, lifecycle, server = _watched(monkeypatch)
     with lifecycle.in_flight:
         for tick in range(1, 1000):
@@ -158,7 +158,7 @@ async def test_garbage_is_looked_for_while_nobody_waits(monkeypatch: pytest.Monk
 
 @pytest.mark.anyio
 async def test_a_server_that_is_never_idle_looks_for_garbage_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seldom, but its memory must not grow for ever."""
+    """Full collections are rare under load, but memory must not grow without limit."""
     looks, lifecycle, server = _watched(monkeypatch)
     with lifecycle.in_flight:
         for tick in range(1, 12_001):

@@ -1,4 +1,4 @@
-"""Settings: what an operator can set, and what is refused at start."""
+"""Settings: their values, and the errors at start."""
 
 import re
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_the_defaults_serve_the_models_folder_on_this_machine_alone(monkeypatch:
 def test_every_setting_is_read_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: Any
 ) -> None:
-    """Each setting is the environment variable of its name behind VERDICT_."""
+    """Each setting is an environment variable: its name with the prefix VERDICT_."""
     monkeypatch.setenv(f"VERDICT_{name}", value)
     assert expected == getattr(read_settings(), name.lower())
 
@@ -79,7 +79,7 @@ def test_every_setting_is_read_from_the_environment(
 def test_a_value_that_can_not_be_used_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """The one line says which variable, which value and what would be allowed."""
+    """The one line has the variable, its value and the allowed values."""
     monkeypatch.setenv(f"VERDICT_{name}", value)
     with pytest.raises(SettingsError, match=rf"^VERDICT_{name}={value!r} can not be used: [^\n]+$"):
         read_settings()
@@ -95,7 +95,7 @@ def test_a_value_that_can_not_be_used_is_refused_by_name(
 def test_contradicting_settings_are_refused_with_both_values(
     monkeypatch: pytest.MonkeyPatch, first: tuple[str, str], second: tuple[str, str]
 ) -> None:
-    """A pair that can not work together is named in full: both variables, both values and the remedy."""
+    """The error for a conflicting pair names both variables, both values and the remedy."""
     monkeypatch.setenv(*first)
     monkeypatch.setenv(*second)
     with pytest.raises(SettingsError) as caught:
@@ -108,7 +108,7 @@ def test_contradicting_settings_are_refused_with_both_values(
 
 
 def test_the_platforms_port_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PORT, which container platforms set, counts where VERDICT_PORT is not set, and is named if it is wrong."""
+    """PORT, which container platforms set, applies if VERDICT_PORT is not set, and an error names it."""
     monkeypatch.setenv("PORT", "9000")
     assert 9000 == read_settings().port
     monkeypatch.setenv("VERDICT_PORT", "9001")
@@ -126,14 +126,14 @@ def test_the_platforms_port_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None
 def test_several_keys_are_separated_by_commas(
     monkeypatch: pytest.MonkeyPatch, value: str, keys: tuple[str, ...]
 ) -> None:
-    """White space around keys and empty ones between commas do not count; an empty variable is no key."""
+    """White space around keys and empty keys between commas are ignored; an empty variable is no key."""
     monkeypatch.setenv("VERDICT_API_KEY", value)
     assert keys == read_settings().api_keys
 
 
 @pytest.mark.parametrize("value", [",", " ", " , ,"])
 def test_a_key_setting_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """Whoever set keys meant to lock the server: it must not start open because they came out empty."""
+    """An operator who sets keys wants a protected server: it must not start open because all keys are empty."""
     monkeypatch.setenv("VERDICT_API_KEY", value)
     with pytest.raises(SettingsError, match="VERDICT_API_KEY"):
         read_settings()
@@ -149,14 +149,14 @@ def test_a_key_setting_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch,
     ],
 )
 def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch, value: str, origins: tuple[str, ...]) -> None:
-    """White space around origins and empty ones between commas do not count; an empty variable is none."""
+    """White space around origins and empty origins between commas are ignored; an empty variable is none."""
     monkeypatch.setenv("VERDICT_CORS_ORIGINS", value)
     assert origins == read_settings().allowed_origins
 
 
 @pytest.mark.parametrize("value", ["a.example", "https://a.example/", "https://A.example", "null", "https://*.example"])
 def test_what_no_browser_sends_as_an_origin_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """An origin that can never match would leave a page locked out without a word."""
+    """An origin that can never match would silently block a page."""
     monkeypatch.setenv("VERDICT_CORS_ORIGINS", f"https://b.example,{value}")
     with pytest.raises(SettingsError, match=r"VERDICT_CORS_ORIGINS.*is no origin; write https://HOST"):
         read_settings()
@@ -173,13 +173,13 @@ def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_are_frozen() -> None:
-    """Nobody changes a setting of a running server."""
+    """Settings are immutable while the server runs."""
     with pytest.raises(ValidationError, match="frozen"):
         Settings().port = 1
 
 
 def test_other_variables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable without the prefix is somebody else's, and an unknown one with it is ignored."""
+    """Variables without the prefix, and unknown ones with it, are ignored."""
     monkeypatch.setenv("HOST", "10.0.0.1")
     monkeypatch.setenv("VERDICT_NO_SUCH_SETTING", "1")
     assert "127.0.0.1" == read_settings().host

@@ -1,4 +1,4 @@
-# Values that can not work are refused before anything is made: terraform test
+# Terraform refuses invalid values before it creates anything. Run: terraform test
 
 mock_provider "aws" {
   mock_data "aws_availability_zones" {
@@ -32,11 +32,11 @@ run "each_value_that_can_not_work_is_refused" {
   variables {
     image              = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/verdict:latest" # a tag
     cpu                = 1024
-    memory             = 512                                 # does not go with that cpu
-    drain_timeout_s    = 116                                 # Fargate kills before
+    memory             = 512                                 # does not fit that cpu
+    drain_timeout_s    = 116                                 # Fargate kills the task earlier
     request_timeout_s  = 60                                  # the load balancer gives up at the same time
-    environment        = { VERDICT_DRAIN_TIMEOUT_S = "300" } # behind the back of its variable
-    api_key_secret_arn = "s3cret"                            # a key where its address belongs
+    environment        = { VERDICT_DRAIN_TIMEOUT_S = "300" } # bypasses its variable
+    api_key_secret_arn = "s3cret"                            # a key instead of its ARN
     min_tasks          = 3
     max_tasks          = 2
     network            = { vpc_id = "vpc-1", load_balancer_subnets = ["subnet-1"], task_subnets = ["subnet-1"] }

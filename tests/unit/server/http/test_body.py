@@ -1,4 +1,4 @@
-"""Bodies: what is not a request is answered in words, whatever bytes it is made of."""
+"""Bodies: any bytes that are not a valid request get a clear error."""
 
 import functools
 import json
@@ -50,7 +50,7 @@ async def send(body: bytes | AsyncIterator[bytes], path: str = "/predict", **hea
     ],
 )
 async def test_what_is_not_json_is_malformed(body: bytes) -> None:
-    """Bytes that are no JSON document in UTF-8 are answered with 400 and where the parser stopped."""
+    """Bytes that are not JSON in UTF-8 get 400 and the position of the error."""
     message = check_error(await send(body), 400, "invalid_request")
     assert message.startswith("the body is not JSON: ")
 
@@ -82,7 +82,7 @@ async def test_what_is_not_json_is_malformed(body: bytes) -> None:
     ],
 )
 async def test_a_wrong_shape_type_or_value_is_invalid(body: bytes, words: str) -> None:
-    """A JSON document that is no request is answered with 422, naming the field, what is wrong and what was sent."""
+    """An invalid JSON request gets 422, which names the field, the error and the value sent."""
     assert words in check_error(await send(body), 422, "invalid_request")
 
 
@@ -98,13 +98,13 @@ async def test_a_wrong_shape_type_or_value_is_invalid(body: bytes, words: str) -
     ],
 )
 async def test_one_wrong_text_refuses_the_batch(body: bytes, words: str) -> None:
-    """A batch is all or none: the message names the first text that is wrong by its place."""
+    """A batch is accepted whole or refused: the message names the position of the first invalid text."""
     assert words in check_error(await send(body, "/predict/batch"), 422, "invalid_request")
 
 
 @pytest.mark.parametrize("text", ["good", "good\u0000", "\U0001f600 good", "\ufeffgood", "go\u0301od", "\u202egood"])
 async def test_any_unicode_text_is_taken(text: str) -> None:
-    """Whatever is valid Unicode and not blank reaches the model, escaped or not."""
+    """All valid Unicode that is not blank reaches the model, escaped or not."""
     for ascii_only in (True, False):
         answer = await send(json.dumps({"text": text}, ensure_ascii=ascii_only).encode())
         assert 200 == answer.status_code
@@ -112,7 +112,7 @@ async def test_any_unicode_text_is_taken(text: str) -> None:
 
 @pytest.mark.parametrize("truncation", ["head", "head_tail", "window", None])
 async def test_the_way_to_truncate_reaches_the_classifier(truncation: str | None) -> None:
-    """The three ways and none, which stands for the model's own, are handed on as they are."""
+    """The three modes, and none for the model's default, are passed on unchanged."""
     classifier = FakeClassifier()
     async with serving(create_app(make_settings(request_timeout_s=7), classifier)) as client:
         answer = await client.post("/predict", json={"text": "good", "truncation": truncation})
@@ -124,7 +124,7 @@ async def test_the_way_to_truncate_reaches_the_classifier(truncation: str | None
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense"]
 )
 async def test_another_media_type_is_refused(content_type: str) -> None:
-    """A body announced as something other than JSON is answered with 415 and what to send."""
+    """A body of another media type gets 415, which names the accepted type."""
     answer = await send(b'{"text": "good"}', content_type=content_type)
     assert "application/json" in check_error(answer, 415, "invalid_request")
 
@@ -140,19 +140,19 @@ async def test_another_media_type_is_refused(content_type: str) -> None:
     ],
 )
 async def test_json_is_taken_by_any_of_its_names(headers: dict[str, str]) -> None:
-    """Media types ending in JSON are taken, and so is a body that is not announced at all."""
+    """Media types ending in JSON are accepted, and so is a body without a media type."""
     assert 200 == (await send(b'{"text": "good"}', **headers)).status_code
 
 
 async def test_a_body_over_the_limit_is_too_large() -> None:
-    """A body that announces more bytes than are read is refused before one of them is."""
+    """A body that announces more bytes than the limit is refused before any byte is read."""
     message = check_error(await send(b'{"text": "' + b"a" * 3000 + b'"}'), 413, "too_large")
     assert "3012 bytes" in message
     assert "2048" in message
 
 
 async def test_a_body_of_unannounced_size_is_too_large_as_well() -> None:
-    """A chunked body is read no further than to the limit."""
+    """A chunked body is read only up to the limit."""
     sent = 0
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -182,14 +182,14 @@ async def test_a_long_text_is_too_large() -> None:
 
 
 async def test_many_texts_are_too_large() -> None:
-    """More texts than one request may hold are refused, with both numbers."""
+    """A request with too many texts is refused, and the message has both numbers."""
     assert 200 == (await send(b'{"texts": ["a", "b", "c", "d"]}', "/predict/batch")).status_code
     message = check_error(await send(b'{"texts": ["a", "b", "c", "d", "e"]}', "/predict/batch"), 413, "too_large")
     assert message.startswith("the request has 5 texts, at most 4")
 
 
 async def test_a_message_stays_short_whatever_was_sent() -> None:
-    """What the caller sent is quoted in a few characters, so that an answer is never as large as its question."""
+    """The message quotes only a few characters of the input, so an error is never as large as its request."""
     for body in (
         b'{"text": "good", "' + b"k" * 1500 + b'": 1}',
         b'{"text": "good", "truncation": "' + b"k" * 1500 + b'"}',
@@ -210,14 +210,14 @@ DOCUMENTS = st.recursive(
 @example(document={"text": "good", "\ud800": 1}, path="/predict", ascii_only=True)
 @example(document={"texts": ["good"], "truncation": "\udfff"}, path="/predict/batch", ascii_only=True)
 async def test_any_json_is_answered_or_refused(document: Any, path: str, ascii_only: bool) -> None:
-    """Whatever JSON is posted, the answer is predictions or the error body, and never a server's failure."""
+    """For any JSON, the response is predictions or the error body, and never a server error."""
     body = json.dumps(document, ensure_ascii=ascii_only).encode(errors="surrogatepass")
     _check_answered_or_refused(await send(body, path))
 
 
 @given(body=st.binary(max_size=64), path=st.sampled_from(["/predict", "/predict/batch"]))
 async def test_any_bytes_are_answered_or_refused(body: bytes, path: str) -> None:
-    """Whatever bytes are posted, the answer is predictions or the error body, and never a server's failure."""
+    """For any bytes, the response is predictions or the error body, and never a server error."""
     _check_answered_or_refused(await send(body, path))
 
 

@@ -20,7 +20,7 @@ GONE = {"type": "http.disconnect"}
 
 
 class Caller:
-    """A caller that sends some messages, and more when it is told to."""
+    """A caller that sends some messages, and more on demand."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -49,7 +49,7 @@ def _fast_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def read_body(caller: Caller, **settings: Any) -> bytes:
-    """Return the body that a call reads of this caller."""
+    """Return the body that a call reads from this caller."""
     with make_call(caller, **settings) as each:
         return await asyncio.wait_for(each.body(), 20)
 
@@ -57,7 +57,7 @@ async def read_body(caller: Caller, **settings: Any) -> bytes:
 @pytest.mark.parametrize("messages", [[], [MORE]], ids=["nothing", "half of it"])
 @pytest.mark.usefixtures("_fast_checks")
 async def test_a_body_that_is_late_is_given_up(messages: list[dict[str, Any]]) -> None:
-    """A body has as long to arrive as a request may wait."""
+    """The time limit of a request also applies to its body."""
     started_s = asyncio.get_running_loop().time()
     late = make_call(Caller(*messages), request_timeout_s=0.01)
     with late, pytest.raises(SlowBodyError, match=r"did not arrive in 0\.01 s; send it faster"):
@@ -66,7 +66,7 @@ async def test_a_body_that_is_late_is_given_up(messages: list[dict[str, Any]]) -
 
 
 async def test_a_body_in_parts_is_read_whole() -> None:
-    """The parts may come when they like."""
+    """The parts may arrive at any time."""
     caller = Caller(MORE)
     reading = asyncio.create_task(read_body(caller))
     await asyncio.sleep(0)
@@ -78,7 +78,7 @@ async def test_a_body_in_parts_is_read_whole() -> None:
 
 @pytest.mark.parametrize("messages", [[], [MORE]], ids=["nothing", "half of it"])
 async def test_a_caller_that_leaves_before_its_body_is_complete_has_gone(messages: list[dict[str, Any]]) -> None:
-    """Half a body is no request."""
+    """A partial body is not a request."""
     with pytest.raises(CallerGoneError, match="before its body was complete"):
         await read_body(Caller(*messages, GONE))
 
@@ -90,7 +90,7 @@ async def wait_forever() -> None:
 
 @pytest.mark.usefixtures("_fast_checks")
 async def test_work_ends_when_the_caller_leaves() -> None:
-    """The work is cancelled, and the call says why in place of the cancellation."""
+    """The work is cancelled, and the call raises the reason instead of the cancellation."""
     caller = Caller(BODY)
     with make_call(caller) as left:
         assert b"{}" == await left.body()
@@ -104,7 +104,7 @@ async def test_work_ends_when_the_caller_leaves() -> None:
 
 @pytest.mark.usefixtures("_fast_checks")
 async def test_work_that_ends_first_is_not_disturbed() -> None:
-    """Its result is returned, and no task is left to wait for the caller."""
+    """The result is returned, and no task continues to wait for the caller."""
     others = asyncio.all_tasks()
 
     async def work() -> str:
@@ -123,7 +123,7 @@ async def test_work_that_ends_first_is_not_disturbed() -> None:
 @pytest.mark.usefixtures("_fast_checks")
 @pytest.mark.parametrize("phase", ["body", "work"])
 async def test_a_cancellation_from_outside_stays_one(phase: str) -> None:
-    """A server that ends a request is obeyed, though the request is watched."""
+    """A cancellation by the server also ends a watched request."""
 
     async def serve() -> None:
         with make_call(Caller()) as watched:
@@ -139,7 +139,7 @@ async def test_a_cancellation_from_outside_stays_one(phase: str) -> None:
 
 
 async def test_a_short_call_has_no_task_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call is watched from its second check on, so that most never are; the checks end with the calls."""
+    """Watching starts at a call's second check, so most calls are never watched; checks end with the calls."""
     checks: list[Any] = []
 
     def call_later(_: float, function: Any) -> object:

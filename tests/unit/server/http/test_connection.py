@@ -24,7 +24,7 @@ ANSWER = Response(b"{}", headers={"x-request-id": "mine"}, media_type="applicati
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
+    """A transport that stores the written bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Wire(asyncio.Transport):
 
 
 class Request:
-    """A request as uvicorn has it, with what became of its response."""
+    """A request as in uvicorn, with the state of its response."""
 
     def __init__(self, *, keep_alive: bool = True) -> None:
         self.wire = Wire()
@@ -69,7 +69,7 @@ class Request:
 
 
 async def test_a_whole_response_is_one_write() -> None:
-    """Status, uvicorn's headers, the response's and the body leave together; the connection takes the next request."""
+    """Status, both sets of headers and the body leave in one write; the connection accepts the next request."""
     request = Request()
     assert send_whole(request.cycle.send, ANSWER)
     assert [
@@ -119,7 +119,7 @@ async def test_other_responses_send_themselves(answer: Response) -> None:
 
 
 async def test_a_full_buffer_is_left_to_uvicorn() -> None:
-    """Where the caller reads slowly, uvicorn waits for room before it writes."""
+    """If the caller reads slowly, uvicorn waits for buffer space before it writes."""
     request = Request()
     request.cycle.flow.pause_writing()
     assert not send_whole(request.cycle.send, ANSWER)
@@ -152,7 +152,7 @@ def _parameters(of: Any) -> str:
 
 
 async def test_uvicorn_has_all_that_the_server_uses_of_it() -> None:
-    """Its undocumented names exist, and methods take what they took when this server was written."""
+    """The undocumented names exist, and their methods have the parameters that this server relies on."""
     request = Request()
     protocol = HttpToolsProtocol(Config(lambda: None), ServerState(), {}, asyncio.get_running_loop())
     protocol.on_message_begin()
@@ -173,7 +173,7 @@ async def test_uvicorn_has_all_that_the_server_uses_of_it() -> None:
 
 
 def test_the_table_of_uvicorns_names_is_complete() -> None:
-    """Every name of uvicorn's that the module uses is listed, and every name that is listed is used."""
+    """Every uvicorn name that the module uses is listed, and every listed name is used."""
     tree = ast.parse(Path(connection.__file__).read_text())
     used: dict[type, set[str]] = {owner: set() for owner in UVICORN}
     for path in map(_path, ast.walk(tree)):
@@ -184,10 +184,10 @@ def test_the_table_of_uvicorns_names_is_complete() -> None:
                 used[FlowControl].add(name)
             case ["self" | "super", name]:
                 used[HttpToolsProtocol].add(name)
-    used[RequestResponseCycle] |= {"receive", "send"}  # whose ``__self__`` is asked for
+    used[RequestResponseCycle] |= {"receive", "send"}  # its ``__self__`` is read
     own = set(vars(BoundedProtocol)) - set(vars(HttpToolsProtocol))
     used[HttpToolsProtocol] -= own
-    used[HttpToolsProtocol] |= set(vars(BoundedProtocol)) - own - {"__module__", "__doc__"}  # what is overridden
+    used[HttpToolsProtocol] |= set(vars(BoundedProtocol)) - own - {"__module__", "__doc__"}  # overridden methods
     assert {owner: {name.partition("(")[0] for name in names} for owner, names in UVICORN.items()} == used
 
 

@@ -35,7 +35,7 @@ async def test_a_sane_request_id_is_echoed(sent: str) -> None:
 
 @pytest.mark.parametrize("sent", ["", "x" * 129, "a b", 'a"b', "a\tb", "\u00e4".encode(), "<script>", "a\x00b", "{}"])
 async def test_any_other_request_id_is_replaced(sent: str | bytes) -> None:
-    """An id that could break a log line or fill a disk is replaced by one of ours, in header and body."""
+    """An id that could break a log line or fill a disk is replaced by a generated one, in header and body."""
     async with serving(make_app()) as client:
         answer = await client.get("/nowhere", headers={"x-request-id": sent})
     check_error(answer, 404, "not_found")
@@ -43,14 +43,14 @@ async def test_any_other_request_id_is_replaced(sent: str | bytes) -> None:
 
 
 async def test_every_request_has_an_id_of_its_own() -> None:
-    """Without one from the caller no two requests share an id, be they answered or refused."""
+    """Without an id from the caller, no two requests share one, answered or refused."""
     async with serving(make_app()) as client:
         answers = [await client.get(path) for path in ("/info", "/info", "/nowhere", "/health/live")]
     assert 4 == len({answer.headers["x-request-id"] for answer in answers})
 
 
 async def test_every_request_is_counted_once_by_route_and_status() -> None:
-    """Routes come from the closed set of those that exist: whatever else was asked for is one, called unknown."""
+    """Only existing routes are counted by name; all other paths are counted as unknown."""
     app = make_app()
     async with serving(app) as client:
         await client.post("/predict", json={"text": "good"})
@@ -77,7 +77,7 @@ async def test_every_request_is_counted_once_by_route_and_status() -> None:
 
 
 async def test_what_is_added_to_the_application_takes_part() -> None:
-    """Middleware of a program that embeds the server goes around predictions too."""
+    """Middleware of a program that embeds the server also wraps predictions."""
     app = make_app()
     seen: list[str] = []
 
@@ -110,7 +110,7 @@ async def test_texts_are_counted_by_what_became_of_them() -> None:
 
 
 async def test_a_log_line_tells_sizes_and_never_a_text(caplog: pytest.LogCaptureFixture) -> None:
-    """A request is one line with its id, route, status and times; what was said in it is not there."""
+    """A request is one line with its id, route, status and times, and without its content."""
     caplog.set_level(logging.INFO, "server.access")
     async with serving(make_app()) as client:
         await client.post("/predict", json={"text": "good confidential words"}, headers={"x-request-id": "mine"})
@@ -144,23 +144,23 @@ EPOCH_S = 1_790_000_000
 
 
 class Clock:
-    """Stands for the module ``time``: each look at the counter is a second later than the one before."""
+    """Replaces the module ``time``: each reading of the counter is one second later than the last."""
 
     def __init__(self) -> None:
         self._looks = 0
 
     def perf_counter(self) -> float:
-        """Count this look."""
+        """Count this reading."""
         self._looks += 1
         return float(self._looks)
 
     def time(self) -> float:
-        """Return the time at the next look at the counter."""
+        """Return the time of the next reading."""
         return EPOCH_S + float(self._looks + 1)
 
 
 async def test_while_draining_every_answer_ends_its_connection() -> None:
-    """New work is refused with 503, readiness says so, liveness goes on, and no connection is kept."""
+    """New work and readiness get 503, liveness stays 200, and no connection is kept."""
     app = make_app()
     async with serving(app) as client:
         assert 200 == (await client.get("/health/ready")).status_code
@@ -196,7 +196,7 @@ async def test_a_caller_that_goes_before_its_body_is_complete_is_no_bug(caplog: 
 
 
 async def test_an_answer_is_not_held_up_by_its_own_counting(caplog: pytest.LogCaptureFixture) -> None:
-    """A request is logged together with others, after the event loop has had the chance to write its answer."""
+    """Requests are logged in groups, after the event loop could write their responses."""
     caplog.set_level(logging.INFO, "server.access")
     async with serving(make_app()) as client:
         await client.post("/predict", json={"text": "good"})
@@ -205,7 +205,7 @@ async def test_an_answer_is_not_held_up_by_its_own_counting(caplog: pytest.LogCa
 
 
 async def test_what_the_metrics_show_is_up_to_date() -> None:
-    """A scrape shows every request that was answered before it, also if that was a moment ago."""
+    """A scrape shows every request that was answered before it, even a moment before."""
     async with serving(make_app()) as client:
         for count in range(1, 4):
             await client.post("/predict", json={"text": "good"})
@@ -214,7 +214,7 @@ async def test_what_the_metrics_show_is_up_to_date() -> None:
 
 
 async def test_a_caller_that_goes_while_it_waits_is_let_go() -> None:
-    """When the caller disconnects, its work is cancelled instead of taking a worker from those who wait."""
+    """When the caller disconnects, its work is cancelled and does not occupy a worker."""
     cancelled = asyncio.Event()
 
     class Patient(FakeClassifier):
@@ -249,7 +249,7 @@ async def test_a_caller_that_goes_while_it_waits_is_let_go() -> None:
 
 @pytest.mark.parametrize("goes", [False, True])
 async def test_a_request_that_waits_leaves_no_ring_behind(monkeypatch: pytest.MonkeyPatch, *, goes: bool) -> None:
-    """Whether it is answered or its caller goes, what watched it is freed at once, without the collector's help."""
+    """After an answer or a disconnect, the watcher is freed at once, without the garbage collector."""
     monkeypatch.setattr(call, "_CHECK_S", 0.0)
     watched = asyncio.Event()
 
@@ -286,7 +286,7 @@ async def test_a_request_that_waits_leaves_no_ring_behind(monkeypatch: pytest.Mo
 
 
 async def test_a_server_that_cancels_a_request_is_obeyed() -> None:
-    """A cancellation from outside is no caller that has gone: it ends the request."""
+    """A cancellation from outside is not a disconnect: it ends the request."""
     working = asyncio.Event()
 
     class Patient(FakeClassifier):
@@ -306,7 +306,7 @@ async def test_a_server_that_cancels_a_request_is_obeyed() -> None:
 
 @pytest.mark.parametrize(("sent", "timeout_s"), [("1", 0.001), ("1500", 1.5), ("999999999", 30.0)])
 async def test_a_caller_may_be_less_patient_than_the_server(sent: str, timeout_s: float) -> None:
-    """The caller's own patience counts where it is less than the operator's."""
+    """The caller's timeout applies if it is shorter than the operator's."""
     app = make_app()
     async with serving(app) as client:
         await client.post("/predict", json={"text": "good"}, headers={"x-request-timeout-ms": sent})
@@ -315,7 +315,7 @@ async def test_a_caller_may_be_less_patient_than_the_server(sent: str, timeout_s
 
 @pytest.mark.parametrize("sent", ["0", "-1", "1.5", "soon", "", "1" * 10, "\u0661"])
 async def test_a_patience_that_is_no_number_is_refused(sent: str) -> None:
-    """A timeout that can not be read is an error, not a default."""
+    """An invalid timeout is an error and does not fall back to the default."""
     async with serving(make_app()) as client:
         answer = await client.post("/predict", json={"text": "good"}, headers={"x-request-timeout-ms": sent.encode()})
     assert "x-request-timeout-ms" in check_error(answer, 422, "invalid_request")

@@ -27,7 +27,7 @@ async def ask(error: Exception | None, method: str = "POST", path: str = "/predi
 
 
 def test_the_table_is_complete() -> None:
-    """Every domain error has a status, and no status stands for an error that does not exist."""
+    """Every domain error has a status, and the table has no error that does not exist."""
     assert set(_kinds(errors.VerdictError)) == set(STATUS)
 
 
@@ -50,7 +50,7 @@ def test_the_table_is_complete() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 async def test_every_kind_has_its_status(error: errors.VerdictError, status: int, kind: str) -> None:
-    """A domain error leaves as its kind, its message and the status that the table says."""
+    """A domain error is sent with its kind, its message and the status of the table."""
     assert "why" == check_error(await ask(error), status, kind)
 
 
@@ -61,17 +61,17 @@ async def test_overload_tells_when_to_come_back(seconds: float, header: str) -> 
 
 
 async def test_a_missing_key_names_the_scheme() -> None:
-    """A 401 says how to authenticate, as HTTP asks for."""
+    """A 401 names the authentication scheme, as HTTP requires."""
     assert "Bearer" == (await ask(errors.UnauthorizedError("who?"))).headers["www-authenticate"]
 
 
 async def test_a_slow_body_ends_its_connection() -> None:
-    """What is left of a body that was given up must not be read as the next request."""
+    """The rest of an abandoned body must not be read as the next request."""
     assert "close" == (await ask(errors.SlowBodyError("slow"))).headers["connection"]
 
 
 async def test_a_bug_tells_nothing_internal(caplog: pytest.LogCaptureFixture) -> None:
-    """An exception that nobody foresaw is a 500 in the usual body; its words stand in the log alone."""
+    """An unexpected exception is a 500 with the usual body; its message is only in the log."""
     answer = await ask(KeyError("secret detail"))
     assert "secret" not in check_error(answer, 500, "engine_failed")
     assert "secret detail" in caplog.text
@@ -98,18 +98,18 @@ async def test_a_wrong_method_names_the_right_one(method: str, path: str, allowe
 
 @pytest.mark.parametrize("path", ["/", "/predictt", "/predict/batch/1", "/Predict", "/%00", "/%ff", "/a//b"])
 async def test_an_unknown_route_is_not_found(path: str) -> None:
-    """Whatever the path, the answer is the error body."""
+    """The response has the error body for any path."""
     check_error(await ask(None, "POST", path), 404, "not_found")
 
 
 async def test_an_unknown_route_is_quoted_in_a_few_characters() -> None:
-    """A path of thousands of characters does not come back in full."""
+    """The response shortens a path of thousands of characters."""
     assert len(check_error(await ask(None, "GET", "/" + "a" * 5000), 404, "not_found")) < 300
 
 
 @pytest.mark.parametrize("host", ["[", "a b", "verdict.test:port", "::1", "\u00fc".encode(), ""])
 async def test_a_nonsense_host_is_no_failure(host: str | bytes) -> None:
-    """The Host header is nobody's business: with any value a known route answers and an unknown one is not found."""
+    """The Host header has no effect: with any value a known route answers and an unknown one is not found."""
     async with serving(create_app(make_settings(), FakeClassifier())) as client:
         assert 200 == (await client.get("/health/ready", headers={"host": host})).status_code
         check_error(await client.get("/nowhere", headers={"host": host}), 404, "not_found")

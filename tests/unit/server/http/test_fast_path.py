@@ -1,4 +1,4 @@
-"""The fast path: what FastAPI would have answered, without asking it."""
+"""The fast path: the same responses as FastAPI's, without calling FastAPI."""
 
 import asyncio
 import gc
@@ -53,7 +53,7 @@ FAILURES = {
 
 
 def make_app(error: BaseException | None = None, *, overridden: bool = False, **settings: Any) -> FastAPI:
-    """Return an application; with an overridden dependency all requests are FastAPI's."""
+    """Return an application; with an overridden dependency FastAPI handles all requests."""
     classifier = FakeClassifier(error)
     limits = {"api_key": "one", "max_items_per_request": 8, "max_text_chars": 5_000, "max_body_bytes": 20_000}
     app = create_app(make_settings(**(limits | settings)), classifier)
@@ -63,7 +63,7 @@ def make_app(error: BaseException | None = None, *, overridden: bool = False, **
 
 
 async def ask(app: FastAPI, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes, dict[str, float]]:
-    """Return status, headers and body of the answer to a request, and what was counted."""
+    """Return status, headers and body of the response to a request, and the metrics."""
     async with reached(app) as client:
         answer = await client.request(**{"method": "POST", "url": "/predict", "headers": KEY} | request)
     figures = read_figures(app.state.metrics.render())
@@ -92,13 +92,13 @@ async def test_both_answer_alike(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_both_fail_alike(name: str) -> None:
-    """Whatever the classifier raises, be it a bug, the response is the same."""
+    """For any exception of the classifier, including bugs, the response is the same."""
     status, _ = await check_alike(lambda long: make_app(FAILURES[name], overridden=long), REQUESTS["a text"])
     assert 400 < status
 
 
 async def test_a_body_without_a_length_is_bounded_alike() -> None:
-    """Chunks are counted while they come."""
+    """Chunks are counted as they arrive."""
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(30):
@@ -122,7 +122,7 @@ async def test_both_drain_alike() -> None:
 
 
 async def test_predictions_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FastAPI is not asked for the two routes that carry the load, but for all others."""
+    """FastAPI is not called for the two prediction routes, but for all others."""
     app = make_app()
     asked = []
     handle = APIRoute.handle
@@ -140,7 +140,7 @@ async def test_predictions_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_pages_of_other_origins_do_not_take_the_fast_path() -> None:
-    """A browser finds its permission on a prediction where an origin is allowed; other callers find none."""
+    """A prediction has CORS headers for an allowed origin, and none for other callers."""
     origin = "https://page.example"
     async with reached(make_app(cors_origins=origin)) as client:
         page = await client.post("/predict", json={"text": "good"}, headers=KEY | {"origin": origin})
@@ -151,7 +151,7 @@ async def test_pages_of_other_origins_do_not_take_the_fast_path() -> None:
 
 
 async def test_what_is_added_to_the_application_takes_part() -> None:
-    """Middleware of a program that embeds the server goes around predictions too."""
+    """Middleware of a program that embeds the server also wraps predictions."""
     app = make_app()
     seen: list[str] = []
 
@@ -189,7 +189,7 @@ class Patient(FakeClassifier):
 
 @pytest.mark.parametrize(("requests", "draining"), [(1, False), (1, True), (2, False), (2, True)])
 async def test_a_caller_that_goes_while_it_waits_is_let_go(requests: int, *, draining: bool) -> None:
-    """When the connection ends, the work is cancelled and counted, and a request behind it never begins."""
+    """When the connection ends, the work is cancelled and counted, and a pipelined request never begins."""
     classifier = Patient()
     app = create_app(make_settings(), classifier)
     async with listening(app) as (host, port):
@@ -208,7 +208,7 @@ async def test_a_caller_that_goes_while_it_waits_is_let_go(requests: int, *, dra
 
 
 async def test_a_request_that_waits_has_no_task_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands may wait: uvicorn is asked whether a caller has gone, nothing waits to be told."""
+    """Thousands of requests may wait: the server polls uvicorn for a disconnect and needs no task per request."""
     checks = asyncio.Semaphore(0)
     check = Call.check
 
@@ -262,7 +262,7 @@ async def test_the_end_of_the_time_to_drain_is_told() -> None:
 
 @pytest.mark.parametrize("goes", [False, True])
 async def test_a_request_leaves_no_reference_cycle(*, goes: bool) -> None:
-    """Answered or not, a request is freed with its connection, without the garbage collector's help."""
+    """A request, answered or not, is freed with its connection, without the garbage collector."""
     classifier = Patient() if goes else FakeClassifier()
     async with listening(create_app(make_settings(), classifier)) as (host, port):
         gc.collect()
@@ -290,7 +290,7 @@ def count_requests() -> int:
 
 
 async def test_a_server_other_than_uvicorn_is_answered_too() -> None:
-    """The fast path is an ASGI application: it needs nothing of the server but ``receive`` and ``send``."""
+    """The fast path is an ASGI application: it needs only ``receive`` and ``send`` from the server."""
     app = make_app()
     transport = httpx.ASGITransport(app.state.fast_path)
     async with (

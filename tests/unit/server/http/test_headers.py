@@ -15,7 +15,7 @@ NAMES = st.sampled_from([b"x-api-key", b"x-request-id", b"content-type", b"conte
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=8))), NAMES)
 def test_a_header_is_what_starlette_says(headers: list[tuple[bytes, bytes]], name: bytes) -> None:
-    """The first of several, an empty one, none: whatever came."""
+    """Returns the first of several values, an empty value, or none."""
     scope = {"type": "http", "headers": headers}
     assert Headers(scope=scope).get(name.decode()) == header(scope, name)
 
@@ -28,7 +28,7 @@ def test_a_caller_waits_no_longer_than_the_server(sent: str | None, expected_s: 
 
 @pytest.mark.parametrize("sent", ["", "0", "-1", "1.5", "soon", "1000000000", "1" * 50])
 def test_a_time_that_is_no_number_is_refused(sent: str) -> None:
-    """The message names the header, quotes what was sent in a few characters and says what may be sent."""
+    """The message names the header, quotes a few characters of the value and gives the allowed values."""
     with pytest.raises(InvalidRequestError) as caught:
         patience_s(make_scope(sent), 30.0)
     assert f"x-request-timeout-ms: {sent[:20]!r} is not a number of milliseconds; send 1 to 999999999" == str(
@@ -37,6 +37,6 @@ def test_a_time_that_is_no_number_is_refused(sent: str) -> None:
 
 
 def make_scope(timeout_ms: str | None) -> dict[str, Any]:
-    """Return the scope of a request whose caller waits so long."""
+    """Return the scope of a request with this timeout."""
     headers = [(b"x-request-timeout-ms", timeout_ms.encode())] if timeout_ms is not None else []
     return {"type": "http", "headers": headers}

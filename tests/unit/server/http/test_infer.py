@@ -1,4 +1,4 @@
-"""Inference: what every wire format gets of the server."""
+"""Inference: the services that the server gives to every wire format."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize("overridden", [False, True], ids=["fast path", "FastAPI"])
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
 async def test_server_timing_tells_each_time_by_its_name(path: str, *, overridden: bool) -> None:
-    """1.2345 ms of tokenization, 10 ms in the queue and 500 ms of inference stand under these names."""
+    """1.2345 ms of tokenization, 10 ms in the queue and 500 ms of inference appear under these names."""
     classifier = FakeClassifier()
     app = create_app(make_settings(), classifier)
     if overridden:

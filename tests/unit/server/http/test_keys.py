@@ -1,4 +1,4 @@
-"""API keys: who may ask."""
+"""API keys: access control."""
 
 import pytest
 
@@ -39,7 +39,7 @@ async def ask(headers: dict[str, str | bytes], path: str = "/predict", keys: str
     ],
 )
 async def test_any_of_the_keys_opens_in_either_header(headers: dict[str, str | bytes]) -> None:
-    """While keys are rotated each of them is valid, as a bearer token or in a header of its own."""
+    """During a rotation each key is valid, as a bearer token or in its own header."""
     assert 200 == await ask(headers)
 
 
@@ -69,26 +69,26 @@ async def test_anything_else_does_not(headers: dict[str, str | bytes]) -> None:
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/info", "/metrics"])
 async def test_what_tells_or_costs_something_needs_a_key(path: str) -> None:
-    """Predictions, what is served and the metrics are behind the key."""
+    """Predictions, model information and metrics require the key."""
     assert 401 == await ask({}, path)
     assert 200 == await ask({"x-api-key": "first-key"}, path)
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
 async def test_health_needs_no_key(path: str) -> None:
-    """The platform that asks whether the process lives knows no key."""
+    """Liveness probes of a platform need no key."""
     assert 200 == await ask({}, path)
 
 
 async def test_without_keys_the_api_is_open() -> None:
-    """An unset key leaves the server open to whoever reaches it."""
+    """Without a key the server is open to every client that reaches it."""
     app = create_app(make_settings(), FakeClassifier())
     async with serving(app) as client:
         assert 200 == (await client.post("/predict", json={"text": "good"})).status_code
 
 
 async def test_a_refused_caller_learns_nothing_of_its_body() -> None:
-    """Without the key a wrong body is answered as a right one: 401."""
+    """Without the key an invalid body gets 401, like a valid one."""
     app = create_app(make_settings(api_key=KEYS), FakeClassifier())
     async with serving(app) as client:
         check_error(await client.post("/predict", content=b"{nonsense"), 401, "unauthorized")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: everything that an answer can be is in it."""
+"""The OpenAPI document: it describes every possible response."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ from tests.support.classifiers import FakeClassifier
 from tests.support.serving import make_settings
 
 ANY = {"400", "408", "431", "500", "503"}
-"""What ends any request: bytes that are not HTTP, a slow or a large head, a bug, too many connections."""
+"""Statuses of any request: bytes that are not HTTP, a slow or a large head, a bug, too many connections."""
 REFUSALS = {"401", "413", "415", "422", "429", "504", *ANY}
 
 
@@ -35,7 +35,7 @@ def operations(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_every_status_is_documented(operation: str, statuses: set[str]) -> None:
-    """Each route lists what it answers and nothing else; errors all have the error body."""
+    """Each route lists exactly its statuses; all errors have the error body."""
     responses = operations()[operation]["responses"]
     assert statuses == set(responses)
     schemas = [responses[status]["content"]["application/json"]["schema"] for status in statuses - {"200"}]
@@ -43,19 +43,19 @@ def test_every_status_is_documented(operation: str, statuses: set[str]) -> None:
 
 
 def test_every_kind_of_error_is_documented() -> None:
-    """A client generated from the document knows every kind that it can receive."""
+    """A client generated from the document has every kind of error."""
     received = {error.kind for error, status in STATUS.items() if status != 499} | set(_ROUTING_KINDS.values())
     assert received == set(get_args(ErrorKind))
 
 
 def test_every_answer_has_a_request_id() -> None:
-    """The header that joins both sides' logs stands with every response."""
+    """Every response documents the request id header."""
     responses = [response for each in operations().values() for response in each["responses"].values()]
     assert [] == [response for response in responses if "x-request-id" not in response["headers"]]
 
 
 def test_overload_is_documented_with_its_header() -> None:
-    """A caller that is refused reads when to come back."""
+    """A refused caller learns when to retry."""
     for status in ("429", "503"):
         assert "retry-after" in operations()["post /predict"]["responses"][status]["headers"]
 
@@ -68,12 +68,12 @@ def test_overload_is_documented_with_its_header() -> None:
     ],
 )
 def test_a_key_is_asked_for_where_one_is_needed(keys: str | None, locked: set[str]) -> None:
-    """The document is this server's: without keys only what changes the server needs one, health never does."""
+    """The document depends on the settings: without keys only reloads require one, and health never does."""
     assert locked == {name for name, each in operations(api_key=keys).items() if "security" in each}
 
 
 def test_a_text_of_white_space_is_outside_the_schema() -> None:
-    """The schema refuses what the server refuses and nothing else, in words that every dialect reads alike."""
+    """The schema refuses exactly what the server refuses, in terms that every dialect reads alike."""
     content = operations()["post /predict"]["requestBody"]["content"]
     pattern = content["application/json"]["schema"]["properties"]["text"]["pattern"]
     assert "\\s" not in pattern.lower()
@@ -82,6 +82,6 @@ def test_a_text_of_white_space_is_outside_the_schema() -> None:
 
 
 def test_the_callers_patience_is_a_parameter() -> None:
-    """The one header that changes an answer is documented."""
+    """The one header that changes a response is documented."""
     (parameter,) = operations()["post /predict"]["parameters"]
     assert ("x-request-timeout-ms", False) == (parameter["name"], parameter["required"])

@@ -1,4 +1,4 @@
-"""Operations: health, what is served, metrics, the OpenAPI document."""
+"""Operations: health, model information, metrics, the OpenAPI document."""
 
 import httpx
 import pytest
@@ -46,7 +46,7 @@ async def test_readiness_follows_the_life_of_the_process() -> None:
 
 
 async def test_before_the_model_has_started_the_server_is_not_ready() -> None:
-    """A request that comes too early for readiness is told to come again."""
+    """A request before the server is ready is asked to retry later."""
     app = create_app(make_settings(), FakeClassifier())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://verdict.test") as client:
         check_error(await client.get("/health/ready"), 503, "not_ready")
@@ -54,7 +54,7 @@ async def test_before_the_model_has_started_the_server_is_not_ready() -> None:
 
 
 async def test_info_tells_model_limits_runtime_and_cpu() -> None:
-    """What is served, within which limits, by what and where; no key and no path is among it."""
+    """The response has the model, the limits, the software and the machine, but no key and no path."""
     settings = make_settings(api_key="hidden-key", max_text_chars=1234, inference_workers=3)
     async with serving(create_app(settings, FakeClassifier())) as client:
         answer = await client.get("/info", headers={"x-api-key": "hidden-key"})
@@ -70,7 +70,7 @@ async def test_info_tells_model_limits_runtime_and_cpu() -> None:
 
 
 def test_metric_names_and_labels_are_the_promised_ones() -> None:
-    """Dashboards depend on every name and label: all that are promised exist, under the prefix."""
+    """Dashboards depend on every name and label: all documented ones exist, under the prefix."""
     families = {family.name: family for family in Metrics()._registry.collect()}
     declared = {name: set(metric._labelnames) for name, metric in _declared(Metrics()).items()}
     assert {f"verdict_{name}" for name in PROMISED} <= set(families)
@@ -78,7 +78,7 @@ def test_metric_names_and_labels_are_the_promised_ones() -> None:
 
 
 async def test_metrics_are_in_prometheus_text_format() -> None:
-    """The page parses, names the model and counts what was asked."""
+    """The page parses, names the model and counts the requests."""
     async with serving(create_app(make_settings(), FakeClassifier())) as client:
         await client.post("/predict", json={"text": "good"})
         answer = await client.get("/metrics")

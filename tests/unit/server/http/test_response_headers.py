@@ -1,4 +1,4 @@
-"""Headers of answers: what browsers and caches may do with them, and what other sites may not."""
+"""Response headers: the rules for browsers, caches and other sites."""
 
 import httpx
 import pytest
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_no_answer_is_sniffed_or_kept(method: str, path: str, body: str, status: int) -> None:
-    """No browser reads HTML in what a caller wrote, no cache keeps a text's score or yesterday's health."""
+    """Browsers must not interpret a caller's text as HTML, and caches must not keep scores or health."""
     async with serving(create_app(make_settings(), FakeClassifier())) as client:
         answer = await client.request(method, path, content=body)
     assert (status, "nosniff", "no-store") == (
@@ -34,7 +34,7 @@ async def test_no_answer_is_sniffed_or_kept(method: str, path: str, body: str, s
 
 
 async def test_a_bug_is_answered_with_the_same_headers() -> None:
-    """The last resort is an answer like any other."""
+    """The response of last resort has the same headers."""
     async with serving(create_app(make_settings(), FakeClassifier(ValueError("inside")))) as client:
         answer = await client.post("/predict", json={"text": "good"})
     assert (500, "nosniff") == (answer.status_code, answer.headers["x-content-type-options"])
@@ -42,7 +42,7 @@ async def test_a_bug_is_answered_with_the_same_headers() -> None:
 
 @pytest.mark.parametrize(("method", "status"), [("POST", 200), ("OPTIONS", 405)])
 async def test_other_sites_are_not_let_in(method: str, status: int) -> None:
-    """CORS is off: neither an answer nor a preflight tells a browser that another origin may read it."""
+    """CORS is off by default: neither a response nor a preflight allows another origin."""
     headers = {"origin": "https://elsewhere.example", "access-control-request-method": "POST"}
     async with serving(create_app(make_settings(), FakeClassifier())) as client:
         answer = await client.request(method, "/predict", json={"text": "good"}, headers=headers)
@@ -54,7 +54,7 @@ ORIGIN = "https://page.example"
 
 
 async def ask_from(origin: str, method: str, *, allowed: str = ORIGIN, key: str = "") -> httpx.Response:
-    """Ask, or ask beforehand, as a browser does for a page of that origin."""
+    """Send a request or a preflight, as a browser does for a page of that origin."""
     headers = {"origin": origin} | ({"x-api-key": key} if key else {})
     if method == "OPTIONS":
         headers |= {"access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
@@ -64,7 +64,7 @@ async def ask_from(origin: str, method: str, *, allowed: str = ORIGIN, key: str 
 
 
 async def test_pages_of_an_allowed_origin_may_ask() -> None:
-    """A browser hears that it may send a key, before any key is asked for, and may read refusals and their ids."""
+    """A preflight needs no key and allows one to be sent; the browser may read errors and request ids."""
     preflight, answer = await ask_from(ORIGIN, "OPTIONS"), await ask_from(ORIGIN, "POST")
     assert (200, ORIGIN) == (preflight.status_code, preflight.headers["access-control-allow-origin"])
     assert "x-api-key" in preflight.headers["access-control-allow-headers"]
@@ -74,14 +74,14 @@ async def test_pages_of_an_allowed_origin_may_ask() -> None:
 
 
 async def test_pages_of_an_allowed_origin_may_read_the_scores() -> None:
-    """A prediction takes a shorter way through the server; the browser's permission is on it, too."""
+    """A prediction takes the fast path and has the CORS headers too."""
     answer = await ask_from(ORIGIN, "POST", key="one")
     assert (200, ORIGIN) == (answer.status_code, answer.headers["access-control-allow-origin"])
     assert "label" in answer.json()
 
 
 async def test_pages_of_other_origins_may_not() -> None:
-    """An origin that is not listed is told nothing."""
+    """An origin that is not listed gets no CORS headers."""
     preflight, answer = (
         await ask_from("https://other.example", "OPTIONS"),
         await ask_from("https://other.example", "POST"),

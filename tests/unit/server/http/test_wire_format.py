@@ -1,4 +1,4 @@
-"""Wire formats: a new one declares its routes and how it writes errors, and gets the rest of the server."""
+"""Wire formats: a new one declares its routes and error body, and the server supplies the rest."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ class ToyError(BaseModel):
 
 
 def write_toy_error(kind: str, message: str, status: int, request_id: str) -> bytes:
-    """Return everything that is told of an error, in one string."""
+    """Return all details of an error in one string."""
     return orjson.dumps({"toy_error": f"{status} {kind} {request_id}: {message}"})
 
 
@@ -56,7 +56,7 @@ async def toy(call: Call, classifier: Classifier) -> Response:
 
 
 def make_app(error: Exception | None = None, *, overridden: bool = False) -> FastAPI:
-    """Return an application with the toy format; with an overridden dependency all requests are FastAPI's."""
+    """Return an application with the toy format; with an overridden dependency FastAPI handles all requests."""
     classifier = FakeClassifier(error)
     settings = make_settings(api_key="one", max_text_chars=10)
     app = create_app(settings, classifier, [*WIRE_FORMATS, TOY])
@@ -66,7 +66,7 @@ def make_app(error: Exception | None = None, *, overridden: bool = False) -> Fas
 
 
 async def ask(app: FastAPI, **request: Any) -> httpx.Response:
-    """Send a request in the toy format, a good one unless something else is said."""
+    """Send a request in the toy format, by default a valid one."""
     headers = {"x-api-key": "one", "x-request-id": "mine"}
     async with reached(app) as client:
         return await client.request(
@@ -77,7 +77,7 @@ async def ask(app: FastAPI, **request: Any) -> httpx.Response:
 @pytest.mark.parametrize("overridden", [False, True], ids=["fast path", "FastAPI"])
 @pytest.mark.parametrize("url", ["/toy", "/toys/a/answer"])
 async def test_a_format_is_counted_and_timed_like_any_other(url: str, *, overridden: bool) -> None:
-    """Its answer is its own; Server-Timing, the request's id and the counters come from the server."""
+    """The format supplies the body; the server adds Server-Timing, the request id and the counters."""
     app = make_app(overridden=overridden)
     answer = await ask(app, url=url)
     assert (200, ["positive"]) == (answer.status_code, answer.json())
@@ -102,7 +102,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("overridden", [False, True], ids=["fast path", "FastAPI"])
 @pytest.mark.parametrize("name", REFUSED)
 async def test_a_format_writes_its_errors_itself(name: str, *, overridden: bool) -> None:
-    """Whatever refuses a request of the format, the error has its shape."""
+    """Every error on a route of the format has the format's shape."""
     request, words = REFUSED[name]
     answer = await ask(make_app(overridden=overridden), **request)
     assert {"toy_error"} == set(answer.json())
@@ -112,7 +112,7 @@ async def test_a_format_writes_its_errors_itself(name: str, *, overridden: bool)
 
 @pytest.mark.parametrize("overridden", [False, True], ids=["fast path", "FastAPI"])
 async def test_overload_keeps_its_header_in_any_format(*, overridden: bool) -> None:
-    """Retry-After is the error's own time, whatever the shape of the body."""
+    """Retry-After has the time of the error, independent of the body's shape."""
     answer = await ask(make_app(OverloadedError("full", 7.2), overridden=overridden))
     assert (429, "8") == (answer.status_code, answer.headers["retry-after"])
     assert {"toy_error": "429 overloaded mine: full"} == answer.json()
@@ -129,7 +129,7 @@ async def test_a_server_that_drains_says_so_in_the_format(url: str) -> None:
 
 
 async def test_paths_of_no_format_have_the_native_error() -> None:
-    """A path that no format knows is answered with the usual body."""
+    """A path of no format gets the usual body."""
     answer = await ask(make_app(), url="/toys")
     assert "not_found" == answer.json()["error"]["kind"]
 
