@@ -1,4 +1,4 @@
-"""The image: what is in it, what is not, how large it is, and what it says of itself."""
+"""The image: its contents, its size and its labels."""
 
 import json
 import re
@@ -29,12 +29,12 @@ print([s.name for s in specs if s and s.has_location and s.origin.endswith(".py"
 
 
 def test_it_is_small(image: str) -> None:
-    """A task pulls it at every start, so its size is start time."""
+    """Each task pulls the image at its start, so size adds to the start time."""
     assert inspect(image)["Size"] <= 270e6
 
 
 def test_it_says_what_it_is(image: str) -> None:
-    """Version, revision and model can be read without running it."""
+    """Version, revision and model can be read without running the image."""
     manifest = json.loads((ROOT / "models" / "default" / "manifest.json").read_text())
     labels = inspect(image)["Config"]["Labels"]
     assert (manifest["name"], manifest["version"]) == (labels["verdict.model.name"], labels["verdict.model.version"])
@@ -43,7 +43,7 @@ def test_it_says_what_it_is(image: str) -> None:
 
 
 def test_the_model_is_a_layer_of_its_own(image: str) -> None:
-    """Another model replaces one layer, and another version of the code does not move the model."""
+    """Another model replaces one layer, and another version of the code does not change the model's layer."""
     sizes = docker("history", "--format", "{{.CreatedBy}}\t{{.Size}}", "--human=false", image).stdout.splitlines()
     layers = [int(line.rsplit("\t", 1)[1]) for line in sizes if re.search("COPY|ADD", line)]
     model = sum((ROOT / "models" / "default" / name).stat().st_size for name in ("model.onnx", "tokenizer.json"))
@@ -51,7 +51,7 @@ def test_the_model_is_a_layer_of_its_own(image: str) -> None:
 
 
 def test_it_runs_as_nobody_and_installs_nothing(image: str) -> None:
-    """Whoever breaks in finds no root and no installer."""
+    """An intruder finds no root user and no installer."""
     assert "10001:10001" == inspect(image)["Config"]["User"]
     installers = r"-name pip -o -name 'pip-*' -o -name 'setuptools*' -o -name ensurepip"
     command = rf"id -u; command -v pip gcc cc; find / -xdev \( {installers} \) -type d"
@@ -60,7 +60,7 @@ def test_it_runs_as_nobody_and_installs_nothing(image: str) -> None:
 
 
 def test_everything_that_a_start_imports_is_compiled(image: str) -> None:
-    """A read-only container can write no byte-code: what is not in the image is compiled at every single start."""
+    """A read-only container cannot write byte-code: modules without it are compiled at every start."""
     done = docker("run", "--rm", *LIMITS, "--entrypoint", "/app/venv/bin/python", image, "-c", UNCOMPILED)
     assert "[]" == done.stdout.strip()
 
@@ -78,7 +78,7 @@ def test_its_packages_are_the_locked_ones(image: str) -> None:
 
 
 def test_the_build_sees_little(image: str, tmp_path: Path) -> None:
-    """The context is under 40 MB and holds neither environments nor checkpoints nor tests."""
+    """The context is under 40 MB and holds no environments, checkpoints or tests."""
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
     docker("build", "--file", str(tmp_path / "Dockerfile"), "--tag", "verdict-test-context", str(ROOT))
     assert inspect("verdict-test-context")["Size"] < 40e6
@@ -86,7 +86,7 @@ def test_the_build_sees_little(image: str, tmp_path: Path) -> None:
 
 
 def test_another_model_is_built_in_by_an_argument(image: str, tmp_path: Path) -> None:
-    """``--build-arg MODEL`` chooses what is served; the build needs no more than the context."""
+    """``--build-arg MODEL`` selects the served model; the build needs only the context."""
     copy_context(tmp_path, TINY)
     built = build_other(tmp_path)
     assert 0 == built.returncode, built.stdout + built.stderr
@@ -95,7 +95,7 @@ def test_another_model_is_built_in_by_an_argument(image: str, tmp_path: Path) ->
 
 
 def test_a_damaged_model_is_not_built_in(image: str, tmp_path: Path) -> None:
-    """The build checks the artifact as the server would, and says what is wrong with it."""
+    """The build checks the artifact as the server does, and reports the error."""
     copy_context(tmp_path, TINY)
     (tmp_path / "models" / "other" / "model.onnx").write_bytes(b"")
     built = build_other(tmp_path)
@@ -104,7 +104,7 @@ def test_a_damaged_model_is_not_built_in(image: str, tmp_path: Path) -> None:
 
 
 def copy_context(target: Path, model: Path) -> None:
-    """Copy what the image is made of, with another model in it."""
+    """Copy the build context, with another model in it."""
     for name in ("artifact", "server", "deploy/container"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     (target / "requirements").mkdir()
@@ -114,7 +114,7 @@ def copy_context(target: Path, model: Path) -> None:
 
 
 def build_other(context: Path) -> "subprocess.CompletedProcess[str]":
-    """Build a copied context with the model in it."""
+    """Build a copied context with the given model."""
     arguments = (
         *("--target", "server", "--network", "host", "--build-arg", "MODEL=models/other"),
         *("--tag", "verdict-test-other"),

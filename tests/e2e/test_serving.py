@@ -43,7 +43,7 @@ def test_a_server_that_listens_is_ready(client: httpx.Client) -> None:
 
 
 def test_a_text_is_classified(client: httpx.Client) -> None:
-    """One text in, one prediction out, with what it took."""
+    """One text gets one prediction, with its tokens and times."""
     answer = client.post("/predict", json={"text": "Good good BAD"})
     assert 200 == answer.status_code
     assert {"sentiment", "label", "probabilities", "tokens", "truncated"} == set(answer.json())

@@ -23,7 +23,7 @@ from tests.support.figures import read_figures
 LIMITS = BatchLimits(max_batch_items=4, max_batch_tokens=32, max_queue_tokens=10_000)
 FAR = 3600.0
 RUN_S = 1.0
-"""What a run costs by ``BATCHING_PAYS``."""
+"""The cost of a run by ``BATCHING_PAYS``."""
 BATCHING_PAYS = CostCurve([(1, RUN_S), (1_000_000, RUN_S)])
 """Every run costs the same, so only the limits restrict a batch."""
 

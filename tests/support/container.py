@@ -1,6 +1,6 @@
-"""Containers of the image, run as the smallest task on Fargate would be, through whatever engine ``docker`` finds.
+"""Containers of the image, run like the smallest task on Fargate, by the engine behind ``docker``.
 
-They share the host's network and listen on its loopback alone, so that an engine without a bridge can run them.
+They share the host's network and listen only on its loopback, so an engine without a bridge can run them.
 """
 
 import json
@@ -26,14 +26,14 @@ _PEAKS = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_
 
 
 def docker(*arguments: str, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run a docker command to its end and return what it wrote."""
+    """Run a docker command to its end and return its output."""
     done = subprocess.run([DOCKER, *arguments], capture_output=True, text=True, check=False, **options)
     assert not check or 0 == done.returncode, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done
 
 
 def missing_engine() -> str:
-    """Return why no image can be built here, nothing if one can."""
+    """Return why no image can be built here, or an empty string if one can."""
     if not shutil.which(DOCKER):
         return f"no {DOCKER} on the PATH"
     answer = docker("version", "--format", "{{.Server.Version}}", check=False)
@@ -59,13 +59,13 @@ def build(tag: str) -> str:
 
 
 def inspect(name: str) -> dict[str, Any]:
-    """Return what the engine knows of an image or a container."""
+    """Return the engine's description of an image or a container."""
     (document,) = json.loads(docker("inspect", name).stdout)
     return document
 
 
 def reserve_port() -> int:
-    """Return a port on which nobody listens."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -85,7 +85,7 @@ class Container(Child):
         self._started = int(time.time())
 
     def wait_until_healthy(self) -> None:
-        """Wait until the engine itself calls the container healthy; fail if it ends first."""
+        """Wait until the engine reports the container as healthy; fail if it ends first."""
         filters = (f"container={self.name}", "event=health_status", "event=die")
         command = [DOCKER, "events", "--since", str(self._started - 1), "--format", "{{.Status}}"]
         for each in filters:
@@ -103,7 +103,7 @@ class Container(Child):
         return docker("exec", self.name, *command).stdout
 
     def peak_bytes(self) -> int:
-        """Return the most memory that its control group ever held."""
+        """Return the peak memory of its control group."""
         for path in _PEAKS:
             done = docker("exec", self.name, "cat", path, check=False)
             if done.returncode == 0:
@@ -111,7 +111,7 @@ class Container(Child):
         raise AssertionError(f"the engine's control group has none of {_PEAKS}")
 
     def stop(self) -> int:
-        """Stop it as an orchestrator does, with SIGTERM and time to drain; return the exit code."""
+        """Stop it with SIGTERM and time to drain, as an orchestrator does; return the exit code."""
         if self.running:
             docker("stop", "--time", "30", self.name)
         return self.wait()
@@ -129,8 +129,8 @@ def container(image: str, *options: str, **settings: str) -> Container:
     Args:
         image: its tag.
         options: of ``docker run``.
-        settings: environment variables; ``VERDICT_`` is put before those in lower case. It takes a free port where
-            none is named: its health check has to know it, so it can not choose itself.
+        settings: environment variables; ``VERDICT_`` is put before those in lower case. Without a port it
+            gets a free one: the health check must know the port, so the server cannot choose it.
     """
     environment = {"host": "127.0.0.1"} | ({} if "PORT" in settings else {"port": str(reserve_port())}) | settings
     variables = []

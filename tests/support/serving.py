@@ -30,7 +30,7 @@ async def serving(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, that tells when it listens."""
+    """uvicorn without its signal handlers; it reports when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

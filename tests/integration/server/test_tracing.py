@@ -128,7 +128,7 @@ async def test_the_service_is_called_what_the_environment_says(monkeypatch: pyte
 async def test_without_the_extra_the_server_warns_once_and_serves(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An endpoint without the SDK costs one clear line, not the service."""
+    """An endpoint without the SDK causes one clear warning, and the server still serves."""
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     settings = make_settings(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")

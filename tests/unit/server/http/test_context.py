@@ -128,7 +128,7 @@ async def test_a_log_line_tells_sizes_and_never_a_text(caplog: pytest.LogCapture
 async def test_a_log_line_has_the_time_at_which_its_request_ended(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not the time at which it was written with others."""
+    """A line has the time at which its request ended, not the later time of the write."""
     monkeypatch.setattr(context, "time", Clock())
     caplog.set_level(logging.INFO, "server.access")
     async with serving(make_app()) as client:
