@@ -1,6 +1,7 @@
 """The queue: which rows run together, and in which order."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -60,6 +61,14 @@ async def test_the_oldest_of_shorter_rows_join_too(line: Line) -> None:
     for _ in range(5):
         line.come(7)
     assert {1, 2, 3, 4} == places(line.queue.take())
+
+
+async def test_a_micro_batch_may_be_as_large_as_its_limits() -> None:
+    """Padded tokens up to the limit join, one more does not."""
+    line = Line(BatchLimits(max_batch_items=4, max_batch_tokens=20, max_queue_tokens=1_000))
+    for length in (10, 10, 11, 10):
+        line.come(length)
+    assert [[10, 10], [11], [10]] == [line.take() for _ in range(3)]
 
 
 async def test_rows_of_the_nearest_lengths_join_first() -> None:
@@ -128,6 +137,17 @@ async def test_an_equal_row_stays_when_the_oldest_goes(line: Line) -> None:
     assert (1, 8) == (len(line.queue), line.queue.tokens)
     assert [[third]] == line.queue.take()
     assert (0, 0) == (len(line.queue), line.queue.tokens)
+
+
+async def test_a_row_that_is_removed_leaves_nothing_behind(line: Line) -> None:
+    """Callers that go fill no memory with their rows."""
+    row = make_row(1, 8)
+    references = sys.getrefcount(row)
+    item = Item(row, 0, Admission(asyncio.get_running_loop().create_future(), [()], 0.0), 1)
+    line.queue.add(item)
+    line.queue.remove(item)
+    del item
+    assert references == sys.getrefcount(row)
 
 
 async def test_the_next_oldest_equal_row_takes_the_place_of_one_that_goes(line: Line) -> None:
