@@ -21,7 +21,6 @@ from pyarrow import parquet
 from bulk.files.columns import ScoreColumns
 from bulk.files.rows import LINE
 
-FORMATS: Final = ("parquet", "csv", "jsonl")
 _NUMBER: Final = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?%?")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet compute a cell: OWASP, "CSV Injection"."""
@@ -48,7 +47,7 @@ def write(path: Path, format_: str, parts: Parts, scores: ScoreColumns, *, csv_s
 
     Args:
         path: local file to write.
-        format_: one of ``FORMATS``.
+        format_: ``parquet``, ``csv`` or ``jsonl``.
         parts: the scored parts.
         scores: the columns that were added.
         csv_safe: whether an apostrophe is put before text that a spreadsheet would compute.
