@@ -1,6 +1,6 @@
 """The cost curve: seconds of a run by its padded tokens, measured on this machine at warm-up.
 
-Batching pays while the fixed cost dominates a run, and stops to pay where a run outgrows the CPU caches. On one core
+Batching pays while the fixed cost dominates a run, and stops paying where a run outgrows the CPU caches. On one core
 that was at about 256 padded tokens; other machines differ, so the queue asks the curve.
 """
 
