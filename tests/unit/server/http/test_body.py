@@ -1,5 +1,6 @@
 """Bodies: any bytes that are not a valid request get a clear error."""
 
+import asyncio
 import functools
 import json
 from collections.abc import AsyncIterator
@@ -10,8 +11,11 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import example, given
 from hypothesis import strategies as st
+from starlette.types import Message, Receive
 
 from server.app import create_app
+from server.errors import CallerGoneError, OverloadedError, TooLargeError
+from server.http.body import Bodies
 from tests.support.classifiers import FakeClassifier
 from tests.support.serving import check_error, make_settings, serving
 
@@ -170,6 +174,83 @@ async def test_a_body_of_exactly_the_limit_is_read() -> None:
     body = b'{"text": "good"}'
     assert 200 == (await send(body + b" " * (2048 - len(body)))).status_code
     check_error(await send(body + b" " * (2049 - len(body))), 413, "too_large")
+
+
+def receive_of(*chunks: bytes, whole: bool = True) -> Receive:
+    """Return an ASGI ``receive`` that delivers the chunks; a body that is not whole ends with a disconnect."""
+    messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    if whole:
+        messages[-1]["more_body"] = False
+    else:
+        messages.append({"type": "http.disconnect"})
+    arriving = iter(messages)
+
+    async def receive() -> Message:
+        return next(arriving)
+
+    return receive
+
+
+@given(chunks=st.lists(st.binary(max_size=6), min_size=1, max_size=6))
+@example(chunks=[b"a" * 16])
+@example(chunks=[b"a" * 17])
+@example(chunks=[b"a" * 8, b"b" * 8])
+async def test_a_body_is_its_chunks_in_order_or_too_large(chunks: list[bytes]) -> None:
+    """A body of at most 16 bytes comes back whole, however it was cut; a longer one is refused."""
+    body = b"".join(chunks)
+    if len(body) <= 16:
+        assert body == await Bodies(16).read(receive_of(*chunks), None)
+    else:
+        with pytest.raises(TooLargeError, match="at most 16 bytes"):
+            await Bodies(16).read(receive_of(*chunks), None)
+
+
+@pytest.mark.parametrize("announced", [None, "", "16", "many"])
+async def test_one_message_may_be_a_whole_body(announced: str | None) -> None:
+    """ASGI may leave out that no more follows, and an announced size that is no number is not trusted."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"a" * 16}
+
+    assert b"a" * 16 == await Bodies(16).read(receive, announced)
+
+
+async def test_bodies_that_arrive_hold_at_most_eight_of_the_largest() -> None:
+    """Eight bodies of the largest size may arrive together; one byte more is refused, and fits when one has gone."""
+    bodies = Bodies(16)
+    pauses = [asyncio.Event() for _ in range(8)]
+
+    def paused(pause: asyncio.Event) -> Receive:
+        messages = [{"type": "http.request", "body": b"a" * 16, "more_body": True}, {"type": "http.request"}]
+
+        async def receive() -> Message:
+            if len(messages) == 1:
+                await pause.wait()
+            return messages.pop(0)
+
+        return receive
+
+    reading = [asyncio.create_task(bodies.read(paused(pause), None)) for pause in pauses]
+    await asyncio.sleep(0)  # each holds its first chunk
+    with pytest.raises(OverloadedError, match=r"129 bytes are arriving, at most 128") as refused:
+        await bodies.read(receive_of(b"b", b""), None)
+    assert 1.0 == refused.value.retry_after_s
+    pauses[0].set()
+    assert b"a" * 16 == await reading[0]
+    assert b"b" == await bodies.read(receive_of(b"b", b""), None)
+    for pause in pauses:
+        pause.set()
+    assert [b"a" * 16] * 8 == await asyncio.gather(*reading)
+
+
+@pytest.mark.parametrize("chunks", [(), (b"a",), (b"a" * 16,)], ids=["nothing", "a byte", "all that fits"])
+async def test_a_caller_that_goes_holds_no_memory(chunks: tuple[bytes, ...]) -> None:
+    """A caller that disconnects before its body is complete is told apart, and its bytes are free again."""
+    bodies = Bodies(16)
+    for _ in range(9):  # more than may be held at once
+        with pytest.raises(CallerGoneError, match="before its body was complete"):
+            await bodies.read(receive_of(*chunks, whole=False), None)
+    assert b"c" * 16 == await bodies.read(receive_of(b"c" * 15, b"c"), None)
 
 
 async def test_a_long_text_is_too_large() -> None:

@@ -113,15 +113,15 @@ async def test_a_log_line_tells_sizes_and_never_a_text(caplog: pytest.LogCapture
     """A request is one line with its id, route, status and times, and without its content."""
     caplog.set_level(logging.INFO, "server.access")
     async with serving(make_app()) as client:
-        await client.post("/predict", json={"text": "good confidential words"}, headers={"x-request-id": "mine"})
+        texts = ["good confidential words", "good"]
+        await client.post("/predict/batch", json={"texts": texts}, headers={"x-request-id": "mine"})
         await client.get("/health/ready")
     (record,) = [record for record in caplog.records if record.name == "server.access"]
     fields: dict[str, Any]
     ((_, fields),) = record.__dict__["lines"]
-    assert ("mine", "/predict", 200, 1, 5) == tuple(
-        fields[name] for name in ("request_id", "route", "status", "texts", "tokens")
-    )
-    assert 500.0 == fields["inference_ms"]
+    expected = {"request_id": "mine", "route": "/predict/batch", "status": 200, "texts": 2, "tokens": 8}
+    expected |= {"tokenize_ms": 1.234, "queue_ms": 10.0, "inference_ms": 500.0}
+    assert expected == {name: fields[name] for name in expected}
     assert "confidential" not in json.dumps(fields) + record.getMessage()
 
 
