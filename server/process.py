@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from artifact.manifest import ArtifactError
 from server.app import create_app
 from server.errors import ReloadFailedError
-from server.http.connection import BoundedProtocol
+from server.http.connection.protocol import BoundedProtocol
 from server.inference.classifier import Classifier
 from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope
 
 from server.errors import CallerGoneError, SlowBodyError
 from server.http.body import Bodies
-from server.http.connection import has_disconnected
+from server.http.connection.response import has_disconnected
 from server.http.errors import WriteError
 from server.http.headers import header, patience_s
 from server.lifecycle import Lifecycle

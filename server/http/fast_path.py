@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from server.http.call import Call, Services
-from server.http.connection import send_whole
+from server.http.connection.response import send_whole
 from server.http.context import RequestContext
 from server.http.dependencies import check_api_key
 from server.http.headers import header

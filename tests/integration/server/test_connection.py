@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from server.app import create_app
-from server.http import connection
+from server.http.connection import protocol
 from tests.support.classifiers import FakeClassifier
 from tests.support.serving import listening, make_settings
 
@@ -27,7 +27,7 @@ async def connecting(
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Start a server with this protocol on its own socket and connect to it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection, "_PATIENCE_S", patience_s)
+        patch.setattr(protocol, "_PATIENCE_S", patience_s)
         async with listening(create_app(make_settings(**settings), FakeClassifier())) as (host, port):
             reader, writer = await asyncio.open_connection(host, port)
             try:
@@ -175,7 +175,7 @@ async def test_the_server_is_no_proxy() -> None:
 
 async def test_connections_leave_files_for_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections beyond the spare file descriptors are asked to retry later."""
-    monkeypatch.setattr(connection, "_max_connections", lambda: 0)
+    monkeypatch.setattr(protocol, "_max_connections", lambda: 0)
     async with connecting() as (reader, _):
         answer = await read_all(reader)
     assert "too many connections" in check_refused(answer, 503, "overloaded")

@@ -1,22 +1,16 @@
-"""Connections: whole responses in one write, and the names of uvicorn that the server depends on."""
+"""Responses: whole ones in one write, and callers that have gone."""
 
-import ast
 import asyncio
-import inspect
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message
-from uvicorn import Config
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from server.http import connection
-from server.http.connection import UVICORN, BoundedProtocol, has_disconnected, send_whole
+from server.http.connection.response import has_disconnected, send_whole
 
 pytestmark = pytest.mark.anyio
 
@@ -145,60 +139,3 @@ async def test_a_request_tells_whether_its_caller_has_gone() -> None:
     assert has_disconnected(request.cycle.receive) is False
     request.cycle.disconnected = True
     assert has_disconnected(request.cycle.receive) is True
-
-
-def _parameters(of: Any) -> str:
-    return ", ".join(name for name in inspect.signature(of).parameters if name != "self")
-
-
-async def test_uvicorn_has_all_that_the_server_uses_of_it() -> None:
-    """The undocumented names exist, and their methods have the parameters that this server relies on."""
-    request = Request()
-    protocol = HttpToolsProtocol(Config(lambda: None), ServerState(), {}, asyncio.get_running_loop())
-    protocol.on_message_begin()
-    instances: dict[type, object] = {
-        HttpToolsProtocol: protocol,
-        RequestResponseCycle: request.cycle,
-        FlowControl: request.cycle.flow,
-    }
-    assert set(UVICORN) == set(instances)
-    for owner, names in UVICORN.items():
-        methods = [name for name in names if "(" in name]
-        known = [
-            f"{name}({_parameters(getattr(owner, name))})" for name in (each.partition("(")[0] for each in methods)
-        ]
-        assert methods == known
-        for name in set(names) - set(methods):
-            assert hasattr(instances[owner], name), f"{owner.__name__} of this uvicorn has no {name}"
-
-
-def test_the_table_of_uvicorns_names_is_complete() -> None:
-    """Every uvicorn name that the module uses is listed, and every listed name is used."""
-    tree = ast.parse(Path(connection.__file__).read_text())
-    used: dict[type, set[str]] = {owner: set() for owner in UVICORN}
-    for path in map(_path, ast.walk(tree)):
-        match path:
-            case ["self", "cycle", name] | ["cycle", name]:
-                used[RequestResponseCycle].add(name)
-            case ["cycle", "flow", name]:
-                used[FlowControl].add(name)
-            case ["self" | "super", name]:
-                used[HttpToolsProtocol].add(name)
-    used[RequestResponseCycle] |= {"receive", "send"}  # its ``__self__`` is read
-    own = set(vars(BoundedProtocol)) - set(vars(HttpToolsProtocol))
-    used[HttpToolsProtocol] -= own
-    methods = {name for name, value in vars(BoundedProtocol).items() if inspect.isfunction(value)}
-    used[HttpToolsProtocol] |= methods - own  # those that it overrides
-    assert {owner: {name.partition("(")[0] for name in names} for owner, names in UVICORN.items()} == used
-
-
-def _path(node: ast.AST) -> list[str]:
-    """Return the names of an expression such as ``self.cycle.keep_alive``, calls left out."""
-    match node:
-        case ast.Attribute(value, name):
-            return [*_path(value), name]
-        case ast.Call(function):
-            return _path(function)
-        case ast.Name(name):
-            return [name]
-    return []

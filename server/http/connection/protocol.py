@@ -1,22 +1,15 @@
-"""Connections: the bounds that uvicorn does not set, on size, on time and on kind; and responses in one write.
+"""The protocol of a connection: HTTP/1.1 with bounds on size, on time and on kind.
 
 A sender that trickles a head, never ends it, or is silent holds neither memory nor a connection for long. An offer to
 upgrade is declined instead of swallowing the body. Bodies have their own limits in ``server.http.body``.
-
-This is the only module that uses what uvicorn does not document. ``UVICORN`` names all of it.
 """
 
 import asyncio
-import itertools
 import resource
-from collections.abc import Mapping
 from typing import Final
 
 import httptools
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Send
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from server.errors import VerdictError
@@ -30,41 +23,6 @@ _PATIENCE_S: Final = 10.0
 _RESERVED_DESCRIPTORS: Final = 64
 """Files that the process needs beside its connections."""
 _HOP_BY_HOP: Final = (b"upgrade", b"http2-settings")
-
-UVICORN: Final[Mapping[type, tuple[str, ...]]] = {
-    HttpToolsProtocol: (
-        "connection_made(transport)",
-        "connection_lost(exc)",
-        "data_received(data)",
-        "on_message_begin()",
-        "on_headers_complete()",
-        "on_message_complete()",
-        "_start_asgi_task(cycle, app)",
-        "_unset_keepalive_if_required()",
-        "connections",
-        "cycle",
-        "headers",
-        "loop",
-        "parser",
-        "transport",
-        "url",
-    ),
-    RequestResponseCycle: (
-        "receive()",
-        "send(message)",
-        "default_headers",
-        "disconnected",
-        "flow",
-        "keep_alive",
-        "message_event",
-        "on_response",
-        "response_complete",
-        "response_started",
-        "transport",
-    ),
-    FlowControl: ("write_paused",),
-}
-"""All names of uvicorn on which this module depends: methods with their parameters, and attributes of instances."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -191,51 +149,6 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self.transport.write(_refusal(error))
         self.transport.close()
-
-
-def send_whole(send: Send, answer: Response) -> bool:
-    """Send a whole response in one write, which takes half as long as ASGI's two messages.
-
-    Args:
-        send: of ASGI.
-        answer: ``content-length`` is among its headers, and ``connection`` can only be ``close``.
-
-    Returns:
-        Whether that was possible. If not, nothing was sent: the server is not uvicorn, something stands between, the
-        caller reads slowly, or the response is not a plain one.
-    """
-    cycle = getattr(send, "__self__", None)
-    if type(cycle) is not RequestResponseCycle or cycle.flow.write_paused:
-        return False
-    if answer.background is not None or isinstance(answer, StreamingResponse):
-        return False
-    if cycle.disconnected:
-        return True
-    parts: list[bytes | memoryview] = [STATUS_LINE[answer.status_code]]
-    for name, value in itertools.chain(cycle.default_headers, answer.raw_headers):
-        if name == b"connection":
-            cycle.keep_alive = False
-        else:
-            parts += (name, b": ", value, b"\r\n")
-    if not cycle.keep_alive:
-        parts.append(b"connection: close\r\n")
-    parts += (b"\r\n", answer.body)
-    cycle.transport.write(b"".join(parts))
-    cycle.response_started = cycle.response_complete = True
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
-    return True
-
-
-def has_disconnected(receive: Receive) -> bool | None:
-    """Whether a request's caller has gone, or None if the server is not uvicorn.
-
-    Args:
-        receive: of ASGI.
-    """
-    cycle = getattr(receive, "__self__", None)
-    return cycle.disconnected if type(cycle) is RequestResponseCycle else None
 
 
 def _refusal(error: VerdictError) -> bytes:

@@ -1,0 +1,1 @@
+"""Unit tests of the HTTP side, with a classifier that is a fake."""
