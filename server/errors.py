@@ -77,6 +77,22 @@ class EngineFailedError(VerdictError):
     kind = "engine_failed"
 
 
+class TextFailedError(VerdictError):
+    """The runtime fails on this text alone and goes on with others.
+
+    Args:
+        index: of the text in its request; the batcher counts rows.
+    """
+
+    kind = "text_failed"
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            f"the model fails on text {index}, alone too; change it or leave it out, sending it again does not help"
+        )
+        self.index = index
+
+
 class SlowBodyError(TimedOutError):
     """The body did not arrive in time."""
 

@@ -27,6 +27,7 @@ ErrorKind = Literal[
     "not_ready",
     "timed_out",
     "engine_failed",
+    "text_failed",
     "reload_failed",
 ]
 """Every kind that a caller can receive, for the OpenAPI document."""
@@ -73,6 +74,7 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
     errors.NotReadyError: 503,
     errors.TimedOutError: 504,
     errors.EngineFailedError: 500,
+    errors.TextFailedError: 422,
     errors.SlowBodyError: 408,
     errors.ReloadFailedError: 409,
     errors.CallerGoneError: 499,
@@ -81,7 +83,10 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
     SlowHeadError: 408,
     TooManyConnectionsError: 503,
 }
-"""499 is never received: it stands in logs and metrics alone, as in those of nginx."""
+"""499 is never received: it stands in logs and metrics alone, as in those of nginx.
+
+A text that the model fails on is 422: on a 5xx clients send it again, and load balancers take the server out.
+"""
 
 OF_ANY_REQUEST: Final = (errors.EngineFailedError, NotHttpError, LargeHeadError, SlowHeadError, TooManyConnectionsError)
 """Errors that every route can answer with."""

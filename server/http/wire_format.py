@@ -29,6 +29,7 @@ _ERRORS: Final = (
     errors.OverloadedError,
     errors.DrainingError,
     errors.TimedOutError,
+    errors.TextFailedError,
 )
 """What a request for predictions can end with."""
 

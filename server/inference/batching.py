@@ -10,12 +10,12 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from artifact.cost_curve import CostCurve
-from server.errors import DrainingError, EngineFailedError, TimedOutError, VerdictError
+from server.errors import DrainingError, EngineFailedError, TextFailedError, TimedOutError, VerdictError
 from server.inference.admission_check import AdmissionCheck
 from server.inference.cache import LogitsCache
 from server.inference.one_core import InlinePolicy
@@ -25,8 +25,12 @@ from server.observe.metrics import Metrics
 
 _logger = logging.getLogger(__name__)
 _RUN_FAILED: Final = "a micro-batch of %d texts failed"
-_FAILED: Final = "the model failed on this text; try again"
+_ENGINE_FAILED: Final = "the model fails on texts that it answered before; try again"
 _CLOSED: Final = "the server is shutting down; send the request to another one"
+
+
+Groups = Mapping[Row, list[Item]]
+"""Different rows, each with all items that wait for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +131,8 @@ class Batcher:
             TooLargeError: if the rows would not fit into an empty queue.
             OverloadedError: if they do not fit now.
             TimedOutError: if the deadline passed before all of them ran.
-            EngineFailedError: if the runtime failed on one of them.
+            TextFailedError: if the engine fails on one of them alone; ``index`` is the row's.
+            EngineFailedError: if it fails on the simplest row as well.
             DrainingError: if the batcher is closed.
         """
         submitted_at = self._clock()
@@ -140,7 +145,7 @@ class Batcher:
         known = self._cached(rows) if self._cache else {}
         self._admission_check.check(sum([len(row) for row in rows if row not in known and row not in self._running]))
         if alone and not known and self._runner.may_run_inline(len(rows[0])):
-            return self._run_alone(rows[0], submitted_at)
+            return await self._run_alone(rows[0], submitted_at)
         admission = Admission(loop.create_future(), [()] * len(rows), submitted_at)
         timer = loop.call_at(deadline, self._expire, admission)
         self._open.add(admission)
@@ -172,14 +177,14 @@ class Batcher:
             self._idle_worker_claimed = False
         return not self._queue and not self._running
 
-    def _run_alone(self, row: Row, submitted_at: float) -> BatchedLogits:
+    async def _run_alone(self, row: Row, submitted_at: float) -> BatchedLogits:
         """Run one row on the event loop's thread, past the queue."""
         started = self._clock()
         try:
             logits = self._runner.run_inline([row])
         except Exception:
             _logger.exception(_RUN_FAILED, 1)
-            raise EngineFailedError(_FAILED) from None
+            raise (await self._error_type())(0) from None
         seconds = self._clock() - started
         self._record([len(row)], [started - submitted_at], seconds)
         self._cache.put(row, logits[0])
@@ -234,21 +239,25 @@ class Batcher:
             await self._inline.let_others_run(self._clock() - began, self._queue)
 
     async def _run_next(self) -> None:
-        """Run the next micro-batch and answer its rows; a failure fails these rows and no others."""
+        """Run the next micro-batch and answer its rows."""
         groups = {items[0].row: items for items in self._queue.take()}
+        self._running |= groups
+        try:
+            if not await self._run(groups):
+                await self._run_apart(groups)
+        finally:
+            for row in groups:
+                self._running.pop(row, None)
+
+    async def _run(self, groups: Groups) -> bool:
+        """Run different rows together and answer all items of each; return False if the engine fails."""
         started = self._clock()
         rows = list(groups)
-        self._running |= groups
         try:
             logits = await self._runner.run(rows)
         except Exception:
             _logger.exception(_RUN_FAILED, len(rows))
-            for item in itertools.chain.from_iterable(groups.values()):
-                self._give_up(item.admission, EngineFailedError(_FAILED))
-            return
-        finally:
-            for row in rows:
-                self._running.pop(row, None)
+            return False
         seconds = self._clock() - started
         items = list(itertools.chain.from_iterable(groups.values()))
         waits_s = [max(started - item.admission.admitted_at, 0.0) for item in items]
@@ -256,9 +265,29 @@ class Batcher:
         for admission in {item.admission for item in items}:
             admission.runs.append(seconds)
         for row, row_logits in zip(rows, logits, strict=True):
+            del self._running[row]
             self._cache.put(row, row_logits)
             for item in groups[row]:
                 item.admission.resolve(item.index, row_logits)
+        return True
+
+    async def _run_apart(self, groups: Groups) -> None:
+        """Answer the rows of a failed micro-batch: each runs again alone, and only those that fail again fail."""
+        for row, items in groups.items():
+            began = self._clock()
+            wanted = not all(item.admission.answer.done() for item in items)
+            if wanted and (len(groups) == 1 or not await self._run({row: items})):
+                error_type = await self._error_type()
+                for item in items:
+                    self._give_up(item.admission, error_type(item.index))
+            self._running.pop(row, None)
+            await self._inline.let_others_run(self._clock() - began, self._queue)
+
+    async def _error_type(self) -> Callable[[int], VerdictError]:
+        """Return what makes the error of a row that failed alone, from its index: is the row to blame or the engine?"""
+        if await self._runner.works():
+            return TextFailedError
+        return lambda _: EngineFailedError(_ENGINE_FAILED)
 
     def _record(self, lengths: list[int], waits_s: list[float], seconds: float) -> None:
         self._metrics.ledger.record(self._metrics.count_runs, (seconds, lengths, waits_s))

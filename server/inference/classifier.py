@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from artifact.manifest import Manifest, Truncation
 from artifact.scores import mean_logits
 from artifact.tokenization import Tokenization, TokenizedText
-from server.errors import OverloadedError, TimedOutError
+from server.errors import OverloadedError, TextFailedError, TimedOutError
 from server.inference.batching import Batcher
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import Logits
@@ -179,7 +179,10 @@ class TextClassifier:
         tokenize_s = time.perf_counter() - started
         self._metrics.ledger.record(self._metrics.count_tokenizations, tokenize_s)
         rows = [window for text in tokenized for window in text.windows]
-        batched = await self._batcher.submit(rows, deadline)
+        try:
+            batched = await self._batcher.submit(rows, deadline)
+        except TextFailedError as error:
+            raise TextFailedError(_text_of(error.index, tokenized)) from None
         predictions = self._predict(tokenized, batched.logits)
         self._metrics.ledger.record(self._count, predictions)
         return Classification(predictions, tokenize_s, batched.queue_s, batched.inference_s)
@@ -233,3 +236,9 @@ def _text_logits(texts: list[TokenizedText], logits: list[Logits]) -> list[Logit
         return logits
     of_windows = iter(logits)
     return [mean_logits(list(itertools.islice(of_windows, len(text.windows))), text.weights) for text in texts]
+
+
+def _text_of(row: int, texts: list[TokenizedText]) -> int:
+    """Return the index of the text that has a row."""
+    ends = itertools.accumulate(len(text.windows) for text in texts)
+    return next(index for index, end in enumerate(ends) if row < end)

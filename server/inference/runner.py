@@ -65,6 +65,14 @@ class Runner:
             )
         return logits
 
+    async def works(self) -> bool:
+        """Return whether the engine runs one padding token, as it did at start: a failure is the other row's then."""
+        try:
+            await self.run([(self._pad_token_id,)])
+        except Exception:
+            return False
+        return True
+
     async def close(self) -> None:
         """End the worker threads once their runs are done."""
         await asyncio.to_thread(self._threads.shutdown)

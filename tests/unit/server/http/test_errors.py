@@ -45,13 +45,14 @@ def test_the_table_is_complete() -> None:
         (errors.TimedOutError("why"), 504, "timed_out"),
         (errors.SlowBodyError("why"), 408, "timed_out"),
         (errors.EngineFailedError("why"), 500, "engine_failed"),
+        (errors.TextFailedError(3), 422, "text_failed"),
         (errors.ReloadFailedError("why"), 409, "reload_failed"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 async def test_every_kind_has_its_status(error: errors.VerdictError, status: int, kind: str) -> None:
     """A domain error is sent with its kind, its message and the status of the table."""
-    assert "why" == check_error(await ask(error), status, kind)
+    assert str(error) == check_error(await ask(error), status, kind)
 
 
 @pytest.mark.parametrize(("seconds", "header"), [(0.0, "1"), (0.2, "1"), (1.0, "1"), (2.1, "3"), (90, "90")])

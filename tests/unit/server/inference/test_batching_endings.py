@@ -5,11 +5,15 @@ import gc
 import weakref
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from server.errors import DrainingError, EngineFailedError, TimedOutError
+from artifact.runtime import Batch
+from server.errors import DrainingError, EngineFailedError, TextFailedError, TimedOutError
+from server.inference.one_core import InlinePolicy
 from server.inference.queue import Admission, BatchLimits
-from tests.support.batching import FAR, answers, clock_ahead, gated, make_row, running, settle
+from tests.support.batching import FAR, answers, clock_ahead, gated, make_row, many_cores, one_core, running, settle
 from tests.support.engines import EchoEngine, FixedEngine, PoisonedEngine
 
 pytestmark = pytest.mark.anyio
@@ -148,21 +152,81 @@ async def test_a_caller_that_goes_leaves_the_answer_to_those_with_an_equal_row()
         assert [[2, 5]] == answers(await stays_waiting)
 
 
-async def test_a_failing_batch_fails_its_own_texts_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    """Texts in the failing run get engine_failed without the runtime's words; the log has them; later texts run."""
+async def test_a_row_that_fails_alone_fails_only_its_own_text(caplog: pytest.LogCaptureFixture) -> None:
+    """Its caller gets text_failed without the runtime's words; the log has them; other texts run."""
     async with gated(PoisonedEngine(EchoEngine())) as harness:
         first, poisoned, apart = await harness.one_runs(
             [make_row(1, 5)], [(PoisonedEngine.POISON,) * 30], [make_row(3, 4)]
         )
         harness.gate.open()
-        with pytest.raises(EngineFailedError) as caught:
+        with pytest.raises(TextFailedError, match="the model fails on text 0, alone too") as caught:
             await poisoned
-        assert "the model failed on this text; try again" == str(caught.value)
+        assert "secret" not in str(caught.value)
         assert "a micro-batch of 1 texts failed" in caplog.text
         assert "secret detail of the runtime" in caplog.text
         assert [[1, 5]] == answers(await first)
         assert [[3, 4]] == answers(await apart)
         assert [[4, 5]] == answers(await harness.submit([make_row(4, 5)]))
+
+
+@pytest.mark.parametrize("inline", [many_cores(), one_core()], ids=["worker thread", "event loop's thread"])
+async def test_the_neighbours_of_a_poisonous_row_are_answered(inline: InlinePolicy) -> None:
+    """A micro-batch that fails runs again row by row: of four requests in it only the guilty one fails."""
+    async with running(PoisonedEngine(EchoEngine()), inline=inline) as harness:
+        poison = (2, PoisonedEngine.POISON, 0, 0, 0)
+        rows = [[make_row(1, 5)], [make_row(3, 5), poison], [make_row(4, 5)], [make_row(5, 5)]]
+        one, guilty, *others = await settle([harness.submit(request) for request in rows])
+        figures = harness.figures()
+    assert [[[1, 5]], [[4, 5]], [[5, 5]]] == [answers(result) for result in (one, *others)]
+    assert isinstance(guilty, TextFailedError)
+    assert 1 == guilty.index
+    assert [0, 0] == [figures[f"verdict_{name}"] for name in ("queue_tokens", "in_flight_texts")]
+
+
+async def test_a_row_that_arrives_while_its_equal_runs_again_shares_that_run() -> None:
+    """Until a row of a failed micro-batch has its answer, equal rows join it, and none is left without one."""
+    async with gated(PoisonedEngine(EchoEngine())) as harness:
+        first, poisoned, good = await harness.one_runs(
+            [make_row(9, 5)], [(2, PoisonedEngine.POISON, 0)], [make_row(3, 3)]
+        )
+        harness.gate.let_pass(2)
+        await harness.gate.reached(3)
+        late = harness.submit([make_row(3, 3)])
+        poisoned_too = harness.submit([(2, PoisonedEngine.POISON, 0)])
+        await asyncio.sleep(0)
+        harness.gate.open()
+        results = await asyncio.wait_for(settle([first, poisoned, good, late, poisoned_too]), 10)
+    assert [[[9, 5]], [[3, 3]], [[3, 3]]] == [answers(results[index]) for index in (0, 2, 3)]
+    assert [TextFailedError] * 2 == [type(results[index]) for index in (1, 4)]
+
+
+async def test_rows_that_nobody_waits_for_do_not_run_again() -> None:
+    """The caller of a row in a failed micro-batch has left: its row is not computed."""
+    async with gated(PoisonedEngine(EchoEngine())) as harness:
+        first, poisoned, gone = await harness.one_runs(
+            [make_row(9, 5)], [(2, PoisonedEngine.POISON, 0)], [make_row(3, 3)]
+        )
+        harness.gate.let_pass()
+        await harness.gate.reached(2)
+        gone.cancel()
+        await settle([gone])
+        harness.gate.open()
+        await settle([first, poisoned])
+        assert [[4, 5]] == answers(await harness.submit([make_row(4, 5)]))
+    alone = [int(batch.input_ids[0, 0]) for batch in harness.gate.batches if len(batch.input_ids) == 1]
+    assert 3 not in alone
+
+
+async def test_an_engine_that_fails_on_every_row_is_to_blame_itself() -> None:
+    """Then no text is: its caller gets engine_failed, and may try again."""
+
+    class Broken(EchoEngine):
+        def run(self, batch: Batch) -> NDArray[np.float32]:
+            raise RuntimeError("secret")
+
+    async with running(Broken()) as harness:
+        with pytest.raises(EngineFailedError, match="the model fails on texts that it answered before; try again"):
+            await harness.submit([make_row(1, 5), make_row(2, 5)])
 
 
 async def test_the_other_rows_of_a_failed_request_are_not_run() -> None:
@@ -172,14 +236,15 @@ async def test_the_other_rows_of_a_failed_request_are_not_run() -> None:
         tasks = await harness.one_runs([make_row(1, 5)], [(PoisonedEngine.POISON,), make_row(2, 5)])
         harness.gate.open()
         _, failed = await settle(tasks)
-    assert isinstance(failed, EngineFailedError)
-    assert [1, PoisonedEngine.POISON] == [int(batch.input_ids[0, 0]) for batch in harness.gate.batches]
+    assert isinstance(failed, TextFailedError)
+    padding = 0
+    assert [1, PoisonedEngine.POISON, padding] == [int(batch.input_ids[0, 0]) for batch in harness.gate.batches]
 
 
 @pytest.mark.parametrize(
     "logits",
     [
-        pytest.param([[1.0, 2.0]], id="fewer rows than texts"),
+        pytest.param([], id="fewer rows than texts"),
         pytest.param([[1.0, 2.0]] * 3, id="more rows than texts"),
         pytest.param([[1.0, float("nan")]] * 2, id="not a number"),
         pytest.param([[1.0, float("inf")]] * 2, id="infinite"),

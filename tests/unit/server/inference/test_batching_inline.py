@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from artifact.runtime import Batch
-from server.errors import DrainingError, EngineFailedError, TimedOutError
+from server.errors import DrainingError, TextFailedError, TimedOutError
 from server.inference.queue import BatchLimits
 from tests.support.batching import (
     RUN_S,
@@ -161,11 +161,11 @@ async def test_a_row_that_comes_alone_is_counted_and_cached_like_any_other() -> 
 
 
 async def test_a_row_that_comes_alone_fails_like_any_other(caplog: pytest.LogCaptureFixture) -> None:
-    """Its caller is told that the model failed, the log has the reason, and the next one is answered."""
+    """Its caller is told that the model fails on its text, the log has the reason, and the next one is answered."""
     async with running(PoisonedEngine(EchoEngine()), inline=one_core()) as harness:
         (failure,) = await settle([harness.submit([(1, PoisonedEngine.POISON)])])
-        assert isinstance(failure, EngineFailedError)
-        assert "the model failed on this text; try again" == str(failure)
+        assert isinstance(failure, TextFailedError)
+        assert 0 == failure.index
         assert "a micro-batch of 1 texts failed" in caplog.text
         assert "secret detail of the runtime" in caplog.text
         assert [[2, 5]] == answers(await harness.submit([make_row(2, 5)]))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from artifact.manifest import Truncation, read_manifest
-from server.errors import EngineFailedError
+from server.errors import TextFailedError
 from server.inference.classifier import Classification, TextClassifier
 from server.observe.metrics import Metrics
 from tests.support.batching import many_cores
@@ -120,17 +120,25 @@ async def test_predictions_and_truncated_texts_are_counted() -> None:
     assert 1 == figures["verdict_tokenize_seconds_count"]
 
 
+class _FailsOnZ(PoisonedEngine):
+    POISON = WORDS.index("z")
+
+
 async def test_a_failing_request_predicts_nothing() -> None:
     """All or none: if one text fails, none is counted as predicted."""
-
-    class Failing(PoisonedEngine):
-        POISON = WORDS.index("z")
-
-    async with classifying(Failing(FixedEngine([[0.0, 0.0]])), make_manifest(("x", "y"))) as (classifier, metrics):
-        with pytest.raises(EngineFailedError):
+    async with classifying(_FailsOnZ(FixedEngine([[0.0, 0.0]])), make_manifest(("x", "y"))) as (classifier, metrics):
+        with pytest.raises(TextFailedError):
             await classifier.classify(["z"], truncation=None, timeout_s=60)
         figures = read_figures(metrics.render())
     assert [0, 0] == [value for name, value in figures.items() if "predictions_total{" in name]
+
+
+async def test_the_text_that_the_model_fails_on_is_named() -> None:
+    """Also where texts before it are read in several windows, and where it fails in its second window."""
+    texts = ["a", " ".join(["b"] * 40), " ".join(["c"] * 20 + ["z"]), "a a"]
+    async with classifying(_FailsOnZ(CountingEngine()), make_manifest(THREE)) as (classifier, _):
+        with pytest.raises(TextFailedError, match="the model fails on text 2, alone too"):
+            await classifier.classify(texts, truncation="window", timeout_s=60)
 
 
 def test_a_classifier_need_not_measure_its_seconds() -> None:
