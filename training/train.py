@@ -123,12 +123,21 @@ def _compute_metrics(outcome: transformers.EvalPrediction) -> dict[str, float]:
 def _print_data(data: TrainingData, console: Console) -> None:
     counts = ", ".join(f"{name} {rows} rows" for name, rows in data.rows.items())
     _print(console, f"{counts}; labels {', '.join(data.labels)}")
+    for mapping in data.mappings:
+        _print(console, mapping)
     _print(
         console,
         f"{len(data.train)} training rows, {len(data.validation)} held out; left out: "
-        f"{data.duplicates} exact duplicates ({data.conflicts} of them with another label) and "
-        f"{data.nested} that share a passage with a held-out row",
+        f"{data.duplicates} exact duplicates ({data.conflicts} of them with another label), "
+        f"{data.nested} that share a passage with a held-out row and {data.short} shorter than min_words",
     )
+    if data.unmeasured:
+        rare = ", ".join(f"{name} ({rows})" for name, rows in data.unmeasured.items())
+        _print(
+            console,
+            f"warning: too few rows to hold one out of {rare}; the held-out figures say nothing about these labels: "
+            "give more rows of them, or --validation",
+        )
 
 
 def _print_summary(measured: list[dict[str, Any]], plan: Plan, console: Console) -> None:

@@ -31,10 +31,10 @@ def figures(logits: scores.Logits, labels: scores.Labels) -> dict[str, float]:
 
 
 def macro_f1(table: NDArray[np.int64]) -> float:
-    """Return the mean F1 of the labels of a confusion table; a label that never occurs counts as 0."""
-    hits = np.diag(table)
+    """Return the mean F1 of the labels of a confusion table that occur or are predicted, as scikit-learn does."""
     total = table.sum(axis=0) + table.sum(axis=1)
-    return float(np.mean(np.divide(2 * hits, total, out=np.zeros(len(table)), where=total > 0)))
+    there = total > 0
+    return float(np.mean(2 * np.diag(table)[there] / total[there]))
 
 
 def evaluations(

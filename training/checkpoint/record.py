@@ -64,6 +64,7 @@ def recipe(plan: Plan, data: TrainingData, state: dict[str, Any], **outcome: Any
             "exact_duplicates": data.duplicates,
             "duplicates_with_another_label": data.conflicts,
             "sharing_a_passage_with_held_out": data.nested,
+            "shorter_than_min_words": data.short,
         },
         "command": plan.command,
         "source_commit": state["source_commit"],

@@ -6,12 +6,12 @@ before a model is loaded. Knows no tokens.
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from training.data.overlap import fragments, nested
 from training.data.sources import Source, read_source
-from training.reading import DataError, TextTable, label_names, match_labels
+from training.reading import DataError, TextTable, describe_labels, label_names, match_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class TrainingData:
         duplicates: rows left out because an earlier row has the same text.
         conflicts: duplicates that have another label than the earlier row.
         nested: training rows left out because they are part of a held-out row or contain one.
+        short: rows left out because they have fewer words than their source asks for.
+        mappings: for each source, which label of it was read as which of ``labels``, in words.
     """
 
     labels: list[str]
@@ -45,6 +47,15 @@ class TrainingData:
     duplicates: int = 0
     conflicts: int = 0
     nested: int = 0
+    short: int = 0
+    mappings: list[str] = field(default_factory=list)
+
+    @property
+    def unmeasured(self) -> dict[str, int]:
+        """The labels of which no row is held out, and how many rows they have."""
+        held_out = {example.label for example in self.validation}
+        counts = Counter(example.label for example in self.train)
+        return {name: counts[index] for index, name in enumerate(self.labels) if index not in held_out}
 
 
 def load_training_data(
@@ -71,12 +82,9 @@ def load_training_data(
     data = TrainingData(names)
     seen: dict[str, int] = {}
     for source in validation:  # first: a text in both is held out, not learnt
-        table = read_source(source)
-        data.rows[source.name] = len(table.rows)
-        data.validation += _fresh(_examples(table, names, source), seen, data)
+        data.validation += _fresh(source, read_source(source), seen, data)
     for source, table in zip(sources, tables, strict=True):
-        data.rows[source.name] = len(table.rows)
-        fresh = _fresh(_examples(table, names, source), seen, data)
+        fresh = _fresh(source, table, seen, data)
         parts = fragments([example.text for example in fresh]) if source.held_out else set()
         train, held_out = split(fresh, source.held_out, seed, parts)
         data.train += train
@@ -84,7 +92,7 @@ def load_training_data(
     leaking = nested([example.text for example in data.train], [example.text for example in data.validation])
     data.nested = len(leaking)
     data.train = [example for index, example in enumerate(data.train) if index not in leaking]
-    _need_every_label(data)
+    _need_every_label(data, asked=any(source.held_out for source in sources))
     return data
 
 
@@ -122,9 +130,11 @@ def split(
 ) -> tuple[list[Example], list[Example]]:
     """Split off ``held_out`` rows (a share if below 1), stratified by label; both lists keep their order.
 
+    Of each label with two rows or more, at least one is held out and one is kept, whatever the share.
+
     Args:
         examples: rows of one source.
-        held_out: a share (below 1) or number of rows; at most half of the rows that may be held out.
+        held_out: a share (below 1) or number of rows; at most half of the rows that may be held out. 0 holds out none.
         seed: of the draw.
         parts: indices of rows that are part of other rows. They are never held out: they would measure how well the
             model remembers the other rows.
@@ -137,9 +147,10 @@ def split(
     whole = sum(map(len, by_label.values()))
     wanted = held_out * whole if held_out < 1 else min(held_out, whole // 2)
     chosen: set[int] = set()
-    for label in sorted(by_label):
-        share = wanted * len(by_label[label]) / whole
-        chosen.update(draw.sample(by_label[label], round(share)))
+    for label in sorted(by_label) if held_out else ():
+        own = by_label[label]
+        share = round(wanted * len(own) / whole)
+        chosen.update(draw.sample(own, min(max(share, 1), len(own) - 1)))
     kept = [example for index, example in enumerate(examples) if index not in chosen]
     return kept, [examples[index] for index in sorted(chosen)]
 
@@ -158,8 +169,12 @@ def _examples(table: TextTable, labels: Sequence[str], source: Source) -> list[E
     ]
 
 
-def _fresh(examples: Iterable[Example], seen: dict[str, int], data: TrainingData) -> list[Example]:
-    """Leave out and count texts that were seen before."""
+def _fresh(source: Source, table: TextTable, seen: dict[str, int], data: TrainingData) -> list[Example]:
+    """Return the rows of a source, without texts that were seen before; ``data`` counts both."""
+    examples = _examples(table, data.labels, source)
+    data.rows[source.name] = len(examples)
+    data.short += table.short
+    data.mappings.append(describe_labels(table, data.labels, [example.label for example in examples]))
     fresh = []
     for example in examples:
         if example.text not in seen:
@@ -171,7 +186,12 @@ def _fresh(examples: Iterable[Example], seen: dict[str, int], data: TrainingData
     return fresh
 
 
-def _need_every_label(data: TrainingData) -> None:
+def _need_every_label(data: TrainingData, *, asked: bool) -> None:
+    if not data.validation and asked:
+        raise DataError(
+            "no row is held out: every label has a single row, or only rows that are part of other rows; "
+            "give more rows, or rows to measure on with --validation"
+        )
     if not data.validation:
         raise DataError("no row is held out; give held_out=… above 0 to a --data source, or --validation")
     counts = Counter(example.label for example in data.train)

@@ -9,7 +9,7 @@ lines hold no row and are skipped. Imports nothing else of training, and neither
 """
 
 from training.reading.files import SUFFIXES, read
-from training.reading.labels import label_names, match_indices, match_labels
+from training.reading.labels import describe_labels, label_names, match_indices, match_labels
 from training.reading.rows import Columns, DataError, Row, TextTable
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "DataError",
     "Row",
     "TextTable",
+    "describe_labels",
     "label_names",
     "match_indices",
     "match_labels",

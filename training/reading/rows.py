@@ -6,6 +6,8 @@ Owns the columns that are read and the types of their values. Knows neither file
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Label: TypeAlias = str | int | float
@@ -68,7 +70,7 @@ class Row(NamedTuple):
     Attributes:
         number: its line (where it begins) or row in the file, from 1.
         text: never blank.
-        label: as it is in the data; None where no label was asked for.
+        label: a name or a number; bytes are decoded, ``1.0`` is 1, a date is text. None where no label was asked for.
         confidence: the label's probability.
         group: as text; None where the file has no such column or no value.
     """
@@ -90,6 +92,7 @@ class TextTable:
         columns: that were asked for.
         rows: in the order of the file; at least one.
         label_names: names of the labels 0, 1, …, where the data itself declares them.
+        short: rows that were left out because their texts have fewer words than asked for.
     """
 
     location: str
@@ -97,6 +100,7 @@ class TextTable:
     columns: Columns
     rows: list[Row]
     label_names: tuple[str, ...] | None = None
+    short: int = 0
 
     def where(self, row: Row) -> str:
         """Return where a row is, for messages: ``tickets.csv line 7``."""
@@ -125,10 +129,11 @@ def collect(
     Raises:
         DataError: if there is no row, or a value is not what its column needs.
     """
-    rows = []
+    rows, short = [], 0
     for number, values in records:
         text = values[columns.text]
         if isinstance(text, str) and len(text.split()) < min_words:
+            short += 1
             continue
         try:
             rows.append(_row(number, values, columns))
@@ -137,7 +142,7 @@ def collect(
             raise DataError(f"{location} {unit} {number}, column {column!r}: {reason}") from None
     if not rows:
         raise DataError(f"{location} holds no row" + (f" of at least {min_words} words" if min_words else ""))
-    return TextTable(location, unit, columns, rows, label_names)
+    return TextTable(location, unit, columns, rows, label_names, short)
 
 
 class _UnfitError(Exception):
@@ -146,6 +151,8 @@ class _UnfitError(Exception):
 
 def _row(number: int, values: Mapping[str, Any], columns: Columns) -> Row:
     text = values[columns.text]
+    if isinstance(text, bytes):
+        text = _plain(text, columns.text)
     if not isinstance(text, str):
         raise _UnfitError(columns.text, f"the text is {_shown(text)}; {_REPAIR}")
     if not text.strip():
@@ -157,12 +164,27 @@ def _row(number: int, values: Mapping[str, Any], columns: Columns) -> Row:
 
 
 def _label(value: Any, column: str) -> Label:  # noqa: ANN401 - a value of the file before its check
-    blank = isinstance(value, str) and not value.strip()
-    if value is None or blank or (isinstance(value, float) and math.isnan(value)):
+    label = _plain(value, column)
+    blank = isinstance(label, str) and not label.strip()
+    if label is None or blank or (isinstance(label, float) and math.isnan(label)):
         raise _UnfitError(column, f"the label is missing; {_REPAIR}")
-    if not isinstance(value, str | int | float):
+    if not isinstance(label, str | int | float) or label in {math.inf, -math.inf}:
         raise _UnfitError(column, f"the label is {_shown(value)}, not a name or an index; {_REPAIR}")
-    return value
+    return label
+
+
+def _plain(value: Any, column: str) -> Any:  # noqa: ANN401 - as above
+    """Return bytes as text, whole numbers as ``int``, dates and times as ISO 8601; others as they are."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise _UnfitError(column, f"{value!r:.40} are bytes that are not UTF-8; {_REPAIR}") from None
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def _confidence(value: Any, column: str) -> float:  # noqa: ANN401 - a value of the file before its check

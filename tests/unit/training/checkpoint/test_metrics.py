@@ -10,9 +10,10 @@ from artifact.scores import softmax
 from training.checkpoint.metrics import figures, macro_f1
 
 
-def test_label_that_never_occurs_counts_as_zero() -> None:
-    """A label that is never predicted has an F1 of 0."""
-    assert pytest.approx((2 / 3) / 3) == macro_f1(np.array([[5, 0, 0], [5, 0, 0], [0, 0, 0]]))
+def test_a_label_that_is_never_predicted_counts_as_zero() -> None:
+    """A label that occurs and is never predicted has an F1 of 0; one that does neither is not measured."""
+    assert pytest.approx((2 / 3) / 2) == macro_f1(np.array([[5, 0, 0], [5, 0, 0], [0, 0, 0]]))
+    assert 1.0 == macro_f1(np.array([[5, 0], [0, 0]]))
 
 
 @pytest.mark.development

@@ -59,6 +59,43 @@ def test_split_is_stratified_and_fixed_by_seed(tmp_path: Path) -> None:
     assert split(examples, 0.2, seed=4)[1] != held_out
 
 
+def test_a_rare_label_is_held_out_too() -> None:
+    """Of 2,000 rows of one label and 6 of another, at least one of each is held out; of two rows one is kept."""
+    examples = [Example(_text(index), int(index >= 2000), "a") for index in range(2006)]
+    assert {0: 100, 1: 1} == Counter(example.label for example in split(examples, 0.05, seed=3)[1])
+    few = [Example(_text(index), index // 2, "a") for index in range(8)]
+    for share in (0.05, 0.9, 1.0, 100.0):
+        train, held_out = split(few, share, seed=3)
+        assert {0, 1, 2, 3} == {example.label for example in train} == {example.label for example in held_out}
+    assert [] == split(few, 0.0, seed=3)[1]
+
+
+def test_small_data_is_held_out_with_the_default_share(tmp_path: Path) -> None:
+    """Where every label has at most ten rows, the default share still holds out one of each."""
+    corpus = load_training_data([_source(tmp_path / "a.tsv", _rows(14), held_out=0.05)], None, seed=1)
+    assert {0: 1, 1: 1} == Counter(example.label for example in corpus.validation)
+    assert {} == corpus.unmeasured
+
+
+def test_a_label_too_rare_to_be_held_out_is_named(tmp_path: Path) -> None:
+    """A label with one row is learnt, and named as not measured; without any other there is nothing to measure on."""
+    source = _source(tmp_path / "a.tsv", [*_rows(20), ("alone of its kind", "rare")])
+    assert {"rare": 1} == load_training_data([source], None, seed=1).unmeasured
+    source = _source(tmp_path / "b.tsv", [("one", "a"), ("two", "b")])
+    with pytest.raises(DataError, match="no row is held out: every label has a single row"):
+        load_training_data([source], None, seed=1)
+
+
+def test_the_mapping_of_each_source_is_kept(tmp_path: Path) -> None:
+    """For each source it is told how its labels were read, and how many rows were too short."""
+    source = _source(tmp_path / "a.tsv", [*_rows(20, ("0", "1")), ("short", "1")], min_words=2)
+    corpus = load_training_data([source], ["no", "yes"], seed=1)
+    assert 1 == corpus.short
+    assert [
+        f"labels of {source.location}: 0 no (written '0'): 10 rows; 1 yes (written '1'): 10 rows"
+    ] == corpus.mappings
+
+
 def test_parts_of_other_rows_are_not_held_out(tmp_path: Path) -> None:
     """A phrase of a training sentence is never held out, because it would measure memory; sentences are."""
     sentences = [f"{_text(index)} with much to like {index}" for index in range(20)]
