@@ -20,6 +20,7 @@ from benchmarks.processes.bulk_runs import (
     CALLERS,
     REQUEST_TEXTS,
     Cost,
+    WorkerKiller,
     command,
     first_row_s,
     megabytes,
@@ -213,6 +214,21 @@ def _clusters(
             for _ in range(nodes):
                 cluster.add_node(num_cpus=1, **memory)
             seconds = run(artifact, source, folder / f"ray-{nodes}", "--ray", cluster.address).seconds
+            yield Figure(f"rows/s on a Ray cluster of {nodes} x 1 core on this machine", extent.cluster_rows / seconds)
+            if nodes == max(extent.nodes):
+                report(f"{extent.kills} kills of its workers")
+                source = write_table(folder / "workers.parquet", texts.sentences.take(extent.kill_rows))
+                yield _worker_kills(artifact, source, folder / "ray-killed", cluster.address, extent.kills)
         finally:
             cluster.shutdown()
-        yield Figure(f"rows/s on a Ray cluster of {nodes} x 1 core on this machine", extent.cluster_rows / seconds)
+
+
+def _worker_kills(artifact: Path, source: Path, output: Path, address: str, kills: int) -> Figure:
+    killer = WorkerKiller(output, kills)
+    run(artifact, source, output, "--ray", address, watch=killer)
+    return Figure(
+        "workers of that cluster ended by kill -9 at a random time, then every row once",
+        killer.killed,
+        "every row once",
+        holds=True,
+    )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -24,6 +25,8 @@ from benchmarks.processes.process import server_python
 CALLERS: Final = 16
 REQUEST_TEXTS: Final = 64
 _POLL_S: Final = 0.05
+_RAY_WORKER: Final = "ray::RaySwordfi"
+"""How daft's workers on Ray begin their names; Linux keeps 15 characters of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,42 @@ def run(
     if [int(value) for value in ids.to_pylist()] != list(range(len(ids))):
         raise BenchmarkError(f"{output} lost or doubled a row")
     return Cost(seconds, cpu_s)
+
+
+class WorkerKiller:
+    """End a worker of this process's Ray cluster with kill -9 from time to time, while parts go on to be scored.
+
+    Args:
+        output: of the run.
+        kills: at most.
+
+    Attributes:
+        killed: workers so far.
+    """
+
+    def __init__(self, output: Path, kills: int) -> None:
+        self.killed = 0
+        self._output = output
+        self._kills = kills
+        self._chance = random.Random(1)  # noqa: S311 - not cryptography
+        self._next_parts = 1
+
+    def __call__(self, _: psutil.Process) -> None:
+        """End a worker if enough parts were scored since the last one."""
+        parts = len(list(self._output.glob("_bulk/parts/*/*.parquet")))
+        below = psutil.Process().children(recursive=True)
+        workers = [one for one in below if _name(one).startswith(_RAY_WORKER)]
+        if self.killed < self._kills and parts >= self._next_parts and workers:
+            self._chance.choice(workers).kill()
+            self.killed += 1
+            self._next_parts = parts + self._chance.randint(1, 6)
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:  # it has just ended
+        return ""
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -1,4 +1,4 @@
-"""Clusters: a real Ray cluster of two nodes on this machine, one of which is lost in the middle."""
+"""Clusters: a real Ray cluster of two nodes on this machine; workers and a node are lost in the middle."""
 
 import json
 import sys
@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from pyarrow import parquet
 
 from artifact.child import ROOT, Child
+from benchmarks.processes.bulk_runs import WorkerKiller
 from tests.support.tables import words, write_parquet
 from tests.support.tiny import TINY
 
@@ -34,17 +36,19 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
         running.shutdown()
 
 
-def test_a_run_finishes_although_a_node_is_lost(cluster: object, tmp_path: Path) -> None:
+def test_a_run_finishes_although_workers_and_a_node_are_lost(cluster: object, tmp_path: Path) -> None:
     """Every row is there once, and the scores are those of this machine."""
     source = write_parquet(tmp_path / "in.parquet", {"id": list(range(ROWS)), "text": words(ROWS)}, row_group_size=9000)
     (tmp_path / "lines.txt").write_text("".join(text + "\n" for text in words(3000)))
     output = tmp_path / "out"
     base = [sys.executable, "-m", "bulk", source, tmp_path / "lines.txt", "--artifact", TINY, "--format", "parquet"]
     with Child([*base, "--output", output, "--ray", cluster.address]) as child:  # type: ignore[attr-defined]
+        killer = WorkerKiller(output, 2)
         deadline = time.monotonic() + 120
-        while len(list(output.glob("_bulk/parts/*/*.parquet"))) < 4:
+        while killer.killed < 2:
             assert child.running, child.log
             assert time.monotonic() < deadline, child.log
+            killer(psutil.Process(child.process.pid))
         cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)  # type: ignore[attr-defined]
         assert 0 == child.wait(240), child.log
     with Child([*base, "--output", tmp_path / "here"]) as child:
