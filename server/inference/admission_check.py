@@ -1,12 +1,17 @@
 """The admission check: whether the queue has room for a request's rows, and when to retry if it has none."""
 
-import math
+import time
+from collections.abc import Callable
 from typing import Final
 
 from server.errors import OverloadedError, TooLargeError
 from server.inference.queue import BatchLimits, Queue
+from server.inference.retry_schedule import RetrySchedule
 from server.observe.metrics import Metrics
 
+_SPREAD: Final = 2
+"""Refused callers come back over twice the time that a full queue takes: at that rate all find room in a burst of three
+times the queue, and one that ignores Retry-After delays others by no more."""
 _RATE_SMOOTHING: Final = 0.1
 _SHORTEST_RUN_S: Final = 1e-6
 
@@ -19,17 +24,27 @@ class AdmissionCheck:
         limits: of the queue.
         workers: micro-batches that run at the same time.
         metrics: where refusals are counted.
+        clock: seconds from any origin.
 
     Attributes:
         tokens_per_s: how fast one worker runs tokens, smoothed over about ten runs; 0 before the first.
     """
 
-    def __init__(self, queue: Queue, limits: BatchLimits, *, workers: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        limits: BatchLimits,
+        *,
+        workers: int,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.tokens_per_s = 0.0
         self._queue = queue
         self._limits = limits
         self._workers = workers
         self._metrics = metrics
+        self._retries = RetrySchedule(clock)
 
     def check(self, tokens: int) -> None:
         """Refuse rows of so many tokens together if they do not fit; 0 always fit.
@@ -49,13 +64,22 @@ class AdmissionCheck:
             raise OverloadedError(
                 f"the queue holds {self._queue.tokens} of {limit} tokens and has no room for {needed} more; "
                 "retry after the time in Retry-After",
-                self._retry_after_s(self._queue.tokens + needed - limit),
+                self._retry_after_s(self._queue.tokens + needed - limit, tokens),
             )
 
-    def _retry_after_s(self, excess_tokens: int) -> float:
-        """Return whole seconds until so many tokens have left the queue, by the rate of recent runs."""
+    def _retry_after_s(self, excess_tokens: int, tokens: int) -> float:
+        """Return the seconds until there is room for the caller, after those refused before it.
+
+        Args:
+            excess_tokens: must leave the queue first; the rate of recent runs says when.
+            tokens: of the caller's rows.
+        """
         rate = self.tokens_per_s * self._workers
-        return float(math.ceil(excess_tokens / rate)) if rate else 1.0
+        if not rate:
+            return 1.0
+        return self._retries.seconds(
+            excess_tokens / rate, tokens / rate, _SPREAD * self._limits.max_queue_tokens / rate
+        )
 
     def record_run(self, tokens: int, seconds: float) -> None:
         """Take a run of so many tokens into the rate."""

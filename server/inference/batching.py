@@ -79,7 +79,9 @@ class Batcher:
         self._inline = inline
         self._clock = clock
         self._queue = Queue(limits, cost)
-        self._admission_check = AdmissionCheck(self._queue, limits, workers=runner.workers, metrics=metrics)
+        self._admission_check = AdmissionCheck(
+            self._queue, limits, workers=runner.workers, metrics=metrics, clock=clock
+        )
         self._running: dict[Row, list[Item]] = {}
         self._idle_worker_claimed = False
         self._open: set[Admission] = set()

@@ -1,6 +1,7 @@
 """The admission check: for which rows the queue has room, and when to retry."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -8,7 +9,7 @@ from server.errors import OverloadedError, TooLargeError
 from server.inference.admission_check import AdmissionCheck
 from server.inference.queue import Admission, BatchLimits, Item, Queue
 from server.observe.metrics import Metrics
-from tests.support.batching import BATCHING_PAYS, make_row
+from tests.support.batching import BATCHING_PAYS, ManualClock, make_row
 from tests.support.figures import read_figures
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,7 @@ def make_check(queued: int, *, workers: int = 1, **more_limits: int) -> tuple[Ad
         admission = Admission(asyncio.get_running_loop().create_future(), [()], 0.0)
         queue.add(Item(make_row(1, queued), 0, admission, 1))
     metrics = Metrics()
-    return AdmissionCheck(queue, limits, workers=workers, metrics=metrics), metrics
+    return AdmissionCheck(queue, limits, workers=workers, metrics=metrics, clock=ManualClock()), metrics
 
 
 def retry_after_s(check: AdmissionCheck, tokens: int) -> float:
@@ -73,25 +74,74 @@ async def test_retry_after_is_one_second_before_the_first_run() -> None:
     assert [1.0, 1.0] == [retry_after_s(check, tokens) for tokens in (41, 100)]
 
 
-async def test_retry_after_is_the_excess_over_the_measured_rate_rounded_up() -> None:
-    """At 5 tokens a second, 1 to 5 tokens too many take a second, 60 take twelve."""
+@pytest.mark.parametrize(("tokens", "seconds"), [(41, 0.2), (45, 1.0), (46, 1.2), (100, 12.0)])
+async def test_the_first_refused_caller_waits_for_the_excess_over_the_measured_rate(
+    tokens: int, seconds: float
+) -> None:
+    """At 5 tokens a second, 5 tokens too many take a second, 60 take twelve."""
     check, _ = make_check(60)
     check.record_run(10, 2.0)
-    assert [1.0, 1.0, 2.0, 12.0] == [retry_after_s(check, tokens) for tokens in (41, 45, 46, 100)]
+    assert pytest.approx(seconds) == retry_after_s(check, tokens)
 
 
 async def test_retry_after_counts_the_room_that_a_longest_row_needs() -> None:
     """A short row waits until the longest would fit: at 5 tokens a second, 20 tokens too many take 4 seconds."""
     check, _ = make_check(80, max_row_tokens=40)
     check.record_run(10, 2.0)
-    assert 4.0 == retry_after_s(check, 2)
+    assert pytest.approx(4.0) == retry_after_s(check, 2)
 
 
 async def test_more_workers_drain_the_queue_faster() -> None:
     """Each of them runs at the measured rate."""
     check, _ = make_check(60, workers=3)
     check.record_run(10, 2.0)
-    assert 4.0 == retry_after_s(check, 100)
+    assert pytest.approx(4.0) == retry_after_s(check, 100)
+
+
+async def test_refused_callers_come_back_one_after_the_other() -> None:
+    """Each after the work of those before it: 10 tokens take 2 seconds. The last ones start anew: 40 are over 40 s."""
+    check, _ = make_check(100)
+    check.record_run(10, 2.0)
+    waits_s = [retry_after_s(check, 10) for _ in range(23)]
+    assert pytest.approx([2.0 + 2 * index for index in range(21)] + [2.0, 4.0]) == waits_s
+
+
+class Burst:
+    """Callers that all come at once to a queue and come back as told; a tenth of a second passes at a time.
+
+    Attributes:
+        refusals: of each caller.
+    """
+
+    def __init__(self, callers: int, *, tokens: int, limit: int, rate: float) -> None:
+        self.refusals = [0] * callers
+        limits = BatchLimits(4, 32, max_queue_tokens=limit, max_row_tokens=256)
+        clock = ManualClock()
+        queue = Queue(limits, BATCHING_PAYS)
+        check = AdmissionCheck(queue, limits, workers=1, metrics=Metrics(), clock=clock)
+        check.record_run(int(rate), 1.0)
+        due_s = [clock.now_s] * callers
+        while any(due_s):
+            for caller in [caller for caller, at in enumerate(due_s) if 0 < at <= clock.now_s]:
+                try:
+                    check.check(tokens)
+                    queue.tokens += tokens
+                    due_s[caller] = 0
+                except OverloadedError as error:
+                    self.refusals[caller] += 1
+                    due_s[caller] = clock.now_s + math.ceil(error.retry_after_s)
+            queue.tokens = max(0, queue.tokens - round(rate / 10))
+            clock.now_s += 0.1
+
+
+@pytest.mark.parametrize("callers", [90, 130, 170])
+async def test_callers_that_wait_as_told_are_let_in(callers: int) -> None:
+    """The queue lasts 15 s and holds 60 of them: nine in ten of the refused are let in when they come back."""
+    burst = Burst(callers, tokens=256, limit=15_360, rate=1024)
+    refused = [count for count in burst.refusals if count]
+    assert callers - 60 == len(refused)
+    assert sum(count == 1 for count in refused) >= 0.9 * len(refused)
+    assert max(refused) <= 2
 
 
 async def test_the_rate_follows_recent_runs() -> None:
