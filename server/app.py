@@ -4,6 +4,7 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -33,6 +34,9 @@ from server.lifecycle import Lifecycle
 from server.observe.metrics import Metrics
 from server.observe.tracing import Tracing
 from server.settings import Settings, SettingsError
+
+_WAITING_BODIES: Final = 8
+"""As many characters may wait for tokenization as so many of the largest bodies have bytes."""
 
 
 def create_app(
@@ -143,7 +147,15 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
         metrics=metrics,
         inline=inline,
     )
-    return TextClassifier(manifest, tokenization, batcher, metrics, runtime=_runtime(limits, cost), inline=inline)
+    return TextClassifier(
+        manifest,
+        tokenization,
+        batcher,
+        metrics,
+        runtime=_runtime(limits, cost),
+        inline=inline,
+        max_waiting_chars=_WAITING_BODIES * settings.max_body_bytes,
+    )
 
 
 def _runtime(limits: BatchLimits, cost: CostCurve) -> dict[str, object]:

@@ -80,7 +80,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=2_097_152,
         ge=1024,
-        description="size of a request body; all that are arriving hold at most eight times as much memory together",
+        description="size of a request body; all that are arriving hold at most eight times as much memory together, "
+        "and as many characters may wait for tokenization",
     )
     request_timeout_s: float = Field(
         default=30.0,

@@ -9,23 +9,21 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from artifact.manifest import Manifest, Truncation
 from artifact.scores import mean_logits
 from artifact.tokenization import Tokenization, TokenizedText
-from server.errors import OverloadedError, TextFailedError, TimedOutError
+from server.errors import TextFailedError
 from server.inference.batching import Batcher
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import Logits
+from server.inference.tokenizer_queue import TokenizerQueue, count_chars
 from server.observe.metrics import Metrics
 
 _INLINE_CHARS: Final = 2000
 """Up to so many characters are tokenized on the event loop's thread, in about 0.8 ms; another thread costs 0.1 ms."""
-_MAX_WAITING_CHARS: Final = 1_000_000
-"""A third of a second of tokenization on one core. One request may have more while no other waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +115,7 @@ class TextClassifier:
         metrics: where texts and predictions are counted.
         runtime: figures of the model on this machine, for ``/info``.
         inline: which requests of more than 2,000 characters are tokenized on the event loop's thread.
+        max_waiting_chars: characters that wait for the tokenizer thread at most.
     """
 
     def __init__(
@@ -128,6 +127,7 @@ class TextClassifier:
         *,
         runtime: Mapping[str, object],
         inline: InlinePolicy,
+        max_waiting_chars: int,
     ) -> None:
         self.runtime = runtime
         self._inline = inline
@@ -137,8 +137,7 @@ class TextClassifier:
         self._batcher = batcher
         self._metrics = metrics
         self._predicted = [metrics.predictions.labels(label) for label in manifest.labels]
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tokenization")
-        self._waiting_chars = 0
+        self._tokenizer_queue = TokenizerQueue(tokenization, max_chars=max_waiting_chars, metrics=metrics)
 
     @property
     def info(self) -> ModelInfo:
@@ -161,7 +160,7 @@ class TextClassifier:
     async def close(self) -> None:
         """End the batcher and the tokenization thread."""
         await self._batcher.close()
-        await asyncio.to_thread(self._thread.shutdown)
+        await self._tokenizer_queue.close()
 
     async def classify(
         self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
@@ -169,8 +168,7 @@ class TextClassifier:
         """Tokenize, queue and run the texts; return calibrated predictions in their order.
 
         Raises:
-            OverloadedError: if too much text waits for tokenization.
-            VerdictError: as ``Batcher.submit``.
+            VerdictError: as ``TokenizerQueue.encode`` and ``Batcher.submit``.
         """
         self._batcher.check_room(len(texts), sum(map(self._tokenization.fewest_tokens, texts)))
         deadline = asyncio.get_running_loop().time() + timeout_s
@@ -188,28 +186,11 @@ class TextClassifier:
         return Classification(predictions, tokenize_s, batched.queue_s, batched.inference_s)
 
     async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
-        """Tokenize a little text on the event loop's thread, more on the tokenizer thread, whose queue is bounded."""
-        chars = sum(map(len, texts))
+        """Tokenize a little text on the event loop's thread, more in the tokenizer queue."""
+        chars = count_chars(texts)
         if chars <= _INLINE_CHARS or self._inline.may_tokenize(chars):
             return self._tokenization.encode(texts, truncation)
-        if self._waiting_chars + chars > _MAX_WAITING_CHARS and self._waiting_chars:
-            self._metrics.shed.labels("overloaded").inc()
-            raise OverloadedError(
-                f"{self._waiting_chars} characters wait for tokenization, at most {_MAX_WAITING_CHARS} may; retry soon",
-                retry_after_s=1.0,
-            )
-        self._waiting_chars += chars
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await loop.run_in_executor(self._thread, self._tokenization.encode, texts, truncation)
-        except TimeoutError:
-            self._metrics.shed.labels("timed_out").inc()
-            raise TimedOutError(
-                "the deadline passed before the texts were tokenized; send fewer texts or wait longer"
-            ) from None
-        finally:
-            self._waiting_chars -= chars
+        return await self._tokenizer_queue.encode(texts, truncation, deadline)
 
     def _predict(self, texts: list[TokenizedText], logits: list[Logits]) -> list[Prediction]:
         labels = self._head.labels

@@ -23,6 +23,8 @@ from tests.support.tiny import TINY, WORDS
 
 THREE = ("no", "maybe", "yes")
 ROOMY = BatchLimits(8, 256, 100_000)
+MAX_WAITING_CHARS = 1_000_000
+"""Characters that may wait for the tokenizer of ``classifying``."""
 
 
 class FakeClassifier:
@@ -89,16 +91,22 @@ class HeldTokenization(Tokenization):
 
     Attributes:
         on_loop: for each call, whether it was made on the event loop's thread.
+        calls: the texts of each call.
+        begun: set by the first call.
         may_go: set by the test; other threads wait for it.
     """
 
     def __init__(self) -> None:
         super().__init__(Tokenizer.from_file(str(TINY / "tokenizer.json")), max_length=16, head_tokens=3)
         self.on_loop: list[bool] = []
+        self.calls: list[Sequence[str]] = []
+        self.begun = threading.Event()
         self.may_go = threading.Event()
 
     def encode(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
         """Record, wait and tokenize."""
+        self.calls.append(texts)
+        self.begun.set()
         self.on_loop.append(threading.current_thread() is threading.main_thread())
         assert self.on_loop[-1] or self.may_go.wait(PATIENCE_S)
         return super().encode(texts, truncation)
@@ -137,7 +145,9 @@ async def classifying(
         metrics=metrics,
         inline=inline,
     )
-    classifier = TextClassifier(manifest, tokenization, batcher, metrics, runtime={}, inline=inline)
+    classifier = TextClassifier(
+        manifest, tokenization, batcher, metrics, runtime={}, inline=inline, max_waiting_chars=MAX_WAITING_CHARS
+    )
     await classifier.start()
     try:
         yield classifier, metrics

@@ -150,7 +150,15 @@ def test_a_classifier_need_not_measure_its_seconds() -> None:
 def test_info_is_the_manifest() -> None:
     """The description of the model is what export recorded."""
     manifest = read_manifest(TINY)
-    classifier = TextClassifier(manifest, None, None, Metrics(), runtime={"a": 1}, inline=many_cores())  # type: ignore[arg-type]  # not asked
+    classifier = TextClassifier(
+        manifest,
+        None,  # type: ignore[arg-type]  # not asked
+        None,  # type: ignore[arg-type]  # not asked
+        Metrics(),
+        runtime={"a": 1},
+        inline=many_cores(),
+        max_waiting_chars=1,
+    )
     info = classifier.info
     assert (manifest.name, manifest.version, manifest.labels) == (info.name, info.version, info.labels)
     assert (16, "head_tail", "fp32") == (info.max_length, info.truncation, info.quantization)

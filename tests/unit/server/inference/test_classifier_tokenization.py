@@ -5,10 +5,9 @@ import threading
 
 import pytest
 
-from server.errors import OverloadedError, TimedOutError, TooLargeError
-from server.inference.classifier import Classification
+from server.errors import OverloadedError, TooLargeError
 from server.inference.queue import BatchLimits
-from tests.support.batching import clock_ahead, one_runs
+from tests.support.batching import one_runs
 from tests.support.classifiers import THREE, CountingEngine, HeldTokenization, classifying, make_manifest
 from tests.support.engines import EchoEngine, GatedEngine
 from tests.support.figures import read_figures
@@ -43,28 +42,6 @@ async def test_a_review_is_tokenized_on_the_loops_thread_and_others_of_the_same_
         assert not tokenization.on_loop[-1]
 
 
-async def test_too_much_text_that_waits_for_tokenization_refuses_more() -> None:
-    """A million characters may wait; the next request is told to retry, and admitted once they are tokenized."""
-    tokenization = HeldTokenization()
-    async with classifying(CountingEngine(), make_manifest(THREE), tokenization=tokenization) as (classifier, metrics):
-
-        async def classify(chars: int) -> Classification:
-            return await classifier.classify(["a" * chars], truncation=None, timeout_s=60)
-
-        waiting = [asyncio.create_task(classify(500_000)) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(
-            OverloadedError, match="1000000 characters wait for tokenization, at most 1000000"
-        ) as caught:
-            await classify(2001)
-        assert 1.0 == caught.value.retry_after_s
-        assert 1 == read_figures(metrics.render())["verdict_shed_total{reason=overloaded}"]
-        await classify(2000)  # no waiting: it is tokenized on the event loop's thread
-        tokenization.may_go.set()
-        await asyncio.gather(*waiting)
-        await classify(2001)
-
-
 async def test_long_requests_are_tokenized_one_after_the_other() -> None:
     """One thread is enough to fill the queue, and leaves the other cores to inference."""
     tokenization = HeldTokenization()
@@ -82,28 +59,6 @@ async def test_long_requests_are_tokenized_one_after_the_other() -> None:
 def tokenization_threads() -> set[threading.Thread]:
     """Return the threads of every tokenizer."""
     return {thread for thread in threading.enumerate() if thread.name.startswith("tokenization")}
-
-
-async def test_one_request_may_have_any_number_of_characters() -> None:
-    """The bound on waiting text refuses no request while no other text waits."""
-    tokenization = HeldTokenization()
-    tokenization.may_go.set()
-    async with classifying(CountingEngine(), make_manifest(THREE), tokenization=tokenization) as (classifier, _):
-        result = await classifier.classify(["a" * 1_000_001], truncation=None, timeout_s=60)
-    assert 1 == len(result.predictions)
-
-
-async def test_a_deadline_that_passes_before_tokenization_gives_the_request_up() -> None:
-    """It is counted as timed out, and its text no longer waits: as much again is admitted."""
-    tokenization = HeldTokenization()
-    async with classifying(CountingEngine(), make_manifest(THREE), tokenization=tokenization) as (classifier, metrics):
-        task = asyncio.create_task(classifier.classify(["a" * 1_000_000], truncation=None, timeout_s=60))
-        await asyncio.sleep(0)
-        with clock_ahead(61), pytest.raises(TimedOutError, match="before the texts were tokenized"):
-            await task
-        assert 1 == read_figures(metrics.render())["verdict_shed_total{reason=timed_out}"]
-        tokenization.may_go.set()
-        await classifier.classify(["a" * 1_000_000], truncation=None, timeout_s=60)
 
 
 async def test_a_full_queue_refuses_before_tokenizing() -> None:
