@@ -38,8 +38,8 @@ without = $(addprefix --no-emit-package ,$(1))
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
-serve: .venv-server/installed ## answer predictions from models/default on HOST:PORT (127.0.0.1:8080)
-	@VERDICT_HOST=$(HOST) VERDICT_PORT=$(PORT) exec $(SERVER)/python -m server
+serve: .venv-server/installed ## answer predictions from MODEL (models/default) on HOST:PORT (127.0.0.1:8080)
+	@$(if $(filter-out file,$(origin MODEL)),VERDICT_ARTIFACT_DIR=$(MODEL)) VERDICT_HOST=$(HOST) VERDICT_PORT=$(PORT) exec $(SERVER)/python -m server
 
 test: lint types imports test-all test-server ## lint, types, import rules and every test
 

@@ -36,8 +36,13 @@ def _export(options: argparse.Namespace) -> int:
         options.output,
         tuple(options.data),
         options.target,
-        Gates(largest_change=options.max_change),
+        Gates(
+            largest_change=options.max_change,
+            size_bytes=None if options.max_size_mb is None else round(options.max_size_mb * 1e6),
+        ),
         table=tuple(variant for variant in candidates(options.target) if variant.name in options.only) or None,
+        revision=options.revision,
+        max_length=options.max_length,
     )
     progress = Progress(console)
     chosen: list[str] = []
@@ -64,7 +69,11 @@ def _export(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
-    parser.add_argument("checkpoint", type=Path, help="directory that training wrote, or any Hugging Face classifier")
+    parser.add_argument(
+        "checkpoint",
+        help="directory of a text classifier (training's, a Trainer's, an adapter's), or its name on the hub",
+    )
+    parser.add_argument("--revision", help="branch, tag or commit on the hub (default: its main branch)")
     parser.add_argument("--output", type=Path, required=True, help="artifact directory to write or replace")
     parser.add_argument(
         "--data",
@@ -73,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="held-out rows (parquet, csv or jsonl with text and label), instead of the checkpoint's own; "
         "half calibrates, half measures; never a test split; may be given several times",
+    )
+    parser.add_argument(
+        "--max-length",
+        type=int,
+        metavar="TOKENS",
+        help="most tokens that are read of a text (default: as in training, else what the model can, at most 512)",
     )
     parser.add_argument(
         "--target",
@@ -93,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=Gates().largest_change,
         help="largest change of a probability against fp32 on any measured text (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-size-mb",
+        type=float,
+        metavar="MB",
+        help="largest graph in millions of bytes (default: any; models/default was exported with 24.2)",
     )
     return parser
 

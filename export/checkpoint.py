@@ -1,48 +1,36 @@
-"""Checkpoint: the directory that training wrote, checked before anything is converted.
+"""Checkpoint: a sequence classifier from any source, checked before anything is converted.
 
-It holds Hugging Face files (``config.json``, ``model.safetensors``, ``tokenizer.json``) and the project's
-``recipe.json``, which a foreign checkpoint does not have. This module knows nothing of ONNX.
+It is a directory of Hugging Face files. One that this project trained has ``recipe.json`` too, a foreign one does not.
+This module knows nothing of ONNX.
 """
 
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from artifact.manifest import Truncation
 from artifact.tokenization import Tokenization
 from export.errors import ExportError
+from export.source.adapter import find_base, is_adapter, merge
+from export.source.config import read_config, read_labels
+from export.source.find import Source
+from export.source.recipe import TrainingRun, read_recipe, training_runs
+from export.source.tokenizer import (
+    FoundTokenizer,
+    check_conversion,
+    check_ids,
+    check_known,
+    has_tokenizer,
+    read_tokenizer,
+)
+from export.source.weights import load_whole, position_rows, token_rows
 
-_CLASSIFIER: Final = "ForSequenceClassification"
-_HEADS: Final = ("classifier.weight", "classifier.out_proj.weight", "score.weight")
 _LONGEST: Final = 512
-"""Most tokens that a foreign checkpoint reads: the length that encoders for small CPUs are pretrained with."""
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """One run of training that led to a checkpoint.
-
-    Attributes:
-        base_model: the model that it started from.
-        source_commit: of the code.
-        command: the command line.
-        data: one line per source of training data.
-        minutes: duration; 0 where it is not recorded.
-        hardware: on which it ran.
-    """
-
-    base_model: str
-    source_commit: str
-    command: str
-    data: tuple[str, ...]
-    minutes: float
-    hardware: str
+"""Most tokens that a foreign checkpoint reads unless asked for more: the length of most pretraining."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +43,9 @@ class Checkpoint:
         labels: names in label order.
         max_length: most tokens per row, special tokens included.
         source_commit: of the code that trained it, or "unknown".
+        model: in PyTorch, fp32, in evaluation mode.
+        tokenizer: in the server's form.
+        notes: what was decided on the way, one line each.
         runs: of training, the first one first; empty where they are not recorded.
     """
 
@@ -67,6 +58,9 @@ class Checkpoint:
     head_tokens: int
     pad_token_id: int
     source_commit: str
+    model: PreTrainedModel = field(repr=False, compare=False)
+    tokenizer: FoundTokenizer = field(repr=False)
+    notes: tuple[str, ...] = ()
     runs: tuple[TrainingRun, ...] = ()
 
     @property
@@ -76,126 +70,109 @@ class Checkpoint:
 
     def tokenization(self) -> Tokenization:
         """Return the tokenization of training and of the server."""
-        tokenizer = Tokenizer.from_file(str(self.directory / "tokenizer.json"))
+        tokenizer = Tokenizer.from_str(self.tokenizer.document)
         return Tokenization(tokenizer, max_length=self.max_length, head_tokens=self.head_tokens)
 
-    def load_model(self) -> PreTrainedModel:
-        """Load the PyTorch model in fp32 and in evaluation mode.
+    def check_texts(self, texts: Sequence[str]) -> None:
+        """Check the tokenizer on the texts of the export.
 
         Raises:
-            ExportError: if transformers cannot load it.
+            ExportError: if it knows almost none of their words, or was converted and reads one differently.
         """
-        try:
-            model = AutoModelForSequenceClassification.from_pretrained(self.directory, dtype="float32")
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ExportError(f"{self.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
-        return model.eval()
+        check_known(self.directory, self.tokenization(), texts)
+        check_conversion(self.directory, self.tokenizer, texts)
 
 
-def read_checkpoint(directory: Path) -> Checkpoint:
-    """Check a checkpoint directory and return its description.
+def read_checkpoint(source: Path | Source, *, max_length: int | None = None) -> Checkpoint:
+    """Load a checkpoint, whole, and return its description.
+
+    Args:
+        source: a directory with one model, or what ``find`` returned.
+        max_length: most tokens that the model shall read; by default what it was trained with, at most 512.
 
     Raises:
-        ExportError: if a file is missing or damaged, the model is no sequence classifier, its labels do not fit its
-            head, or a weight is not finite.
+        ExportError: if a file is missing or damaged, the model is no text classifier of transformers, its weights are
+            not whole, or labels, tokenizer and embeddings do not fit together.
     """
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        if not (directory / name).is_file():
-            raise ExportError(f"{directory} is no checkpoint: {name} is missing")
-    config = _read_config(directory)
-    labels = tuple(str(config.id2label[index]) for index in sorted(config.id2label))
-    _check_weights(directory / "model.safetensors", len(labels))
-    recipe = _read_recipe(directory)
-    max_length = int(recipe.get("max_length", min(_model_max_length(directory), _LONGEST)))
-    runs = tuple(_runs(recipe))
-    name = getattr(config, "_name_or_path", "")
-    return Checkpoint(
+    source = source if isinstance(source, Source) else Source(source, source.resolve().name)
+    directory, model_directory = source.directory, source.directory
+    if is_adapter(directory):
+        base = find_base(directory)
+        model, config = merge(directory, base)
+        model_directory = directory if has_tokenizer(directory) else base
+        tokenizer = read_tokenizer(model_directory)
+    else:
+        config = read_config(directory)
+        tokenizer = read_tokenizer(directory)
+        model = load_whole(directory, config)
+    labels = read_labels(directory, config)
+    pad_token_id = _pad_token_id(directory, model, tokenizer)
+    check_ids(directory, tokenizer.document, pad_token_id, token_rows(model))
+    recipe = read_recipe(directory)
+    longest, note = _max_length(
+        directory, max_length, recipe.get("max_length"), tokenizer.max_length, position_rows(model)
+    )
+    runs = tuple(training_runs(recipe))
+    found = Checkpoint(
         directory=directory,
-        name=str(recipe.get("name") or directory.resolve().name),
-        base_model=str(runs[0].base_model if runs else recipe.get("base_model") or name or "unknown"),
+        name=str(recipe.get("name") or source.name),
+        base_model=str(runs[0].base_model if runs else recipe.get("base_model") or _named(source, config) or "unknown"),
         labels=labels,
-        max_length=max_length,
+        max_length=longest,
         truncation=recipe.get("truncation", "head"),
         head_tokens=int(recipe.get("head_tokens", 0)),
-        pad_token_id=int(config.pad_token_id or 0),
+        pad_token_id=pad_token_id,
         source_commit=str(recipe.get("source_commit") or "unknown"),
+        model=model,
+        tokenizer=tokenizer,
+        notes=tuple(line for line in (source.note, _conversion(tokenizer), note) if line),
         runs=runs,
     )
-
-
-def _runs(recipe: dict[str, Any]) -> list[TrainingRun]:
-    """Return the runs that a recipe records: those of its base model, then its own."""
-    if not recipe.get("command"):
-        return []
-    run = TrainingRun(
-        base_model=str(recipe.get("base_model") or "unknown"),
-        source_commit=str(recipe.get("source_commit") or "unknown"),
-        command=str(recipe["command"]),
-        data=tuple(_source(source) for source in recipe.get("data", ())),
-        minutes=float(recipe.get("duration_s") or 0) / 60,
-        hardware=str(recipe.get("hardware") or ""),
-    )
-    return [*_runs(recipe.get("base_recipe") or {}), run]
-
-
-def _source(source: dict[str, Any]) -> str:
-    """Return the line of the card about one source of training data."""
-    rows = source.get("rows_train", source.get("rows", 0))
-    digest = source.get("sha256")
-    return f"{source['name']}, {source['split']} split: {rows:,} rows" + (f", sha256 {digest[:12]}…" if digest else "")
-
-
-def _read_config(directory: Path) -> PretrainedConfig:
     try:
-        config = AutoConfig.from_pretrained(directory)
-    except (OSError, ValueError, KeyError) as error:
-        raise ExportError(f"{directory}/config.json cannot be read: {str(error).splitlines()[0]}") from error
-    architectures = config.architectures or []
-    if not any(str(name).endswith(_CLASSIFIER) for name in architectures):
-        raise ExportError(
-            f"{directory} is not a sequence classifier but {architectures or 'of no stated architecture'}; "
-            "fine-tune one with python -m training"
-        )
-    if len(config.id2label) < 2:  # noqa: PLR2004 - a classifier chooses between at least two
-        raise ExportError(f"{directory} has {len(config.id2label)} label; a classifier needs two or more")
-    return config
-
-
-def _check_weights(path: Path, labels: int) -> None:
-    """Check that every weight is finite and that the head has one row per label."""
-    heads = []
-    try:
-        with safe_open(path, framework="numpy") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                tensor = tensors.get_tensor(name)
-                if not np.isfinite(tensor).all():
-                    raise ExportError(f"{path}: the weight {name} holds NaN or infinity; train again")
-                if name in _HEADS:
-                    heads.append((name, tensor.shape[0]))
-    except SafetensorError as error:
-        raise ExportError(f"{path} is damaged: {error}") from error
-    for name, rows in heads:
-        if rows != labels:
-            raise ExportError(f"{path}: {name} has {rows} rows, config.json names {labels} labels")
-
-
-def _read_recipe(directory: Path) -> dict[str, Any]:
-    path = directory / "recipe.json"
-    if not path.exists():
-        return {}
-    try:
-        recipe = json.loads(path.read_bytes())
+        found.tokenization()
     except ValueError as error:
-        raise ExportError(f"{path} is not JSON: {error}") from error
-    if not isinstance(recipe, dict):
-        raise ExportError(f"{path} does not hold an object")
-    return recipe
+        raise ExportError(f"{directory}: {error}") from error
+    return found
 
 
-def _model_max_length(directory: Path) -> int:
-    """Return the tokenizer's ``model_max_length``, which is huge where it was not set."""
-    path = directory / "tokenizer_config.json"
-    try:
-        return int(json.loads(path.read_bytes()).get("model_max_length", _LONGEST))
-    except (OSError, ValueError):
-        return _LONGEST
+def _named(source: Source, config: PretrainedConfig) -> str:
+    return source.origin or str(getattr(config, "_name_or_path", ""))
+
+
+def _conversion(tokenizer: FoundTokenizer) -> str:
+    return f"the tokenizer is converted from {tokenizer.converted_from}" if tokenizer.converted_from else ""
+
+
+def _pad_token_id(directory: Path, model: PreTrainedModel, tokenizer: FoundTokenizer) -> int:
+    """Return the id that fills, and let the model know it: a decoder reads the last token that is not padding.
+
+    Raises:
+        ExportError: if a decoder has none.
+    """
+    config = model.config
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    if config.pad_token_id is None and hasattr(model, "score"):
+        raise ExportError(
+            f"{directory} is a decoder without a padding token, so it cannot tell where a padded text ends; write "
+            '"pad_token_id" into config.json, an id that no text contains (often that of "<|endoftext|>")'
+        )
+    return int(config.pad_token_id or 0)
+
+
+def _max_length(
+    directory: Path, wanted: int | None, trained: int | None, tokenizer: int, positions: int | None
+) -> tuple[int, str]:
+    """Return the most tokens of a row, and a line about a length that was chosen here."""
+    most = tokenizer if positions is None else positions
+    asked = wanted or trained
+    if asked is not None:
+        if positions is not None and asked > positions:
+            named = "--max-length" if wanted else "recipe.json: max_length"
+            raise ExportError(f"{named} {asked} is more than the {positions} positions of {directory}")
+        return int(asked), ""
+    most = min(most, tokenizer)
+    if most <= _LONGEST:
+        return most, ""
+    read = f"up to {most:,} tokens" if most < 10**9 else "texts of any length"
+    return _LONGEST, f"the model could read {read}; {_LONGEST} are read, --max-length N reads more"

@@ -29,6 +29,7 @@ from export.quantize.activations import Observer
 from export.quantize.saturation import this_cpu_saturates
 from export.rewrites.apply import Check
 from export.samples import Sample, Samples, load_samples, spread
+from export.source.find import find
 from export.variants import BASELINES, FP32, PYTORCH, Target, Variant, candidates, is_saturation_safe
 from export.write.package import check_replaceable
 
@@ -41,13 +42,16 @@ class ExportRequest:
     """The user's choices.
 
     Attributes:
+        checkpoint: a directory, or a name on the hub.
         data: files of held-out rows; the checkpoint's own where there are none.
         calibration_texts: at most so many rows calibrate.
         measurement_texts: at most so many rows measure.
         table: candidates to compare; those of the target where None.
+        revision: branch, tag or commit on the hub.
+        max_length: most tokens that the model reads; its own choice where None.
     """
 
-    checkpoint: Path
+    checkpoint: Path | str
     output: Path
     data: tuple[Path, ...] = ()
     target: Target = "portable"
@@ -55,6 +59,8 @@ class ExportRequest:
     calibration_texts: int = 400
     measurement_texts: int = 2000
     table: tuple[Variant, ...] | None = None
+    revision: str | None = None
+    max_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,10 +96,14 @@ def run(request: ExportRequest, progress: Progress, work: Callable[[Findings], N
     """
     check_replaceable(request.output)
     _check_cpu(request.target)
-    checkpoint = read_checkpoint(request.checkpoint)
+    checkpoint = read_checkpoint(find(request.checkpoint, request.revision), max_length=request.max_length)
+    for line in checkpoint.notes:
+        progress.say(line)
+    _check_size(checkpoint, request.gates)
     samples = load_samples(
         checkpoint, request.data, calibration=request.calibration_texts, limit=request.measurement_texts
     )
+    checkpoint.check_texts([sample.text for sample in (*samples.calibration, *samples.measurement)])
     with TemporaryDirectory(prefix="verdict-export-") as folder:
         work(_export(request, checkpoint, samples, Path(folder), progress))
 
@@ -111,10 +121,24 @@ def _check_cpu(target: Target) -> None:
         )
 
 
+def _check_size(checkpoint: Checkpoint, gates: Gates) -> None:
+    """Refuse a model that is too large even with a byte per weight, before minutes of work.
+
+    Raises:
+        ExportError: naming both sizes.
+    """
+    weights = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+    if gates.size_bytes is not None and weights > gates.size_bytes:
+        raise ExportError(
+            f"the model has {weights / 1e6:.1f} million weights, at least as many MB in int8, and --max-size-mb allows "
+            f"{gates.size_bytes / 1e6:.1f}; allow more, or leave the option out"
+        )
+
+
 def _export(
     request: ExportRequest, checkpoint: Checkpoint, samples: Samples, folder: Path, progress: Progress
 ) -> Findings:
-    model = checkpoint.load_model()
+    model = checkpoint.model
     with progress.step("convert to ONNX", 1) as tick:
         fp32 = convert(model, folder / "fp32")
         tick()

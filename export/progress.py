@@ -22,6 +22,10 @@ class Progress:
         self._console = console
         self.durations_s: dict[str, float] = {}
 
+    def say(self, line: str) -> None:
+        """Show a line."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     @contextmanager
     def step(self, name: str, total: int) -> Iterator[Callable[[], None]]:
         """Show a step; the caller calls the yielded function once per unit of ``total``."""

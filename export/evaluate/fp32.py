@@ -31,7 +31,7 @@ def write_fp32(artifact: Path, checkpoint: Path, directory: Path) -> None:
         )
 
     def write(staging: Path) -> Manifest:
-        graph = Graph(onnx.load(convert(found.load_model(), staging / "converted")))
+        graph = Graph(onnx.load(convert(found.model, staging / "converted")))
         fix_token_types(graph)
         onnx.save(graph.finish(), staging / MODEL)
         shutil.rmtree(staging / "converted")

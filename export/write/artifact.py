@@ -34,7 +34,7 @@ def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> 
     if chosen is None:
         raise ValueError("nothing was chosen. This is a bug.")
     shutil.copyfile(chosen.built.path, directory / MODEL)
-    shutil.copyfile(checkpoint.directory / TOKENIZER, directory / TOKENIZER)
+    (directory / TOKENIZER).write_text(checkpoint.tokenizer.document, encoding="utf-8")
     write(findings, directory / "report", durations_s)
     manifest = _manifest(findings, chosen, directory)
     (directory / CARD).write_text(render(manifest, checkpoint, _figures(chosen.quality)), encoding="utf-8")

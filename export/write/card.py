@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from artifact.manifest import Evaluation, Manifest
-from export.checkpoint import Checkpoint, TrainingRun
+from export.checkpoint import Checkpoint
+from export.source.recipe import TrainingRun
 from export.write.table import Columns
 from export.write.table import markdown as markdown_table
 

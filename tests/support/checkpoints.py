@@ -92,19 +92,30 @@ def _tokenizer(architecture: Architecture) -> Any:
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - as torch above
 
     if architecture == "roberta":
-        raw, special = _byte_level()
+        raw, special = byte_level()
     else:
-        raw, special = _word_piece()
+        raw, special = word_piece()
     return PreTrainedTokenizerFast(tokenizer_object=raw, model_max_length=MAX_LENGTH, **special)
 
 
-def _word_piece() -> tuple[Any, dict[str, str]]:
+def words() -> list[str]:
+    """Return the words of the synthetic rows."""
+    return sorted({word for group in _WORDS.values() for word in group})
+
+
+def word_piece() -> tuple[Any, dict[str, str]]:
+    """Return a WordPiece tokenizer and its special tokens."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors  # noqa: PLC0415 - as above
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     characters = [*string.ascii_lowercase, *string.digits]
-    words = sorted({word for group in _WORDS.values() for word in group} - set(characters))
-    pieces = [*special, *characters, *string.punctuation, *words, *(f"##{piece}" for piece in characters)]
+    pieces = [
+        *special,
+        *characters,
+        *string.punctuation,
+        *(word for word in words() if word not in characters),
+        *(f"##{piece}" for piece in characters),
+    ]
     vocabulary = {piece: i for i, piece in enumerate(pieces)}
     raw = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     raw.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -117,7 +128,8 @@ def _word_piece() -> tuple[Any, dict[str, str]]:
     return raw, dict(zip(names, special, strict=True))
 
 
-def _byte_level() -> tuple[Any, dict[str, str]]:
+def byte_level() -> tuple[Any, dict[str, str]]:
+    """Return a byte-level BPE tokenizer without merges and its special tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors  # noqa: PLC0415 - as above
 
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]

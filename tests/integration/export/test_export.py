@@ -86,9 +86,9 @@ def test_the_portable_artifact_can_not_saturate(tmp_path: Path) -> None:
 def test_nothing_that_fails_its_gates_is_written(tmp_path: Path) -> None:
     """With gates that no graph passes there is no choice, every failure has its reason, no artifact appears."""
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
-    (findings,) = _export(checkpoint, tmp_path / "artifact", gates=Gates(size_bytes=1))
+    (findings,) = _export(checkpoint, tmp_path / "artifact", gates=Gates(largest_change=-1.0))
     assert findings.chosen is None
-    assert all(any("MB" in reason for reason in row.failures) for row in findings.rows)
+    assert all(any("probability" in reason for reason in row.failures) for row in findings.rows)
     assert not (tmp_path / "artifact").exists()
 
 
@@ -105,6 +105,15 @@ def test_the_command_prints_a_table_and_leaves_a_report(tmp_path: Path, capsys: 
     assert report["chosen"] in (tmp_path / "artifact" / "report" / "report.md").read_text()
     assert (tmp_path / "artifact" / "report" / "frontier.png").read_bytes().startswith(b"\x89PNG")
     assert "Against the same model in fp32" in (tmp_path / "artifact" / "README.md").read_text()
+
+
+def test_a_model_beyond_the_size_is_refused_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tiny model has about 8,000 weights, so 0.001 MB are too few, and no step begins."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    assert 1 == main([str(checkpoint), "--output", str(tmp_path / "artifact"), "--max-size-mb", "0.001"])
+    printed = capsys.readouterr().err.replace("\n", " ")
+    assert "--max-size-mb allows 0.0" in printed
+    assert "convert to ONNX" not in printed
 
 
 def test_a_larger_change_is_accepted_by_name_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def tiny_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyGraph
         found = read_checkpoint(
             build_checkpoint(folder / "checkpoint", architecture=name, labels=("a", "b", "c"))  # type: ignore[arg-type] # a literal
         )
-        model: Any = found.load_model()
+        model: Any = found.model
         for parameter in model.parameters():
             if parameter.ndim == 2:
                 parameter.data.mul_(12)  # random weights of 0.02 would answer every text alike

@@ -43,6 +43,47 @@ def _no_classifier(directory: Path) -> None:
     _edit(directory / "config.json", architectures=["BertModel"])
 
 
+def _hole(directory: Path) -> None:
+    _edit(directory / "config.json", id2label={"0": "bad", "2": "good"})
+
+
+def _double(directory: Path) -> None:
+    _edit(directory / "config.json", id2label={"0": "bad", "1": "bad "})
+
+
+def _contradiction(directory: Path) -> None:
+    _edit(directory / "config.json", label2id={"bad": 1, "good": 0})
+
+
+def _custom_code(directory: Path) -> None:
+    _edit(directory / "config.json", auto_map={"AutoModelForSequenceClassification": "modeling.Mine"})
+
+
+def _custom_class(directory: Path) -> None:
+    _edit(directory / "config.json", architectures=["MyForSequenceClassification"])
+
+
+def _audio(directory: Path) -> None:
+    _edit(directory / "config.json", model_type="wav2vec2", architectures=["Wav2Vec2ForSequenceClassification"])
+
+
+def _quantized(directory: Path) -> None:
+    _edit(directory / "config.json", quantization_config={"quant_method": "bitsandbytes"})
+
+
+def _positions(directory: Path) -> None:
+    path = directory / "model.safetensors"
+    weights = load_file(path)
+    name = "bert.embeddings.position_embeddings.weight"
+    weights[name] = weights[name][:32].copy()
+    save_file(weights, path, metadata={"format": "pt"})
+    _edit(directory / "config.json", max_position_embeddings=32)
+
+
+def _padding(directory: Path) -> None:
+    _edit(directory / "config.json", pad_token_id=9999)
+
+
 def _cut_weights(directory: Path) -> None:
     path = directory / "model.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
@@ -50,11 +91,20 @@ def _cut_weights(directory: Path) -> None:
 
 _DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda d: (d / "tokenizer.json").unlink(), "tokenizer.json is missing"),
-    (lambda d: (d / "model.safetensors").unlink(), "model.safetensors is missing"),
+    (lambda d: (d / "model.safetensors").unlink(), "holds no weights: none of model.safetensors"),
     (lambda d: (d / "config.json").write_text("{"), "config.json cannot be read"),
     (lambda d: (d / "recipe.json").write_text("{"), "recipe.json is not JSON"),
     (_nan, "NaN"),
-    (_more_labels, "2 rows, config.json names 5 labels"),
+    (_more_labels, "classifier.weight has another shape in the file than the .* which names 5 labels"),
+    (_hole, "ids \\[0, 2\\]"),
+    (_double, "'bad'\\] twice"),
+    (_contradiction, "contradicts label2id"),
+    (_custom_code, "names custom code"),
+    (_custom_class, "was saved as MyForSequenceClassification"),
+    (_audio, "which classifies no text"),
+    (_quantized, "is quantized already"),
+    (_positions, "more than the 32 positions"),
+    (_padding, "[Pp]adding_idx must be within num_embeddings"),
     (_no_classifier, "not a sequence classifier"),
     (_cut_weights, "is damaged"),
 ]

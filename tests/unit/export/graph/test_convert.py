@@ -20,7 +20,7 @@ pytestmark = pytest.mark.development
 def test_a_model_with_one_token_type_is_converted(tmp_path: Path) -> None:
     """The graph answers as PyTorch does, and the model keeps its table of one row."""
     checkpoint = read_checkpoint(build_checkpoint(tmp_path / "checkpoint"))
-    model = checkpoint.load_model()
+    model = checkpoint.model
     table = torch.nn.Embedding.from_pretrained(torch.ones(1, model.config.hidden_size))
     model.bert.embeddings.token_type_embeddings = table
     fp32 = OnnxEngine(convert(model, tmp_path / "onnx"))

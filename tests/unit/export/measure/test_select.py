@@ -43,7 +43,8 @@ def _candidate(name: str = "row", **figures: Any) -> Measured:
 
 
 def test_a_candidate_like_fp32_passes() -> None:
-    """A graph that changes no answer fails no gate."""
+    """A graph that changes no answer fails no gate, however large it is, if no limit was asked for."""
+    assert () == failures(_row(size_bytes=2_000_000_000), _FP32, Gates())
     assert () == failures(_row(), _FP32, Gates())
 
 
@@ -60,7 +61,7 @@ def test_a_candidate_like_fp32_passes() -> None:
 )
 def test_each_gate_refuses_on_its_own_and_says_why(changes: dict[str, float], word: str) -> None:
     """One figure beyond its limit is one failure with its name."""
-    (reason,) = failures(_row(**changes), _FP32, Gates())
+    (reason,) = failures(_row(**changes), _FP32, Gates(size_bytes=24_200_000))
     assert word in reason
 
 
