@@ -69,6 +69,12 @@ class Tokenization:
             raise ValueError(f"head_tokens {head_tokens} is more than the {self._room} tokens of content")
         self._head_tokens = head_tokens
 
+    @property
+    def largest_id(self) -> int:
+        """The largest token id that any text can get: of the vocabulary, added tokens and special tokens."""
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        return int(max([*vocabulary.values(), *self._prefix, *self._suffix]))
+
     def encode(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
         """Tokenize texts in order.
 

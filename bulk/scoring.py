@@ -21,6 +21,7 @@ from artifact.manifest import Artifact, load_artifact
 from artifact.runtime import Batch, Engine, OnnxEngine
 from artifact.scores import Head, mean_logits
 from artifact.tokenization import Tokenization, TokenizedText
+from artifact.vocabulary import check_token_ids
 from bulk.micro_batches import Row, micro_batches
 
 MAX_CHARS: Final = 100_000
@@ -79,6 +80,7 @@ class TextScorer:
         )
         self._engine = engine
         self._cost = CostCurve.measure(engine, pad_token_id=self._pad, max_length=manifest.max_length)
+        check_token_ids(self._tokenization, engine, self._pad)
 
     @classmethod
     def load(cls, directory: Path, *, max_chars: int = MAX_CHARS) -> Self:

@@ -15,6 +15,7 @@ from artifact.cpu import cpu_quota
 from artifact.manifest import Artifact, ArtifactError, load_artifact
 from artifact.runtime import OnnxEngine
 from artifact.tokenization import Tokenization
+from artifact.vocabulary import check_token_ids
 from server.http import admin, errors, openapi, operations
 from server.http.body import Bodies
 from server.http.call import CallWatch, Services
@@ -131,6 +132,7 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
     engine = OnnxEngine.load(artifact, intra_op_threads=settings.intra_op_threads)
     cost = _measure(engine, artifact)
     inline = InlinePolicy.for_cpus(cpu_quota())
+    check_token_ids(tokenization, engine, manifest.pad_token_id)
     check_known_answers(manifest, tokenization, engine)
     limits = BatchLimits(
         settings.max_batch_items,

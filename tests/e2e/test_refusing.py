@@ -1,5 +1,6 @@
 """A server that cannot serve gives the reason in one line and ends with exit code 1."""
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -8,7 +9,10 @@ import pytest
 
 from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
 from tests.support.process import server_process
-from tests.support.tiny import TINY
+from tests.support.tiny import TINY, WORDS
+
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+"""Of an added token."""
 
 pytestmark = pytest.mark.timeout(120)  # a test that opens a pipe would wait forever for an ended server
 
@@ -71,6 +75,16 @@ def test_a_wrong_known_answer(tmp_path: Path) -> None:
     """A model is not served on a CPU that computes other answers than the export recorded."""
     edit_manifest(copy_tiny(tmp_path), lambda m: m["probes"][0].update(probabilities=[0.5, 0.5]))
     check_refused("this CPU computes the known answer for 'good' wrong by 0.435", tmp_path)
+
+
+def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
+    """A token id beyond the model's table of embeddings would fail the texts that have it: both sizes are named."""
+    tokenizer = json.loads((TINY / "tokenizer.json").read_text())
+    tokenizer["added_tokens"] = [dict.fromkeys(FLAGS, False) | {"id": len(WORDS), "content": "new"}]
+    replace_file(copy_tiny(tmp_path), "tokenizer.json", json.dumps(tokenizer).encode())
+    size = len(WORDS)
+    words = f"makes token ids up to {size}, and the model has embeddings for {size}, up to {size - 1}"
+    check_refused(words, tmp_path)
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:

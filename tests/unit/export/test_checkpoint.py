@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch")
 import numpy as np
 from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
 
 from export.checkpoint import read_checkpoint
 from export.errors import ExportError
@@ -147,3 +148,17 @@ def test_every_run_that_made_it_is_known(directory: Path) -> None:
     ] == [(run.base_model, run.command) for run in found.runs]
     assert 2 == found.runs[0].minutes
     assert "some/encoder" == found.base_model
+
+
+def test_a_tokenizer_that_makes_ids_without_an_embedding_is_refused(directory: Path) -> None:
+    """The runtime would fail on every text with such a token: the message names both sizes."""
+    path = str(directory / "tokenizer.json")
+    tokenizer = Tokenizer.from_file(path)
+    rows = tokenizer.get_vocab_size()
+    read_checkpoint(directory)
+    tokenizer.add_tokens(["new", "newer"])
+    tokenizer.save(path)
+    with pytest.raises(
+        ExportError, match=f"2 ids beyond the model's {rows} embeddings, the first one {rows} for 'new'"
+    ):
+        read_checkpoint(directory)
