@@ -23,11 +23,11 @@ from training.reading import DataError
 _SMOKE_ROWS = 100
 _STOPPED = 130  # the exit code of a command that Ctrl-C ended, by the shells' convention
 _DATA_HELP = (
-    "a .parquet, .csv, .tsv or .jsonl file or a data set on the hub, followed by options after commas: "
+    "a .parquet, .csv, .tsv, .jsonl or .json file or a data set on the hub, followed by options after commas: "
     "name=…, text=COLUMN, label=COLUMN, confidence=COLUMN with the label's probability (1), split=…, "
     "held_out=ROWS or share kept for validation (0.05), "
     "weight=how often a row is seen per epoch (1), min_words=…, style=treebank for parser output such as "
-    "SST-2; may be repeated"
+    "SST-2, encoding=…, separator=… and quotes=none of a text file (docs/data.md); may be repeated"
 )
 
 

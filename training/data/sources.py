@@ -2,7 +2,7 @@
 
 On the command line a source is a location and options, separated by commas:
 
-    data/train.parquet,name=reviews,text=body,label=stars,held_out=0.1
+    data/train.csv,name=reviews,text=body,label=stars,held_out=0.1,encoding=windows-1252
     stanfordnlp/imdb,split=train
 
 The location is a file that ``reading`` knows, or a data set on the Hugging Face hub.
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from training.data.treebank import detokenize
-from training.reading import SUFFIXES, Columns, DataError, TextTable, read
+from training.reading import SUFFIXES, Columns, DataError, TextFormat, TextTable, read
 from training.reading.hub import read_hub
+from training.reading.source import format_of, split_options
 
 Style = Literal["natural", "treebank"]
 HELD_OUT: Final = 0.05
@@ -39,6 +40,7 @@ class Source:
         min_words: shorter texts are left out.
         held_out: rows kept for validation, a share if below 1. A row that is part of another row is never held out.
         weight: how often a row is seen per epoch.
+        encoding, separator, quotes: of a text file, see ``reading.TextFormat``.
     """
 
     location: str
@@ -51,6 +53,9 @@ class Source:
     min_words: int = 0
     held_out: float = HELD_OUT
     weight: float = 1.0
+    encoding: str = ""
+    separator: str = ""
+    quotes: str = "double"
 
     @property
     def is_file(self) -> bool:
@@ -58,7 +63,7 @@ class Source:
         return Path(self.location).suffix.lower() in SUFFIXES
 
 
-_OPTIONS: Final = {entry.name: entry for entry in fields(Source) if entry.name != "location"}
+_OPTIONS: Final = tuple(entry.name for entry in fields(Source) if entry.name != "location")
 _KINDS: Final = {"min_words": int, "held_out": float, "weight": float}
 
 
@@ -73,16 +78,15 @@ def parse_source(specification: str, *, split: str = "train", held_out: float = 
     Raises:
         DataError: for an unknown option or a value of the wrong type.
     """
-    location, *options = specification.split(",")
+    location, options = split_options(specification, _OPTIONS)
+    written = format_of(options)
     source = Source(location, name=_default_name(location), split=split, held_out=held_out)
-    for option in options:
-        key, separator, value = option.partition("=")
-        if not separator or key not in _OPTIONS:
-            raise DataError(f"unknown data option {option!r}; there are {', '.join(_OPTIONS)}, as key=value")
+    for key, value in options.items():
         try:
             source = replace(source, **{key: _KINDS.get(key, str)(value)})
         except ValueError:
             raise DataError(f"data option {key} must be a number, not {value!r}") from None
+    source = replace(source, separator=written.separator)
     if source.style not in get_args(Style):
         raise DataError(f"style {source.style!r} is unknown; there are {', '.join(get_args(Style))}")
     if not (0 <= source.held_out < math.inf and 0 < source.weight < math.inf):
@@ -98,7 +102,8 @@ def read_source(source: Source) -> TextTable:
     """
     columns = Columns(source.text, source.label, source.confidence or None)
     if source.is_file:
-        table = read(Path(source.location), columns, min_words=source.min_words)
+        written = TextFormat(source.encoding, source.separator, source.quotes)
+        table = read(Path(source.location), columns, written, min_words=source.min_words)
     else:
         table = read_hub(source.location, source.split, columns, min_words=source.min_words)
     if source.style == "treebank":

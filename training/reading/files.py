@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from training.reading.lines import read_json_lines, read_plain
+from training.reading.encoding import UTF_8, TextFormat
+from training.reading.lines import read_json, read_plain
 from training.reading.rows import STANDARD, Columns, DataError, Record, TextTable, collect
 from training.reading.separated import read_separated
 
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
     from pyarrow import ChunkedArray
 
 
-def read(path: Path, columns: Columns = STANDARD, *, min_words: int = 0) -> TextTable:
+def read(path: Path, columns: Columns = STANDARD, text_format: TextFormat = UTF_8, *, min_words: int = 0) -> TextTable:
     """Read a file whole.
 
     Args:
-        path: ``.parquet``, ``.csv``, ``.tsv``, ``.jsonl`` or ``.txt``, in small or capital letters.
+        path: one of ``SUFFIXES``, in small or capital letters.
         columns: to read; ``.txt`` holds one text per line and no labels.
+        text_format: how it is written, where that cannot be seen; Parquet needs none.
         min_words: shorter texts are left out.
 
     Raises:
@@ -30,12 +32,12 @@ def read(path: Path, columns: Columns = STANDARD, *, min_words: int = 0) -> Text
         raise DataError(f"{path} does not exist")
     unit = "row" if reader is _read_parquet else "line"
     try:
-        return collect(reader(path, columns), columns, location=str(path), unit=unit, min_words=min_words)
+        return collect(reader(path, columns, text_format), columns, location=str(path), unit=unit, min_words=min_words)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _read_parquet(path: Path, columns: Columns) -> Iterator[Record]:
+def _read_parquet(path: Path, columns: Columns, _: TextFormat) -> Iterator[Record]:
     from pyarrow import ArrowException, parquet  # noqa: PLC0415 - slow to import, and only for this format
 
     try:
@@ -52,20 +54,24 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Record]:
 def _values(column: "ChunkedArray", where: str, name: str) -> list[Any]:
     try:
         return list(column.to_pylist())
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):
         for number, value in enumerate(column, 1):
             try:
                 value.as_py()
             except UnicodeDecodeError as error:
                 raise DataError(f"{where} {number}, column {name!r}: the bytes are not UTF-8 ({error})") from error
+            except (ValueError, OverflowError) as error:
+                raise DataError(f"{where} {number}, column {name!r}: Python cannot hold the value ({error})") from error
         raise
 
 
-_READERS: Final[dict[str, Callable[[Path, Columns], Iterator[Record]]]] = {
+_READERS: Final[dict[str, Callable[[Path, Columns, TextFormat], Iterator[Record]]]] = {
     ".parquet": _read_parquet,
     ".csv": read_separated,
     ".tsv": read_separated,
-    ".jsonl": read_json_lines,
+    ".jsonl": read_json,
+    ".ndjson": read_json,
+    ".json": read_json,
     ".txt": read_plain,
 }
 SUFFIXES: Final = tuple(_READERS)

@@ -10,8 +10,6 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from artifact.blank import is_blank
-
 Label: TypeAlias = str | int | float
 Record: TypeAlias = tuple[int, Mapping[str, Any]]
 """Number of a row, from 1, and its values by column."""
@@ -31,13 +29,25 @@ class Columns:
         text: the text.
         label: an index or a name; None reads texts without labels.
         confidence: the label's probability, above 0 and at most 1; None makes every label certain.
-        group: a value by which figures are broken down; the only column that a file may lack.
+        group: a value by which figures are broken down; a file may lack it.
+        may_lack_label: whether a file may lack the label's column; its rows then have no label.
     """
 
     text: str = "text"
     label: str | None = "label"
     confidence: str | None = None
     group: str | None = None
+    may_lack_label: bool = False
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that a file must have."""
+        label = None if self.may_lack_label else self.label
+        return [name for name in (self.text, label, self.confidence) if name is not None]
+
+    def fit(self, found: Sequence[str]) -> bool:
+        """Return whether a file with these columns has all that it must have."""
+        return set(self.needed) <= set(found)
 
     def among(self, found: Sequence[str], where: str) -> list[str]:
         """Return those of the columns that a file has.
@@ -49,14 +59,13 @@ class Columns:
         Raises:
             DataError: if a column is missing or occurs twice.
         """
-        needed = [name for name in (self.text, self.label, self.confidence) if name is not None]
-        for name in needed:
+        for name in self.needed:
             if name not in found:
                 raise DataError(
                     f"{where} has no column {name!r}, only {', '.join(map(repr, found)) or 'none'}; "
-                    "rename a column, or name another one where the command takes text=…, label=… and confidence=…"
+                    "rename a column, or name another one behind the file's name (,text=… or ,label=…; bulk: --text)"
                 )
-        wanted = needed if self.group is None or self.group not in found else [*needed, self.group]
+        wanted = [*self.needed, *(name for name in (self.label, self.group) if name is not None and name in found)]
         for name in wanted:
             if found.count(name) > 1:
                 raise DataError(f"{where} has two columns {name!r}; rename one of them")
@@ -157,12 +166,16 @@ def _row(number: int, values: Mapping[str, Any], columns: Columns) -> Row:
         text = _plain(text, columns.text)
     if not isinstance(text, str):
         raise _UnfitError(columns.text, f"the text is {_shown(text)}; {_REPAIR}")
-    if is_blank(text):
+    if not text.strip():
         raise _UnfitError(columns.text, f"the text is empty; {_REPAIR}")
-    label = None if columns.label is None else _label(values[columns.label], columns.label)
+    label = None if columns.label is None else _label_of(values, columns.label, columns)
     confidence = 1.0 if columns.confidence is None else _confidence(values[columns.confidence], columns.confidence)
     group = None if columns.group is None else values.get(columns.group)
     return Row(number, text, label, confidence, None if group is None or group == "" else str(group))
+
+
+def _label_of(values: Mapping[str, Any], name: str, columns: Columns) -> Label | None:
+    return None if columns.may_lack_label and name not in values else _label(values[name], name)
 
 
 def _label(value: Any, column: str) -> Label:  # noqa: ANN401 - a value of the file before its check

@@ -2,48 +2,96 @@
 
 Both quote as RFC 4180 says: a field that holds the separator, a line break or a quote stands in quotes, and quotes
 inside it are doubled. Many TSV files do not quote at all; there a lone quote at the start of a field would join
-all rows up to the next one. Such files are refused.
+all rows up to the next one. Such files are refused, unless the user says that quotes mean nothing in them.
+
+The separator is the one by which the header has the columns that are asked for: a comma or, in a ``.tsv``, a tab; else
+a semicolon, as spreadsheets write where the comma is decimal, a tab or a bar.
 """
 
 import csv
+import itertools
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from training.reading.lines import DataFile, decoded_lines
+from training.reading.encoding import UTF_8, DataFile, TextFormat, decoded_lines
 from training.reading.rows import Columns, DataError, Record
 
-_QUOTING: Final = "put the field in quotes and double each quote inside it, or use .jsonl or .parquet"
+_QUOTING: Final = (
+    "put the field in quotes and double each quote inside it, use .jsonl or .parquet, or say quotes=none behind the "
+    "file's name (bulk: --quotes none) if quotes mean nothing in this file"
+)
+_SEPARATORS: Final = (",", ";", "\t", "|")
+_DECLARED: Final = re.compile(r"sep=(.)[\r\n]*")
+"""The first line by which spreadsheets tell each other the separator."""
 
 
-def read_separated(path: DataFile, columns: Columns) -> Iterator[Record]:
+def read_separated(path: DataFile, columns: Columns, text_format: TextFormat = UTF_8) -> Iterator[Record]:
     """Yield one record per row; its number is the line on which it begins.
 
     Raises:
         DataError: if the quoting is wrong, a row has another number of fields than the header, or a column is missing.
     """
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    lines, separator = _begun(path, columns, text_format)
     consumed: list[str] = []  # lines of the current row
-    reader = csv.reader(_kept(decoded_lines(path), consumed), delimiter=separator, strict=True)
+    kept = _kept(lines, consumed)
+    unquoted = text_format.quotes == "none"
+    reader = _split(kept, separator) if unquoted else csv.reader(kept, delimiter=separator, strict=True)
     header: list[str] = []
     wanted: list[tuple[str, int]] = []
+    line = 0  # read so far
     with _fields_of_any_length():
         try:
             for fields in reader:
-                first = reader.line_num - len(consumed) + 1
+                first, line = line + 1, line + len(consumed)
                 if header and fields:
-                    _check(fields, header, f"{path} line {first}", separator, consumed)
+                    _check(fields, header, f"{path} line {first}", "" if unquoted else separator, consumed)
                     yield first, {name: fields[place] for name, place in wanted}
                 elif fields:
-                    header = fields
+                    header = fields if columns.fit(fields) else [name.strip() for name in fields]
                     wanted = [(name, header.index(name)) for name in columns.among(header, str(path))]
                 consumed.clear()
         except csv.Error as error:
-            first = reader.line_num - len(consumed) + 1
-            raise DataError(f"{path} line {first}: the quotes or line ends are wrong ({error}); {_QUOTING}") from error
+            raise DataError(
+                f"{path} line {line + 1}: the quotes or line ends are wrong ({error}); {_QUOTING}"
+            ) from error
     if not header:
         raise DataError(f"{path} is empty; its first line must name the columns")
+
+
+def _begun(path: DataFile, columns: Columns, text_format: TextFormat) -> tuple[Iterator[str], str]:
+    """Return all lines, and the separator that the first one that is not blank shows."""
+    lines = decoded_lines(path, text_format)
+    read: list[str] = []
+    for line in lines:
+        read.append(line)
+        if line.strip():
+            break
+    first = read[-1] if read else ""
+    separator = text_format.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    if declared := _DECLARED.fullmatch(first):
+        read[-1] = "\n"  # a blank line, so that the others keep their numbers
+        return itertools.chain(read, lines), text_format.separator or declared[1]
+    if not text_format.separator and not _fits(first, separator, columns):
+        separator = next((other for other in _SEPARATORS if _fits(first, other, columns)), separator)
+    return itertools.chain(read, lines), separator
+
+
+def _fits(line: str, separator: str, columns: Columns) -> bool:
+    """Return whether a header has the columns by this separator."""
+    try:
+        fields = next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return False
+    return columns.fit(fields) or columns.fit([name.strip() for name in fields])
+
+
+def _split(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
+    for line in lines:
+        plain = line.removesuffix("\n").removesuffix("\r")
+        yield plain.split(separator) if plain else []
 
 
 def _kept(lines: Iterator[str], consumed: list[str]) -> Iterator[str]:

@@ -128,7 +128,7 @@ def test_unfit_values_are_named(tmp_path: Path, values: dict[str, list[Any]], me
     ("name", "message"),
     [
         ("missing.csv", "missing.csv does not exist"),
-        ("rows.xlsx", "rows.xlsx is none of .parquet, .csv, .tsv, .jsonl, .txt"),
+        ("rows.xlsx", "rows.xlsx is none of .parquet, .csv, .tsv, .jsonl, .ndjson, .json, .txt"),
         ("folder.csv", "folder.csv cannot be read: Is a directory"),
         ("folder.parquet", "folder.parquet cannot be read"),
     ],

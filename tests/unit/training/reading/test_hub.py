@@ -9,7 +9,9 @@ from training.reading.hub import read_hub
 @pytest.mark.parametrize("name", ["./folder", "/a/b/c", "~/rows", "rows.xlsx/a/b"])
 def test_neither_file_nor_hub(name: str) -> None:
     """What is neither a known kind of file nor a hub name is refused without asking a network."""
-    with pytest.raises(DataError, match=r"neither a .parquet, .csv, .tsv, .jsonl, .txt file nor a name on the hub"):
+    with pytest.raises(
+        DataError, match=r"neither a .parquet, .csv, .tsv, .jsonl, .ndjson, .json, .txt file nor a name on the hub"
+    ):
         read_hub(name, "train", Columns())
 
 

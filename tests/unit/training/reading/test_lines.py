@@ -12,7 +12,12 @@ from training.reading import Columns, DataError, read
     [
         (b"text,label\ngood,1\nna\xefve,1\n", r"a.csv line 3: byte 20 of the file \(0xef\) is not UTF-8; save"),
         (b"\xef\xbb\xbftext,label\nna\xefve,1\n", r"a.csv line 2: byte 16 of the file"),
-        (b"\xff\xfet\x00e\x00", "a.csv is UTF-16; save it as UTF-8"),
+        (b"t\x00e\x00", "a.csv looks like UTF-16 without a byte-order mark; name it with encoding=utf-16-le"),
+        (b"\x00t\x00e", "name it with encoding=utf-16-be"),
+        (
+            b"\xff\xfe" + "text,label\nna".encode("utf-16-le") + b"\x00",
+            r"line 2: byte 28 of the file \(0x00\) is not UTF-16",
+        ),
         (b"text,label\n\xff\xfex,1\n", r"a.csv line 2: byte 11 of the file \(0xff\)"),
     ],
 )
