@@ -22,6 +22,7 @@ from artifact.cpu import cpu_quota, default_threads
 from artifact.manifest import ArtifactError, read_manifest
 from bulk.errors import BulkError, UsageError
 from training.reading import DataError
+from training.reading.source import format_of
 
 if TYPE_CHECKING:
     from bulk.files.inputs import InputFile
@@ -50,6 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--artifact", default="models/default", help="the model (default: %(default)s)")
     parser.add_argument("--text", metavar="COLUMN", help="the text's column; guessed if only one can be it")
     parser.add_argument("--text-pair", metavar="COLUMN", help="the second text's column, for models of pairs")
+    parser.add_argument("--encoding", default="", help="of text files that are not UTF-8, such as windows-1252")
+    parser.add_argument(
+        "--separator", default="", help="csv and tsv: if the header does not show it; tab, or one character"
+    )
+    parser.add_argument(
+        "--quotes", choices=("double", "none"), default="double", help="csv and tsv: none if each line is a row"
+    )
     parser.add_argument("--format", choices=("parquet", "csv", "jsonl"), default="parquet", help="of the output")
     parser.add_argument("--probabilities", action="store_true", help="add the probability of every label")
     parser.add_argument("--prefix", default="", help="stands before the names of the added columns")
@@ -100,16 +108,20 @@ def _run(options: argparse.Namespace, started: float, console: Console) -> int:
         raise UsageError(f"{options.artifact} reads single texts, no pairs; leave --text-pair out")
     inputs = find(options.inputs)
     added = ScoreColumns(options.prefix, options.probabilities)
+    written = format_of({name: getattr(options, name) for name in ("encoding", "separator", "quotes")})
     chosen = Options(
         artifact=str(Path(options.artifact).resolve()),
         model=describe(manifest),
-        text=choose_text(inputs.files, options.text, added.schema.names),
+        text=choose_text(inputs.files, options.text, added.schema.names, written),
         format=options.format,
         prefix=options.prefix,
         probabilities=options.probabilities,
         max_chars=options.max_chars,
         csv_safe=options.csv_safe,
         stop=options.on_error == "stop",
+        encoding=written.encoding,
+        separator=written.separator,
+        quotes=written.quotes,
     )
     workers = options.workers or default_threads(cpu_quota())
     if options.sample or options.dry_run:

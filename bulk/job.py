@@ -24,6 +24,7 @@ from bulk.files.columns import ScoreColumns
 from bulk.files.inputs import InputFile
 from bulk.files.rows import AllColumns
 from bulk.files.storage import SCRATCH, Folder
+from training.reading import TextFormat
 
 REPORT: Final = "_report.json"
 OWN: Final = SCRATCH
@@ -45,6 +46,7 @@ class Options:
         max_chars: longer texts get an error.
         csv_safe: whether cells that a spreadsheet would compute are made harmless.
         stop: whether the first row with an error ends the run.
+        encoding, separator, quotes: of text files, see ``training.reading.TextFormat``.
     """
 
     artifact: str
@@ -56,6 +58,9 @@ class Options:
     max_chars: int = 100_000
     csv_safe: bool = False
     stop: bool = False
+    encoding: str = ""
+    separator: str = ""
+    quotes: str = "double"
 
     @property
     def columns(self) -> ScoreColumns:
@@ -65,7 +70,8 @@ class Options:
     @property
     def input_columns(self) -> AllColumns:
         """What an input must have and may not have."""
-        return AllColumns(self.text, added=frozenset(self.columns.schema.names))
+        written = TextFormat(self.encoding, self.separator, self.quotes)
+        return AllColumns(self.text, added=frozenset(self.columns.schema.names), text_format=written)
 
 
 @dataclass(frozen=True, slots=True)

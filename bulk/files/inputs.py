@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import IO, Final, Literal
+from typing import Final, Literal
 
 from pyarrow import NativeFile, fs, input_stream
 
@@ -58,7 +58,7 @@ class InputFile:
         name = self.name[: -len(PurePosixPath(self.name).suffix)] if self.compression else self.name
         return name[: -len(PurePosixPath(name).suffix)]
 
-    def open(self, mode: Literal["rb"] = "rb", /) -> IO[bytes]:
+    def open(self, mode: Literal["rb"] = "rb", /) -> io.BufferedReader:
         """Open its content at the start, without its compression."""
         system, path = file_system(self.url)
         stream = system.open_input_stream(path, compression=None, buffer_size=_BUFFER_BYTES)

@@ -14,7 +14,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from bulk.files.inputs import InputFile
-from training.reading import DataError
+from training.reading import DataError, TextFormat
+from training.reading.encoding import UTF_8
 from training.reading.lines import check_encodable, json_records, read_plain
 from training.reading.rows import Columns
 from training.reading.separated import read_separated
@@ -23,7 +24,7 @@ PART_ROWS: Final = 512
 """Enough for micro-batches of nearly equal lengths; 512 sentences take seconds, 512 reviews a quarter of a minute."""
 JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
 LINE: Final = "__line"
-"""The one column of a part of a JSON lines file: each line as it was written."""
+"""The one column of a part of a JSON file: each object as it was written, on one line."""
 
 Wanted = Callable[[int], bool]
 """Whether a part is to be scored, by its index."""
@@ -52,10 +53,12 @@ class AllColumns(Columns):
 
     Attributes:
         added: names of columns that scoring adds, which the file may not have.
+        text_format: how text files are written.
     """
 
     label: str | None = None
     added: frozenset[str] = frozenset()
+    text_format: TextFormat = UTF_8
 
     def among(self, found: Sequence[str], where: str) -> list[str]:
         """Return all columns, after a check.
@@ -116,24 +119,25 @@ def count_rows(file: InputFile) -> int:
 
 
 def _separated_parts(file: InputFile, columns: AllColumns, wanted: Wanted) -> Iterator[Part | None]:
-    records = read_plain(file, columns) if file.suffix == ".txt" else read_separated(file, columns)
+    reader = read_plain if file.suffix == ".txt" else read_separated
+    records = reader(file, columns, columns.text_format)
     first = next(records, None)
     if first is None:
-        names = [columns.text] if file.suffix == ".txt" else columns.among(header(file), str(file))
+        names = [columns.text] if file.suffix == ".txt" else columns.among(header(file, columns.text_format), str(file))
         yield Part(0, pa.table({name: pa.array([], pa.string()) for name in names}), [], [])
         return
     rows = ((number, values, values[columns.text]) for number, values in itertools.chain([first], records))
     yield from _collect(rows, wanted, _text_table, list(first[1]))
 
 
-def header(file: InputFile) -> list[str]:
+def header(file: InputFile, text_format: TextFormat) -> list[str]:
     """Return the columns that the first line of a CSV or TSV file names.
 
     Raises:
         DataError: if it has no such line.
     """
     columns = _Header()
-    next(read_separated(file, columns), None)
+    next(read_separated(file, columns, text_format), None)
     return columns.found
 
 
@@ -146,13 +150,16 @@ class _Header(Columns):
 
     found: list[str]
 
+    def fit(self, found: Sequence[str]) -> bool:
+        return len(found) > 1
+
     def among(self, found: Sequence[str], where: str) -> list[str]:
         self.found.extend(found)
         return list(dict.fromkeys(found))
 
 
 def _json_rows(file: InputFile, columns: AllColumns) -> Iterator[tuple[int, str, object]]:
-    for number, line, record in json_records(file, columns.text):
+    for number, line, record in json_records(file, columns.text, columns.text_format):
         where = f"{file} line {number}"
         check_encodable(line, where)
         columns.check_free(record, where)
@@ -220,7 +227,7 @@ def _tables(source: parquet.ParquetFile, start: int) -> Iterator[pa.Table]:
 
 def _texts(column: pa.ChunkedArray, where: str, numbers: Sequence[int], name: str) -> list[object]:
     try:
-        return list(column.to_pylist())
+        return [_decoded(value) for value in column.to_pylist()]
     except UnicodeDecodeError:
         for number, value in zip(numbers, column, strict=True):
             try:
@@ -228,3 +235,13 @@ def _texts(column: pa.ChunkedArray, where: str, numbers: Sequence[int], name: st
             except UnicodeDecodeError as error:
                 raise DataError(f"{where} {number}, column {name!r}: the bytes are not UTF-8 ({error})") from error
         raise
+
+
+def _decoded(value: object) -> object:
+    """Return bytes that are UTF-8 as text, all others as they are: their row gets an error."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value

@@ -12,7 +12,8 @@ from pyarrow import parquet
 from bulk.errors import UsageError
 from bulk.files.inputs import InputFile
 from bulk.files.rows import JSON_LINES, PART_ROWS, AllColumns, header, read_parts
-from training.reading import DataError
+from training.reading import DataError, TextFormat
+from training.reading.encoding import UTF_8
 from training.reading.lines import json_records
 from training.reading.separated import read_separated
 
@@ -36,19 +37,22 @@ class Sample:
     bytes_per_row: float
 
 
-def choose_text(files: Sequence[InputFile], named: str | None, added: Sequence[str]) -> str:
+def choose_text(
+    files: Sequence[InputFile], named: str | None, added: Sequence[str], text_format: TextFormat = UTF_8
+) -> str:
     """Return the text's column: the one that is named, the one called ``text``, or the only one with several words.
 
     Args:
         files: the first one that can be read decides.
         named: by the user; None guesses.
         added: names of the columns that scoring adds.
+        text_format: how text files are written.
 
     Raises:
         UsageError: if there is none, more than one, or a column has the name of one that is added.
         DataError: if no file can be read.
     """
-    file, columns = _first_columns(files)
+    file, columns = _first_columns(files, text_format)
     listed = "; ".join(f"{name!r} ({_shown(values)})" for name, values in columns.items()) or "none"
     if named is not None and named not in columns:
         raise UsageError(f"{file} has no column {named!r}. Its columns: {listed}")
@@ -67,11 +71,11 @@ def choose_text(files: Sequence[InputFile], named: str | None, added: Sequence[s
     raise UsageError(f"{file} has {what}; choose one with --text COLUMN. Its columns: {listed}")
 
 
-def _first_columns(files: Sequence[InputFile]) -> tuple[InputFile, dict[str, list[Any]]]:
+def _first_columns(files: Sequence[InputFile], text_format: TextFormat) -> tuple[InputFile, dict[str, list[Any]]]:
     problem: DataError | None = None
     for file in files:
         try:
-            return file, _columns(file)
+            return file, _columns(file, text_format)
         except DataError as error:
             problem = problem or error
         except (OSError, EOFError, pa.ArrowException) as error:
@@ -112,7 +116,7 @@ def _stored_bytes(file: InputFile, table: pa.Table) -> float:
     return len(zlib.compress(content.encode("utf-8", "replace")))
 
 
-def _columns(file: InputFile) -> dict[str, list[Any]]:
+def _columns(file: InputFile, text_format: TextFormat) -> dict[str, list[Any]]:
     """Return the values of the first rows by column."""
     if file.suffix == ".txt":
         return {_NAME: []}
@@ -122,11 +126,12 @@ def _columns(file: InputFile) -> dict[str, list[Any]]:
             names = source.schema_arrow.names
             return {name: batch.column(name).to_pylist() if batch is not None else [] for name in names}
     if file.suffix in JSON_LINES:
-        records = [record for _, _, record in itertools.islice(json_records(file, _NAME), _GUESSED_FROM)]
+        found = itertools.islice(json_records(file, _NAME, text_format), _GUESSED_FROM)
+        records = [record for _, _, record in found]
         names = list(dict.fromkeys(name for record in records for name in record))
         return {name: [record.get(name) for record in records] for name in names}
-    columns = header(file)
-    rows = list(itertools.islice(read_separated(file, AllColumns(columns[0])), _GUESSED_FROM))
+    columns = header(file, text_format)
+    rows = list(itertools.islice(read_separated(file, AllColumns(columns[0]), text_format), _GUESSED_FROM))
     return {name: [values[name] for _, values in rows] for name in columns}
 
 

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from bulk.files.inputs import SUFFIXES
 from bulk.files.rows import LINE, PART_ROWS, AllColumns, Part, count_rows, read_parts
+from tests.support.odd_files import ODD_FILES, OddFile
 from tests.support.tables import only, write_json_lines, write_parquet
-from training.reading import DataError
+from training.reading import DataError, parse_file
 
 ROWS = 2 * PART_ROWS + 3
 TEXTS = [f"text {row}" for row in range(ROWS)]
@@ -131,3 +133,19 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
 def test_a_footer_says_how_many_rows_there_are(tmp_path: Path) -> None:
     """Without reading them."""
     assert ROWS == count_rows(only(make_file(tmp_path, "parquet")))
+
+
+@pytest.mark.parametrize("odd", [odd for odd in ODD_FILES if odd.name.endswith(SUFFIXES)], ids=lambda odd: odd.name)
+def test_odd_files_are_read_as_training_reads_them(odd: OddFile, tmp_path: Path) -> None:
+    """Files as people have them give the same texts as in training, or one line."""
+    path = odd.write(tmp_path)
+    try:
+        source = parse_file(f"{path}{odd.options}")
+        columns = AllColumns(source.columns.text, text_format=source.text_format)
+        parts = list(read_parts(only(path), columns, lambda _: True))
+    except DataError as error:
+        assert isinstance(odd.expected, str)
+        assert "\n" not in str(error)  # noqa: PT017 - it may be raised or not: scoring takes texts without labels
+    else:
+        if isinstance(odd.expected, list):
+            assert [text for text, _ in odd.expected] == [text for part in parts if part for text in part.texts]
