@@ -15,6 +15,7 @@ from rich.console import Console
 from export.errors import ExportError
 from export.measure.select import Gates
 from export.variants import CANDIDATES, Target, candidates
+from training.reading import DataError, FileSource, parse_file
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,11 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, help="artifact directory to write or replace")
     parser.add_argument(
         "--data",
-        type=Path,
+        type=_file,
         action="append",
         default=[],
-        help="held-out rows (parquet, csv or jsonl with text and label), instead of the checkpoint's own; "
-        "half calibrates, half measures; never a test split; may be given several times",
+        metavar="FILE",
+        help="held-out rows instead of the checkpoint's own: parquet, csv, tsv or json with text and label, or texts "
+        "alone, or txt; options follow after commas: text=COLUMN,label=COLUMN,encoding=windows-1252 (docs/data.md); "
+        "half calibrates, half measures; never a test split; may be given several times. Without any, texts that the "
+        "project ships are used",
     )
     parser.add_argument(
         "--max-length",
@@ -116,6 +120,13 @@ def _parser() -> argparse.ArgumentParser:
         help="largest graph in millions of bytes (default: any; models/default was exported with 24.2)",
     )
     return parser
+
+
+def _file(value: str) -> FileSource:
+    try:
+        return parse_file(value, group="source", may_lack_label=True)
+    except DataError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 @contextmanager

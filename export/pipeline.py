@@ -20,9 +20,10 @@ from export.build import Builder, Built
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.errors import ExportError
 from export.graph.convert import check_parity, convert
+from export.label_check import check_labels, recorded_accuracy
 from export.measure import latency
 from export.measure.bench import Bench
-from export.measure.quality import probability_changes
+from export.measure.quality import logits_alone, probability_changes
 from export.measure.select import Gates, Measured
 from export.progress import Progress
 from export.quantize.activations import Observer
@@ -32,8 +33,10 @@ from export.samples import Sample, Samples, load_samples, spread
 from export.source.find import find
 from export.variants import BASELINES, FP32, PYTORCH, Target, Variant, candidates, is_saturation_safe
 from export.write.package import check_replaceable
+from training.reading import FileSource
 
 _PARITY_TEXTS: Final = 48
+_LABEL_TEXTS: Final = 200
 _CHECK_TEXTS: Final = 6
 
 
@@ -43,7 +46,8 @@ class ExportRequest:
 
     Attributes:
         checkpoint: a directory, or a name on the hub.
-        data: files of held-out rows; the checkpoint's own where there are none.
+        data: files of held-out rows, with or without labels; where there are none, the checkpoint's own or the
+            project's texts.
         calibration_texts: at most so many rows calibrate.
         measurement_texts: at most so many rows measure.
         table: candidates to compare; those of the target where None.
@@ -53,7 +57,7 @@ class ExportRequest:
 
     checkpoint: Path | str
     output: Path
-    data: tuple[Path, ...] = ()
+    data: tuple[FileSource, ...] = ()
     target: Target = "portable"
     gates: Gates = Gates()  # noqa: RUF009 - frozen
     calibration_texts: int = 400
@@ -103,6 +107,8 @@ def run(request: ExportRequest, progress: Progress, work: Callable[[Findings], N
     samples = load_samples(
         checkpoint, request.data, calibration=request.calibration_texts, limit=request.measurement_texts
     )
+    for line in samples.notes:
+        progress.say(line)
     checkpoint.check_texts([sample.text for sample in (*samples.calibration, *samples.measurement)])
     with TemporaryDirectory(prefix="verdict-export-") as folder:
         work(_export(request, checkpoint, samples, Path(folder), progress))
@@ -145,6 +151,8 @@ def _export(
     with progress.step("compare with PyTorch", 1) as tick:
         parity = check_parity(model, OnnxEngine(fp32), checkpoint, spread(samples.measurement, _PARITY_TEXTS))
         tick()
+    if request.data:
+        _check_labels(request, checkpoint, samples, fp32)
     builder = _builder(checkpoint, samples, fp32, folder)
     built, unbuilt = _build(builder, request.table or candidates(request.target), progress)
     bench = Bench(checkpoint, samples, request.gates, progress)
@@ -154,6 +162,24 @@ def _export(
     return Findings(
         checkpoint, samples, request.target, request.gates, parity, fp32, tuple(rows), times[PYTORCH], unbuilt, chosen
     )
+
+
+def _check_labels(request: ExportRequest, checkpoint: Checkpoint, samples: Samples, fp32: Path) -> None:
+    """Stop before anything is built if the labels of the data cannot be the model's.
+
+    Raises:
+        ExportError: see ``check_labels``.
+    """
+    chosen = [sample for sample in spread(samples.measurement, _LABEL_TEXTS) if sample.label is not None]
+    if chosen:
+        logits = logits_alone(OnnxEngine(fp32), [sample.ids for sample in chosen], checkpoint.pad_token_id)
+        check_labels(
+            logits.argmax(axis=1),
+            np.array([sample.label for sample in chosen], np.int64),
+            checkpoint.labels,
+            where=", ".join(str(source.path) for source in request.data),
+            recorded=recorded_accuracy(checkpoint.directory),
+        )
 
 
 def _builder(checkpoint: Checkpoint, samples: Samples, fp32: Path, folder: Path) -> Builder:

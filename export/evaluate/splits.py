@@ -14,8 +14,10 @@ from artifact.manifest import Evaluation, load_artifact
 from artifact.scores import expected_calibration_error
 from export.evaluate.breakdown import Breakdown
 from export.evaluate.served import ServedPrediction, serve
+from export.label_check import check_labels
 from export.progress import Progress
 from export.samples import read_rows
+from training.reading import FileSource
 
 _MEASURED_ON: Final = "this artifact, served over HTTP"
 
@@ -26,7 +28,7 @@ class Split:
 
     dataset: str
     split: str
-    path: Path
+    source: FileSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class SplitResult:
 
 
 def evaluate(
-    directory: Path, splits: Sequence[Split], progress: Progress, checkpoint: Path | None = None, by: str = "source"
+    directory: Path, splits: Sequence[Split], progress: Progress, checkpoint: Path | None = None
 ) -> list[SplitResult]:
     """Serve the artifact, ask it about every text of every split, and return the figures.
 
@@ -67,18 +69,23 @@ def evaluate(
         splits: to ask about.
         progress: a step per split.
         checkpoint: its fp32 model answers the same texts too; None leaves that out.
-        by: column of the files that groups their texts.
 
     Raises:
-        ExportError: if a file cannot be read, or the server does not start or answer.
+        ExportError: if a file cannot be read, its labels cannot be the model's, or the server does not start or answer.
         ArtifactError: if the directory is not a sound artifact.
     """
     names = load_artifact(directory).manifest.labels
-    rows = [read_rows(split.path, names, by) for split in splits]
+    files = [read_rows(split.source, names) for split in splits]
+    for file in files:
+        progress.say(file.note)
+    rows = [file.rows for file in files]
     labels = [np.array([row.label for row in part], np.int64) for part in rows]
     texts = [[row.text for row in part] for part in rows]
     kinds = [[row.group for row in part] for part in rows]
     predictions = _ask(directory, splits, texts, progress, "")
+    for split, truth, answers in zip(splits, labels, predictions, strict=True):
+        predicted = np.array([answer.sentiment for answer in answers], np.int64)
+        check_labels(predicted, truth, names, where=str(split.source.path))
     results = [_figures(*parts) for parts in zip(splits, labels, predictions, kinds, strict=True)]
     if checkpoint is None:
         return results

@@ -35,7 +35,7 @@ class Bench:
         self._checkpoint = checkpoint
         self._pad = checkpoint.pad_token_id
         self._rows = [sample.ids for sample in samples.measurement]
-        self._labels = np.array([sample.label for sample in samples.measurement], np.int64)
+        self._labels = samples.labels
         self._gates = gates
         self._progress = progress
         self._reference = np.empty((0, len(checkpoint.labels)), np.float32)
@@ -87,7 +87,7 @@ class Bench:
         row = Measured(
             built=built,
             latency=times,
-            quality=quality(logits, self._reference[:texts], self._labels[:texts]),
+            quality=quality(logits, self._reference[:texts], self._labels_of(texts)),
             batch_variance=self._variance(built, _SCREEN_INVARIANCE, lambda: None),
             size_bytes=built.path.stat().st_size,
             peak_bytes=peak_bytes(built.path, built.variant.session, self._checkpoint.max_length),
@@ -96,10 +96,14 @@ class Bench:
 
     def _judge(self, row: Measured) -> Measured:
         """Return the row with the gates that it fails; fp32 is judged on the same texts."""
-        labels, logits = self._labels[: row.quality.n], self._reference[: row.quality.n]
-        reference = quality(logits, logits, labels)
-        row = replace(row, accuracy_gain=row.quality.accuracy - reference.accuracy)
+        logits = self._reference[: row.quality.n]
+        reference = quality(logits, logits, self._labels_of(row.quality.n))
+        if row.quality.accuracy is not None and reference.accuracy is not None:
+            row = replace(row, accuracy_gain=row.quality.accuracy - reference.accuracy)
         return replace(row, failures=failures(row, reference, self._gates))
+
+    def _labels_of(self, texts: int) -> NDArray[np.int64] | None:
+        return None if self._labels is None else self._labels[:texts]
 
     def _variance(self, built: Built, invariance: tuple[int, int], tick: Callable[[], None]) -> float:
         count, rounds = invariance

@@ -24,17 +24,17 @@ class Quality:
 
     Attributes:
         n: texts.
-        accuracy: share of right labels.
-        calibration_error: expected calibration error after temperature scaling.
-        temperature: fitted to the logits and labels.
+        accuracy: share of right labels; None where the texts have no labels.
+        calibration_error: expected calibration error after temperature scaling; None as above.
+        temperature: fitted to the logits and labels; 1 without labels.
         largest_change: of a probability against fp32, both uncalibrated.
         mean_change: mean over texts of the largest change of a probability against fp32.
         flipped: share of texts whose label differs from that of fp32.
     """
 
     n: int
-    accuracy: float
-    calibration_error: float
+    accuracy: float | None
+    calibration_error: float | None
     temperature: float
     largest_change: float
     mean_change: float
@@ -59,20 +59,20 @@ def probability_changes(logits: NDArray[np.float32], others: NDArray[np.float32]
     return result
 
 
-def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64]) -> Quality:
-    """Compare logits with the labels and with the logits of fp32.
+def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64] | None) -> Quality:
+    """Compare logits with the labels, where there are any, and with the logits of fp32.
 
     Args:
         logits: (texts, labels) float32.
         reference: of the fp32 graph, (texts, labels) float32.
-        labels: (texts,) int64, the true ones.
+        labels: (texts,) int64, the true ones; None where they are not known.
     """
     changes = probability_changes(logits, reference)
-    temperature = fit_temperature(logits, labels)
+    temperature = 1.0 if labels is None else fit_temperature(logits, labels)
     return Quality(
-        n=len(labels),
-        accuracy=accuracy(logits, labels),
-        calibration_error=expected_calibration_error(softmax(logits, temperature), labels),
+        n=len(logits),
+        accuracy=None if labels is None else accuracy(logits, labels),
+        calibration_error=None if labels is None else expected_calibration_error(softmax(logits, temperature), labels),
         temperature=temperature,
         largest_change=float(changes.max()),
         mean_change=float(changes.mean()),

@@ -40,7 +40,7 @@ class Measured:
     """The measurements of one variant.
 
     Attributes:
-        accuracy_gain: over fp32 on the same texts.
+        accuracy_gain: over fp32 on the same texts; None where they have no labels.
         proved: whether it was measured on all texts.
         failures: the gates that it fails, in words.
     """
@@ -51,7 +51,7 @@ class Measured:
     batch_variance: float
     size_bytes: int
     peak_bytes: int
-    accuracy_gain: float = 0.0
+    accuracy_gain: float | None = None
     proved: bool = False
     failures: tuple[str, ...] = ()
 
@@ -68,8 +68,8 @@ def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str,
     a quarter of a percent. Largest changes and the size are judged at once: more texts cannot make them smaller.
     """
     found, proved = measured.quality, measured.proved
-    lost = (reference.accuracy - found.accuracy) * 100
-    worse = (found.calibration_error - reference.calibration_error) * 100
+    lost = _points(reference.accuracy, found.accuracy)
+    worse = _points(found.calibration_error, reference.calibration_error)
     checks = (
         (
             lost <= gates.accuracy_points or not proved,
@@ -97,6 +97,11 @@ def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str,
         ),
     )
     return tuple(words for passed, words in checks if not passed)
+
+
+def _points(one: float | None, other: float | None) -> float:
+    """Return the difference in percentage points; 0 where it was not measured."""
+    return 0.0 if one is None or other is None else (one - other) * 100
 
 
 def best(rows: Iterable[Measured]) -> Measured | None:

@@ -11,6 +11,7 @@ from artifact.runtime import OnnxEngine
 from export.measure.quality import Quality
 from export.measure.select import Measured
 from export.pipeline import Findings
+from export.samples import Samples
 from export.variants import StaticInt8, is_saturation_safe
 from export.write import probes
 from export.write.card import render
@@ -37,7 +38,9 @@ def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> 
     (directory / TOKENIZER).write_text(checkpoint.tokenizer.document, encoding="utf-8")
     write(findings, directory / "report", durations_s)
     manifest = _manifest(findings, chosen, directory)
-    (directory / CARD).write_text(render(manifest, checkpoint, _figures(chosen.quality)), encoding="utf-8")
+    (directory / CARD).write_text(
+        render(manifest, checkpoint, _figures(chosen.quality), _texts(findings.samples)), encoding="utf-8"
+    )
     return manifest
 
 
@@ -80,6 +83,12 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
     )
 
 
+def _texts(samples: Samples) -> str:
+    if samples.are_general:
+        return "texts that the project ships"
+    return "held-out texts" if samples.labels is not None else "texts without labels"
+
+
 def _can_saturate(findings: Findings, chosen: Measured) -> bool:
     """Return whether the artifact would answer wrong on an x86 CPU without VNNI."""
     return findings.target == "x86-vnni" and not is_saturation_safe(chosen.built.variant)
@@ -103,6 +112,16 @@ def _figures(quality: Quality) -> dict[str, str]:
         "labels that changed": f"{quality.flipped:.2%}",
         "largest change of a probability": f"{quality.largest_change:.3f}",
         "mean change of a probability": f"{quality.mean_change:.4f}",
+        **(
+            _accuracy(quality)
+            if quality.accuracy is not None
+            else {"accuracy": "not measured, the texts have no labels"}
+        ),
+    }
+
+
+def _accuracy(quality: Quality) -> dict[str, str]:
+    return {
         "accuracy": f"{quality.accuracy:.2%}",
         "expected calibration error": f"{quality.calibration_error:.2%}",
     }

@@ -21,13 +21,14 @@ _EVALUATIONS: Final[Columns[Evaluation]] = (
 )
 
 
-def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str]) -> str:
+def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str], texts: str) -> str:
     """Return the model card as Markdown.
 
     Args:
         manifest: of the artifact; its evaluations are filled in by ``export.evaluate``.
         checkpoint: from which it was exported.
-        quality: figures compared with fp32 on held-out texts, formatted, by name.
+        quality: figures compared with fp32, formatted, by name.
+        texts: on which they were measured, such as ``held-out texts``.
     """
     lines = [
         f"# {manifest.name}",
@@ -37,9 +38,9 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
         "",
         f"- Reads at most {manifest.max_length} tokens, {_reading(manifest)}.",
         f"- Weights: {manifest.quantization.weights}; activations: {manifest.quantization.activations}.",
-        f"- Probabilities are calibrated with temperature {manifest.temperature:.3f}, fitted on held-out texts.",
+        _calibration(manifest, quality),
         "",
-        "## Against the same model in fp32, on held-out texts",
+        f"## Against the same model in fp32, on {texts}",
         "",
         *(f"- {name}: {value}" for name, value in quality.items()),
         "",
@@ -54,6 +55,14 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
         "How the graph was chosen is in [report/report.md](report/report.md).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _calibration(manifest: Manifest, quality: Mapping[str, str]) -> str:
+    if "expected calibration error" not in quality:
+        return (
+            "- Probabilities are the model's own: without labels neither their calibration nor accuracy was measured."
+        )
+    return f"- Probabilities are calibrated with temperature {manifest.temperature:.3f}, fitted on held-out texts."
 
 
 def _training(checkpoint: Checkpoint) -> list[str]:

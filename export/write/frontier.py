@@ -22,6 +22,8 @@ _LINE: Final = 0.028
 def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
     """Write a small PNG: accuracy and change against fp32 over milliseconds per text.
 
+    Without labels, flipped decisions stand in place of accuracy.
+
     Args:
         rows: every measured variant.
         chosen: marked with a circle.
@@ -31,9 +33,13 @@ def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True)
     ordered = by_speed(rows)
-    _scatter(above, ordered, chosen, [100 * row.accuracy_gain for row in ordered])
+    gains = [100 * row.accuracy_gain for row in ordered if row.accuracy_gain is not None]
+    flips = [100 * row.quality.flipped for row in ordered]
+    _scatter(above, ordered, chosen, gains or flips)
     _scatter(below, ordered, chosen, [100 * row.quality.mean_change for row in ordered])
-    above.set_ylabel("accuracy over fp32 on the\nsame texts, points")
+    above.set_ylabel(
+        "accuracy over fp32 on the\nsame texts, points" if gains else "decisions that differ\nfrom fp32, %"
+    )
     below.set_ylabel("mean change of a\nprobability against fp32, points")
     below.set_xlabel("ms per text on the real mix of lengths, one core")
     above.set_title("Candidates: numbers are ranks by speed")

@@ -41,6 +41,8 @@ def choose(
 ) -> list[Sample]:
     """Pick texts of every label: some spread over the lengths, and the most uncertain ones.
 
+    A text without a label counts as what the artifact predicts.
+
     A wrong sum moves the probability of an uncertain text most, and different lengths use different kernels.
 
     Args:
@@ -55,14 +57,20 @@ def choose(
     def confidence(sample: Sample) -> float:
         return float(softmax(artifact.run(Batch.of([sample.ids], pad_token_id))).max())
 
+    def label_of(sample: Sample) -> int:
+        if sample.label is not None:
+            return sample.label
+        return int(artifact.run(Batch.of([sample.ids], pad_token_id)).argmax())
+
     fitting = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS][:_EXAMINED]
     chosen: list[Sample] = []
     if shift is not None:
         short = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS]
         short = [sample for sample in short if len(sample.ids) <= _SENSITIVE_TOKENS][:_EXAMINED]
         chosen += sorted(sorted(short, key=confidence)[:_IMITATED], key=shift, reverse=True)[:_SENSITIVE]
+    kinds = [label_of(sample) for sample in fitting]
     for label in range(min(labels, _MOST_LABELS)):
-        own = [sample for sample in fitting if sample.label == label and sample not in chosen]
+        own = [s for s, kind in zip(fitting, kinds, strict=True) if kind == label and s not in chosen]
         picked = spread(own, _BY_LENGTH) if own else []
         rest = [sample for sample in own if sample not in picked]
         picked += sorted(rest, key=confidence)[:_UNCERTAIN]

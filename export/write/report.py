@@ -23,9 +23,9 @@ _FIGURES: Final[Columns[Measured]] = (
     ("review", lambda row: _ms(row.latency.reviews_ms)),
     ("in eights", lambda row: _ms(row.latency.together_ms)),
     ("texts", lambda row: f"{row.quality.n:,}"),
-    ("accuracy", lambda row: f"{row.quality.accuracy:.2%}"),
-    ("over fp32", lambda row: f"{100 * row.accuracy_gain:+.2f}"),
-    ("ECE", lambda row: f"{row.quality.calibration_error:.2%}"),
+    ("accuracy", lambda row: _share(row.quality.accuracy)),
+    ("over fp32", lambda row: "-" if row.accuracy_gain is None else f"{100 * row.accuracy_gain:+.2f}"),
+    ("ECE", lambda row: _share(row.quality.calibration_error)),
     ("max Δp", lambda row: f"{row.quality.largest_change:.3f}"),
     ("mean Δp", lambda row: f"{row.quality.mean_change:.4f}"),
     ("flips", lambda row: f"{row.quality.flipped:.2%}"),
@@ -109,13 +109,17 @@ def markdown(findings: Findings) -> str:
 def _summary(findings: Findings) -> list[str]:
     texts = findings.samples
     lines = [
-        f"Target `{findings.target}`; {machine()}. Calibrated on {len(texts.calibration)} held-out texts, measured "
+        f"Target `{findings.target}`; {machine()}. Calibrated on {len(texts.calibration)} texts, measured "
         f"on {len(texts.measurement)} others (the choice) and a part of them (the rest). Milliseconds are of one "
         "core's processor time per text, alone or in a micro-batch of eight sentences; a sentence has at most 64 "
         "tokens.",
         "",
         f"fp32 ONNX differs from PyTorch by at most {findings.parity:.1e} in a probability.",
+        "",
+        *(f"- {note}" for note in texts.notes),
     ]
+    if texts.labels is None:
+        lines += ["", "**Accuracy and calibration were not measured**: the texts have no labels. The temperature is 1."]
     if findings.chosen is None:
         return [*lines, "", "**No candidate passes the gates.**"]
     lines += ["", f"**Chosen: `{findings.chosen.name}`** ({findings.chosen.built.variant.why}). Times as fast as:", ""]
@@ -175,6 +179,10 @@ def machine() -> str:
 
 def _at(tokens: int) -> Callable[[Measured], str]:
     return lambda row: f"{row.latency.by_length_ms[tokens]:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
 
 
 def _ms(value: float | None) -> str:

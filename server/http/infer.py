@@ -5,11 +5,9 @@ from functools import partial
 
 from starlette.responses import Response
 
-from artifact.blank import is_blank
 from artifact.manifest import Truncation
-from server.errors import InvalidRequestError, TooLargeError, VerdictError
+from server.errors import TooLargeError, VerdictError
 from server.http.call import Call
-from server.http.json_body import EMPTY
 from server.inference.classifier import Classification, Classifier
 from server.settings import Settings
 
@@ -27,7 +25,7 @@ async def infer(
     """
     settings, metrics = call.services.settings, call.services.metrics
     try:
-        _check(texts, settings)
+        _check_size(texts, settings)
         timeout_s = call.patience_s()
         classification = await call.while_connected(
             classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
@@ -59,7 +57,7 @@ class PredictionResponse(Response):
         ]
 
 
-def _check(texts: Sequence[str], settings: Settings) -> None:
+def _check_size(texts: Sequence[str], settings: Settings) -> None:
     limit = settings.max_items_per_request
     if len(texts) > limit:
         raise TooLargeError(f"the request has {len(texts)} texts, at most {limit} are taken; send them in parts")
@@ -67,8 +65,6 @@ def _check(texts: Sequence[str], settings: Settings) -> None:
     for index, text in enumerate(texts):
         if len(text) > limit:
             raise TooLargeError(f"text {index} has {len(text)} characters, at most {limit} are taken; shorten it")
-        if is_blank(text):  # also where a format does not read JSON
-            raise InvalidRequestError(f"text {index}: {EMPTY}")
 
 
 def _server_timing(classification: Classification) -> bytes:

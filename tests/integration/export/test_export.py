@@ -141,7 +141,38 @@ def test_weights_that_this_cpu_computes_wrong_are_not_measured_on_it(
     assert ("has no VNNI" in capsys.readouterr().err.replace("\n", " ")) == this_cpu_saturates()
 
 
-@pytest.mark.parametrize("missing", ["tokenizer.json", "validation.parquet"])
+def test_without_data_the_projects_texts_prove_the_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Parity, flipped decisions and batches are measured; the report and the card say that accuracy is not."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    (checkpoint / "validation.parquet").unlink()
+    assert 0 == main([str(checkpoint), "--output", str(tmp_path / "artifact"), "--only", "static"])
+    assert "no data: 310 texts that the project ships calibrate" in capsys.readouterr().err
+    card = (tmp_path / "artifact" / "README.md").read_text()
+    assert "on texts that the project ships" in card
+    assert "accuracy: not measured" in card
+    assert "**Accuracy and calibration were not measured**" in (tmp_path / "artifact/report/report.md").read_text()
+    manifest = load_artifact(tmp_path / "artifact").manifest
+    assert 1 == manifest.temperature
+    assert len(manifest.probes) >= 4
+
+
+def test_labels_of_another_task_stop_the_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An accuracy far below the one that training recorded ends the export before a graph is built."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    metrics = json.loads((checkpoint / "metrics.json").read_text())
+    for entry in metrics["evaluations"]:
+        entry["accuracy"] = 1.0
+    (checkpoint / "metrics.json").write_text(json.dumps(metrics))
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\n" + "".join(f"the film {n},{n % 2}\n" for n in range(60)))
+    assert 1 == main([str(checkpoint), "--output", str(tmp_path / "artifact"), "--data", str(rows)])
+    error = capsys.readouterr().err.replace("\n", " ")
+    assert f"labels of {rows}: 0 negative (written '0'): 30 rows; 1 positive (written '1'): 30 rows" in error
+    assert "but on 100.0% of the rows that training held out" in error
+    assert not (tmp_path / "artifact").exists()
+
+
+@pytest.mark.parametrize("missing", ["tokenizer.json"])
 def test_an_unusable_checkpoint_is_one_line_and_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:

@@ -8,8 +8,10 @@ import pytest
 pytest.importorskip("onnx")
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.errors import ExportError
-from export.samples import load_samples, read_rows, spread
+from export.general_texts import general_texts
+from export.samples import LabelledText, load_samples, read_rows, spread
 from tests.support.checkpoints import build_checkpoint
+from training.reading import FileSource, parse_file
 
 pytestmark = pytest.mark.development
 
@@ -56,14 +58,17 @@ def test_labels_are_indices_or_names(tmp_path: Path, name: str, content: str) ->
     """A quoted line break stays in its text, and the file's name is the group."""
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    assert [("good\nagain", 1, "rows"), ("bad", 0, "rows")] == read_rows(path, ("negative", "positive"))
+    assert [("good\nagain", 1, "rows"), ("bad", 0, "rows")] == read_rows(
+        FileSource(path), ("negative", "positive")
+    ).rows
 
 
 def test_a_column_groups_the_rows(tmp_path: Path) -> None:
     """A row without a value belongs to the file."""
     path = tmp_path / "rows.csv"
     path.write_text("text,label,kind\ngood,1,short\nbad,0,\n")
-    assert ["short", "rows"] == [row.group for row in read_rows(path, ("negative", "positive"), "kind")]
+    source = parse_file(f"{path},group=kind")
+    assert ["short", "rows"] == [row.group for row in read_rows(source, ("negative", "positive")).rows]
 
 
 def test_validation_rows_hold_indices(tmp_path: Path) -> None:
@@ -74,7 +79,7 @@ def test_validation_rows_hold_indices(tmp_path: Path) -> None:
     assert {0, 1} == {sample.label for sample in samples.measurement}
     rows = tmp_path / "rows.csv"
     rows.write_text("text,label\ngood,2\nbad,1\n")
-    assert [1, 0] == [row.label for row in read_rows(rows, checkpoint.labels)]
+    assert [1, 0] == [row.label for row in read_rows(FileSource(rows), checkpoint.labels).rows]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_unreadable_rows_are_one_clear_line(tmp_path: Path, name: str, content: 
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(ExportError, match=name):
-        read_rows(path, ("negative", "positive"))
+        read_rows(FileSource(path), ("negative", "positive"))
 
 
 def test_a_label_that_the_model_lacks_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -94,7 +99,7 @@ def test_a_label_that_the_model_lacks_is_refused(checkpoint: Checkpoint, tmp_pat
     path = tmp_path / "rows.csv"
     path.write_text("text,label\n" + "good,1\n" * 20 + "good,7\n")
     with pytest.raises(ExportError, match=r"line 22.*7"):
-        load_samples(checkpoint, [path], calibration=5, limit=5)
+        load_samples(checkpoint, [FileSource(path)], calibration=5, limit=5)
 
 
 def test_too_few_rows_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -102,7 +107,7 @@ def test_too_few_rows_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> Non
     path = tmp_path / "rows.csv"
     path.write_text("text,label\n" + "good,1\n" * 3)
     with pytest.raises(ExportError, match="too few"):
-        load_samples(checkpoint, [path], calibration=5, limit=5)
+        load_samples(checkpoint, [FileSource(path)], calibration=5, limit=5)
 
 
 def test_spread_keeps_the_shortest_and_the_longest(checkpoint: Checkpoint) -> None:
@@ -111,3 +116,80 @@ def test_spread_keeps_the_shortest_and_the_longest(checkpoint: Checkpoint) -> No
     chosen = [len(s.ids) for s in spread(samples, 4)]
     assert chosen[0] == min(len(s.ids) for s in samples)
     assert chosen[-1] == max(len(s.ids) for s in samples)
+
+
+def test_names_that_are_numbers_are_names(tmp_path: Path) -> None:
+    """A model of the classes 0 to 11, in the order of text, reads 10 as its class 10, and the mapping is told."""
+    names = tuple(sorted(map(str, range(12))))
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "".join(f"text {n},{n}\n" for n in range(12)))
+    found = read_rows(FileSource(path), names)
+    assert list(map(str, range(12))) == [names[row.label] for row in found.rows if row.label is not None]
+    assert found.note.startswith(f"labels of {path}: 0 0: 1 rows; 1 1: 1 rows; 2 10: 1 rows")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.txt", "good\nbad\n"),
+        ("rows.csv", "text,id\ngood,7\nbad,8\n"),
+        ("rows.jsonl", '{"text": "good"}\n{"text": "bad"}'),
+    ],
+)
+def test_texts_alone_have_no_labels(tmp_path: Path, name: str, content: str) -> None:
+    """Plain text, and a file without a column of labels, are read without; the note says so."""
+    path = tmp_path / name
+    path.write_text(content)
+    found = read_rows(parse_file(str(path), may_lack_label=True), ("negative", "positive"))
+    assert [LabelledText("good", None, "rows"), LabelledText("bad", None, "rows")] == found.rows
+    assert "2 texts, no labels" in found.note
+
+
+def test_labels_may_be_left_out_by_name(tmp_path: Path) -> None:
+    """``label=`` reads texts alone although there is a column; a column that is named must be there."""
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\ngood,up\n")
+    source = parse_file(f"{path},label=", may_lack_label=True)
+    assert [None] == [row.label for row in read_rows(source, ("negative", "positive")).rows]
+    with pytest.raises(ExportError, match="has no column 'queue'"):
+        read_rows(parse_file(f"{path},label=queue", may_lack_label=True), ("negative", "positive"))
+
+
+def test_labels_on_some_rows_alone_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Neither a file nor two files mix rows with and without labels: the figures would be of a part."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "good", "label": "positive"}\n{"text": "bad"}\n' * 10)
+    source = parse_file(str(path), may_lack_label=True)
+    with pytest.raises(ExportError, match="line 2 has no label, other rows have one"):
+        read_rows(source, checkpoint.labels)
+    (tmp_path / "a.csv").write_text("text,label\n" + "good,positive\n" * 20)
+    (tmp_path / "b.txt").write_text("good\n" * 20)
+    mixed = [parse_file(str(tmp_path / name), may_lack_label=True) for name in ("a.csv", "b.txt")]
+    with pytest.raises(ExportError, match="some rows have labels and some have none"):
+        load_samples(checkpoint, mixed, calibration=5, limit=5)
+
+
+def test_texts_without_labels_are_divided_too(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Texts without labels calibrate and measure; there is nothing to compare decisions with."""
+    (tmp_path / "a.txt").write_text("".join(f"good film {n}\n" for n in range(40)))
+    samples = load_samples(
+        checkpoint, [parse_file(str(tmp_path / "a.txt"), may_lack_label=True)], calibration=10, limit=50
+    )
+    assert (10, 30) == (len(samples.calibration), len(samples.measurement))
+    assert samples.labels is None
+    assert not samples.are_general
+
+
+def test_without_data_the_projects_texts_are_used(tmp_path: Path) -> None:
+    """Where there are no rows, texts of many lengths calibrate and measure, and both parts share no sentence."""
+    folder = build_checkpoint(tmp_path / "checkpoint")
+    (folder / "validation.parquet").unlink()
+    samples = load_samples(read_checkpoint(folder), [], calibration=100, limit=2000)
+    assert samples.labels is None
+    assert samples.are_general
+    assert len(samples.calibration) <= 100
+    assert len(samples.measurement) >= 300
+    assert "Accuracy is not measured" in samples.notes[0]
+    calibration, measurement = general_texts()
+    assert not set(calibration) & set(measurement)
+    assert len(set(calibration)) == len(calibration)

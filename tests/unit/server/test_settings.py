@@ -121,21 +121,21 @@ def test_the_platforms_port_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("value", "keys"),
-    [("one", ("one",)), ("one,two", ("one", "two")), (" one , two ,", ("one", "two")), ("a b", ("a b",))],
+    [("", ()), ("one", ("one",)), ("one,two", ("one", "two")), (" one , two ,", ("one", "two")), ("a b", ("a b",))],
 )
 def test_several_keys_are_separated_by_commas(
     monkeypatch: pytest.MonkeyPatch, value: str, keys: tuple[str, ...]
 ) -> None:
-    """White space around keys and empty keys between commas are ignored."""
+    """White space around keys and empty keys between commas are ignored; an empty variable is no key."""
     monkeypatch.setenv("VERDICT_API_KEY", value)
     assert keys == read_settings().api_keys
 
 
-@pytest.mark.parametrize("value", ["", ",", " ", " , ,"])
+@pytest.mark.parametrize("value", [",", " ", " , ,"])
 def test_a_key_setting_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """An operator who sets keys wants a protected server: it must not start open because a secret did not arrive."""
+    """An operator who sets keys wants a protected server: it must not start open because all keys are empty."""
     monkeypatch.setenv("VERDICT_API_KEY", value)
-    with pytest.raises(SettingsError, match="VERDICT_API_KEY is set and holds no key: name one, or remove"):
+    with pytest.raises(SettingsError, match="VERDICT_API_KEY"):
         read_settings()
 
 
