@@ -111,7 +111,7 @@ def check_known(directory: Path, tokenization: Tokenization, texts: Sequence[str
     if known < _LEAST_KNOWN * words:
         raise ExportError(
             f"{directory}: the tokenizer knows almost no word of the texts: {known:,} known tokens in {words:,} "
-            "words; its vocabulary is missing, or it is one of another language"
+            "words; its vocabulary is missing, or it is of another language: then give texts of that with --data"
         )
 
 
