@@ -26,7 +26,7 @@ class TokenizedText:
 
     Attributes:
         windows: rows of token ids, special tokens included; one row unless the text is read by windows.
-        weights: content tokens in each window, to average the windows' logits by.
+        weights: content tokens in each window, to average the windows' logits by; 0 where the text has no token.
         tokens: tokens read, special tokens of one row included.
         truncated: whether any token of the text was left out.
         unknown: tokens of the text, read or not, that stand for characters that the tokenizer does not know.
@@ -37,6 +37,11 @@ class TokenizedText:
     tokens: int
     truncated: bool
     unknown: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the text has no token of its own, so that the model would read nothing of it."""
+        return not self.weights[0]
 
 
 class Tokenization:
@@ -93,7 +98,7 @@ class Tokenization:
         unknown = ids.count(self._unknown_id)
         if len(ids) <= self._room:
             row = self._row(ids)
-            return TokenizedText((row,), (max(len(ids), 1),), len(ids) + special, truncated=False, unknown=unknown)
+            return TokenizedText((row,), (len(ids),), len(ids) + special, truncated=False, unknown=unknown)
         if truncation == "window":
             starts = self._window_starts(len(ids))
             windows = tuple(self._row(ids[start : start + self._room]) for start in starts)

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from tokenizers import Tokenizer
 
+from artifact.blank import is_blank
 from artifact.cost_curve import CostCurve
 from artifact.manifest import Artifact, load_artifact
 from artifact.runtime import Batch, Engine, OnnxEngine
@@ -25,6 +26,7 @@ from bulk.micro_batches import Row, micro_batches
 
 MAX_CHARS: Final = 100_000
 """Characters of one text; the server's limit by default."""
+_WORDLESS: Final = "the text is empty for this model: its tokenizer makes no token of it"
 _DIGITS: Final = 6
 """Probabilities are rounded as the server rounds them."""
 
@@ -110,7 +112,7 @@ class TextScorer:
             return "the text is null"
         if not isinstance(text, str):
             return f"the text is {text!r:.40} ({type(text).__name__})"
-        if not text.strip():
+        if is_blank(text):
             return "the text is empty"
         if len(text) > self._max_chars:
             return f"the text has {len(text):,} characters, at most {self._max_chars:,} are read"
@@ -118,9 +120,14 @@ class TextScorer:
 
     def _score(self, texts: Sequence[str]) -> list[Score]:
         tokenized = self._tokenization.encode(texts, self._truncation)
-        rows = list(dict.fromkeys(window for text in tokenized for window in text.windows))
+        rows = list(dict.fromkeys(window for text in tokenized if not text.is_empty for window in text.windows))
         logits = self._run(rows)
-        return [self._finish(text, [logits[window] for window in text.windows]) for text in tokenized]
+        return [
+            Score(None, [], error=_WORDLESS)
+            if text.is_empty
+            else self._finish(text, [logits[window] for window in text.windows])
+            for text in tokenized
+        ]
 
     def _finish(self, text: TokenizedText, windows: Sequence[list[float] | str]) -> Score:
         failed = next((found for found in windows if isinstance(found, str)), None)

@@ -179,7 +179,11 @@ def _general(checkpoint: Checkpoint, calibration: int, limit: int) -> Samples:
 def _tokenized(checkpoint: Checkpoint, rows: Sequence[LabelledText]) -> tuple[Sample, ...]:
     truncation = "head" if checkpoint.truncation == "window" else checkpoint.truncation
     encoded = checkpoint.tokenization().encode([row.text for row in rows], truncation)
-    return tuple(Sample(row.text, row.label, row.group, cut.windows[0]) for row, cut in zip(rows, encoded, strict=True))
+    return tuple(
+        Sample(row.text, row.label, row.group, cut.windows[0])
+        for row, cut in zip(rows, encoded, strict=True)
+        if not cut.is_empty  # the server refuses such a text
+    )
 
 
 def _divide(rows: Sequence[LabelledText], first: int) -> tuple[list[LabelledText], list[LabelledText]]:

@@ -21,8 +21,8 @@ from server.http.body import Bodies
 from server.http.call import CallWatch, Services
 from server.http.context import RequestMiddleware, request_spans
 from server.http.fast_path import FastPath
-from server.http.protocols import WIRE_FORMATS
-from server.http.wire_format import WireFormat, error_writer
+from server.http.protocols import WIRE_FORMATS, choose_formats
+from server.http.wire_format import WireFormat, error_format
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classifier, TextClassifier
@@ -48,11 +48,13 @@ def create_app(
     Args:
         settings: everything that an operator can set.
         classifier: what answers; ``settings.artifact_dir`` is loaded where none is given.
-        formats: the wire formats in which it answers.
+        formats: the wire formats in which it answers, where the setting ``protocols`` does not turn them off.
 
     Raises:
+        SettingsError: if a setting names a protocol that does not exist.
         ArtifactError: if the artifact is missing, damaged, of an unknown schema or wrong on its known answers.
     """
+    formats = choose_formats(settings, formats)
     metrics = Metrics()
     lifecycle = Lifecycle(metrics)
     tracing = Tracing(settings.otlp_endpoint)
@@ -63,7 +65,8 @@ def create_app(
         tracing=tracing,
         bodies=Bodies(settings.max_body_bytes),
         watch=CallWatch(),
-        error_writer=partial(error_writer, formats),
+        error_format=partial(error_format, formats),
+        probes=frozenset(path for each in formats for path in each.probes),
     )
     served = classifier or ReloadableClassifier(lambda: load_classifier(settings, metrics), metrics)
     metrics.show_model(served.info.name, served.info.version, served.info.quantization)
@@ -87,7 +90,7 @@ def create_app(
         redirect_slashes=False,  # it would send callers to whatever Host header they came with
         docs_url=None,
         redoc_url=None,
-        telemetry=request_spans(tracing.provider),
+        telemetry=request_spans(tracing.provider, services.probes),
     )
     app.state.settings = settings
     app.state.classifier = served

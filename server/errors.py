@@ -18,6 +18,16 @@ class InvalidRequestError(VerdictError):
     kind = "invalid_request"
 
 
+class NoTextError(InvalidRequestError):
+    """The request has a list of texts with nothing in it."""
+
+
+class NotFoundError(VerdictError):
+    """The request names a model or a version that is not served."""
+
+    kind = "not_found"
+
+
 class MalformedBodyError(InvalidRequestError):
     """The body is not JSON."""
 

@@ -30,7 +30,7 @@ def _threads() -> int:
 class Settings(BaseSettings):
     """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds.
 
-    At most 18 are our own. ``otlp_endpoint`` has the name that OpenTelemetry's SDK defines and operators know.
+    At most 20 are our own. ``otlp_endpoint`` has the name that OpenTelemetry's SDK defines and operators know.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
@@ -101,12 +101,18 @@ class Settings(BaseSettings):
         description="rows whose logits are cached, 300 to 1,400 bytes each; 0 turns the cache off",
     )
     api_key: SecretStr | None = Field(
-        default=None, description="API keys separated by commas; callers must send one. None leaves the API open"
+        default=None,
+        description="API keys separated by commas; callers must send one. Unset leaves the API open, empty is refused",
     )
     cors_origins: str = Field(
         default="",
         description="origins whose pages may call the API from a browser, such as https://a.example,https://b.example, "
         "or * for all; by default no page of another site can read a response",
+    )
+    protocols: str = Field(
+        default="all",
+        description="protocols of other servers that are answered beside the native one: names separated by commas, "
+        "all or none (docs/protocols.md). Routes of the others answer 404; one that nobody calls costs nothing",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="info writes a line per request, which takes about 10 microseconds"
@@ -131,6 +137,11 @@ class Settings(BaseSettings):
         """The origins of ``cors_origins``."""
         return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
 
+    @cached_property
+    def protocol_names(self) -> tuple[str, ...]:
+        """The names in ``protocols``."""
+        return tuple(name.strip() for name in self.protocols.split(",") if name.strip())
+
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, origins: str) -> str:
@@ -153,8 +164,10 @@ class Settings(BaseSettings):
                 f"VERDICT_MAX_BATCH_TOKENS {self.max_batch_tokens} is more than VERDICT_MAX_QUEUE_TOKENS "
                 f"{self.max_queue_tokens}: a batch could never fill; lower the first or raise the second"
             )
-        if self.api_key and self.api_key.get_secret_value() and not self.api_keys:
-            raise ValueError("VERDICT_API_KEY holds no key: name one, or unset it to leave the API open")
+        if self.api_key is not None and not self.api_keys:  # a secret that did not arrive must not open the API
+            raise ValueError(
+                "VERDICT_API_KEY is set and holds no key: name one, or remove the variable to leave the API open to all"
+            )
         return self
 
 

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 from server.errors import CallerGoneError, SlowBodyError
 from server.http.body import Bodies
 from server.http.connection.response import has_disconnected
-from server.http.errors import WriteError
+from server.http.errors import ErrorFormat
 from server.http.headers import header, patience_s
 from server.lifecycle import Lifecycle
 from server.observe.metrics import Metrics
@@ -34,7 +34,8 @@ class Services:
         tracing: where spans go.
         bodies: reads request bodies.
         watch: ends calls that wait for nothing.
-        error_writer: from a path to how its wire format writes errors.
+        error_format: from a path to how its wire format answers with errors.
+        probes: routes of formats that need no key, are answered while the server drains, and are not logged.
     """
 
     settings: Settings
@@ -43,7 +44,8 @@ class Services:
     tracing: Tracing
     bodies: Bodies
     watch: "CallWatch"
-    error_writer: Callable[[str], WriteError]
+    error_format: Callable[[str], ErrorFormat]
+    probes: frozenset[str]
 
 
 class Call:
@@ -84,6 +86,18 @@ class Call:
     def header(self, name: bytes) -> str | None:
         """Return the first header of a name in lower case, or None."""
         return header(self._scope, name)
+
+    @property
+    def path_params(self) -> Mapping[str, str]:
+        """The parts of the path that its route names."""
+        params: Mapping[str, str] = self._scope.get("path_params", {})
+        return params
+
+    @property
+    def request_id(self) -> str:
+        """The id that the response and the log have."""
+        own_id: str = self._scope["state"]["request_id"]
+        return own_id
 
     def patience_s(self) -> float:
         """Return how long the call may wait; raises as ``headers.patience_s``."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -66,7 +66,7 @@ class RequestContext:
         route = _route(self._scope)
         record = services.metrics.ledger.record
         record(services.metrics.count_answers, (route, self.status, seconds))
-        if not route.startswith(_HEALTH):
+        if not route.startswith(_HEALTH) and route not in services.probes:
             record(_log, (self._scope["state"], route, self.status, seconds, ended_s, services.tracing.trace_id()))
 
     def check_open(self) -> None:
@@ -75,7 +75,7 @@ class RequestContext:
         Raises:
             DrainingError: if it is refused.
         """
-        if self._services.lifecycle.draining and not self._scope["path"].startswith(_PROBES):
+        if self._services.lifecycle.draining and not _is_probe(self._scope["path"], self._services.probes):
             raise DrainingError(_DRAINING)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -101,7 +101,7 @@ class RequestContext:
         return self._render(EngineFailedError("the server failed; try again"))
 
     def _render(self, error: VerdictError) -> Response:
-        return render(error, self._request_id, self._services.error_writer(self._scope["path"]))
+        return render(error, self._request_id, self._services.error_format(self._scope["path"]))
 
 
 class RequestMiddleware:
@@ -138,7 +138,7 @@ class RequestMiddleware:
                     await answer(scope, receive, send_with_headers)
 
 
-def request_spans(provider: TracerProvider | None) -> TelemetryConfig:
+def request_spans(provider: TracerProvider | None, probes: Collection[str]) -> TelemetryConfig:
     """Return FastAPI's telemetry settings: with a provider one span per request, without one none at all.
 
     FastAPI's metrics would count again what ``server.observe.metrics`` counts. Its logs hold exceptions, and its spans
@@ -151,13 +151,12 @@ def request_spans(provider: TracerProvider | None) -> TelemetryConfig:
         "logs": False,
         "operation_spans": False,
         "auto_configure": False,
-        "exclude": _is_probe,
+        "exclude": lambda scope: _is_probe(scope["path"], probes),
     }
 
 
-def _is_probe(scope: MutableMapping[str, Any]) -> bool:
-    path: str = scope["path"]
-    return path.startswith(_PROBES)
+def _is_probe(path: str, of_formats: Collection[str]) -> bool:
+    return path.startswith(_PROBES) or path in of_formats
 
 
 def _is_cancelled() -> bool:

@@ -4,6 +4,7 @@ All are coroutines: FastAPI would run plain functions on a thread, which takes l
 """
 
 import hmac
+import itertools
 from collections.abc import Sequence
 from typing import Annotated, cast
 
@@ -45,7 +46,9 @@ async def require_api_key(request: Request) -> None:
 
 
 def check_api_key(scope: Scope, keys: Sequence[str]) -> None:
-    """Check that no key is set or that the request sends one of them, compared in constant time.
+    """Check that no key is set or that one header of the request holds one of them, compared in constant time.
+
+    The other header may hold anything: a platform in front, such as Cloud Run, takes a bearer token of its own.
 
     Raises:
         UnauthorizedError: if keys are set and the request sends none of them.
@@ -53,9 +56,9 @@ def check_api_key(scope: Scope, keys: Sequence[str]) -> None:
     if not keys:
         return
     scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
-    sent = (token if scheme.lower() == "bearer" else header(scope, b"x-api-key") or "").strip()
-    sent_bytes = sent.encode("latin-1")  # the bytes that came: a key may be any UTF-8
-    matches = [hmac.compare_digest(sent_bytes, key.encode()) for key in keys]
+    sent = [(token if scheme.lower() == "bearer" else "").strip(), (header(scope, b"x-api-key") or "").strip()]
+    pairs = itertools.product(sent, keys)  # as latin-1 the bytes that came: a key may be any UTF-8
+    matches = [hmac.compare_digest(one.encode("latin-1"), key.encode()) for one, key in pairs]
     if not any(matches):
         raise UnauthorizedError("an API key is required; send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'")
 

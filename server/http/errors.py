@@ -1,10 +1,11 @@
-"""The one table from errors to statuses, and the one JSON body that errors have.
+"""The one table from errors to statuses, and the native body of errors; a wire format may have its own of both.
 
 Domain errors know no HTTP. The four errors defined here end a connection before there is a request.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import orjson
@@ -65,6 +66,8 @@ class TooManyConnectionsError(errors.OverloadedError):
 
 STATUS: Final[dict[type[errors.VerdictError], int]] = {
     errors.InvalidRequestError: 422,
+    errors.NoTextError: 422,
+    errors.NotFoundError: 404,
     errors.MalformedBodyError: 400,
     errors.UnsupportedMediaTypeError: 415,
     errors.TooLargeError: 413,
@@ -106,16 +109,38 @@ def error_body(kind: str, message: str, status: int, request_id: str) -> bytes:
     return orjson.dumps({"error": {"kind": kind, "message": message, "request_id": request_id}})
 
 
-def render(error: errors.VerdictError, request_id: str, write: WriteError = error_body) -> Response:
+@dataclass(frozen=True, slots=True)
+class ErrorFormat:
+    """How a wire format answers with errors.
+
+    Attributes:
+        write: makes the body.
+        model: the shape of the body, for the OpenAPI document.
+        statuses: the statuses that differ from those of ``STATUS``.
+    """
+
+    write: WriteError = error_body
+    model: type[BaseModel] = ErrorBody
+    statuses: Mapping[type[errors.VerdictError], int] = field(default_factory=dict)
+
+    def status(self, error: type[errors.VerdictError]) -> int:
+        """Return the status of an error in this format."""
+        return self.statuses.get(error, STATUS[error])
+
+
+NATIVE_ERRORS: Final = ErrorFormat()
+
+
+def render(error: errors.VerdictError, request_id: str, style: ErrorFormat = NATIVE_ERRORS) -> Response:
     """Return the response to a request that failed.
 
     Args:
         error: why; its class is a key of ``STATUS``.
         request_id: of the failed request.
-        write: how its wire format writes an error.
+        style: how its wire format answers with errors.
     """
-    status = STATUS[type(error)]
-    body = write(error.kind, str(error), status, request_id)
+    status = style.status(type(error))
+    body = style.write(error.kind, str(error), status, request_id)
     return Response(body, status, _headers(error), media_type="application/json")
 
 
@@ -133,20 +158,20 @@ def _headers(error: errors.VerdictError) -> dict[str, str]:
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer domain and routing errors with the error body of the path's wire format."""
+    """Make the application answer domain and routing errors in the wire format of the path."""
 
     async def on_verdict_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.VerdictError)  # noqa: S101 - narrows what the registration guarantees
         kind, services = error.kind, request.app.state.services
         services.tracing.annotate(lambda: {"error_kind": kind})
-        return render(error, request.state.request_id, services.error_writer(request.scope["path"]))
+        return render(error, request.state.request_id, services.error_format(request.scope["path"]))
 
     async def on_routing_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - narrows what the registration guarantees
         path, status = request.scope["path"], error.status_code
         message = f"{request.method} {path:.100}: {error.detail}; the routes are listed in /openapi.json"
-        write = request.app.state.services.error_writer(path)
-        body = write(_ROUTING_KINDS.get(status, "invalid_request"), message, status, request.state.request_id)
+        style = request.app.state.services.error_format(path)
+        body = style.write(_ROUTING_KINDS.get(status, "invalid_request"), message, status, request.state.request_id)
         return Response(body, status, dict(error.headers or {}), media_type="application/json")
 
     app.add_exception_handler(errors.VerdictError, on_verdict_error)

@@ -32,29 +32,42 @@ class FastPath:
     def __init__(self, app: FastAPI, formats: Sequence[WireFormat]) -> None:
         self._app = app
         self._layers = len(app.user_middleware)
-        self._routes: dict[str, tuple[APIRoute, Endpoint]] = {
-            route.path: (route, each.endpoints[route.path])
+        routes = [
+            (route, each.endpoints[route.path])
             for each in formats
             for route in each.router.routes
-            if isinstance(route, APIRoute) and route.path in each.endpoints
+            if isinstance(route, APIRoute) and route.methods == {"POST"}
+        ]
+        self._routes: dict[str, tuple[APIRoute, Endpoint]] = {
+            route.path: (route, endpoint) for route, endpoint in routes if "{" not in route.path
         }
+        self._templates = [(route, endpoint) for route, endpoint in routes if "{" in route.path]
         self._classifier: Classifier = app.state.classifier
         self._services: Services = app.state.services
 
-    def serves(self, scope: Scope) -> bool:
-        """Whether an endpoint is all that the request needs."""
-        return (
-            scope["type"] == "http"
-            and scope["path"] in self._routes
-            and scope["method"] == "POST"
-            and not self._app.dependency_overrides
-            and len(self._app.user_middleware) == self._layers
-            and (not self._services.settings.allowed_origins or header(scope, b"origin") is None)
-        )
+    def _find(self, scope: Scope) -> tuple[APIRoute, Endpoint] | None:
+        """Return the route and the endpoint of a request, or None where it needs more than an endpoint."""
+        if (
+            scope["type"] != "http"
+            or scope["method"] != "POST"
+            or self._app.dependency_overrides
+            or len(self._app.user_middleware) != self._layers
+            or (self._services.settings.allowed_origins and header(scope, b"origin") is not None)
+        ):
+            return None
+        path: str = scope["path"]
+        found = self._routes.get(path)
+        if found is None:
+            for route, endpoint in self._templates:
+                if match := route.path_regex.match(path):
+                    scope["path_params"] = match.groupdict()
+                    return route, endpoint
+        return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if not self.serves(scope):
+        found = self._find(scope)
+        if found is None:
             await self._app(scope, receive, send)
             return
         services = self._services
@@ -62,7 +75,7 @@ class FastPath:
         with RequestContext(scope, services) as context:
             try:
                 context.check_open()
-                scope["route"], endpoint = self._routes[scope["path"]]
+                scope["route"], endpoint = found
                 check_api_key(scope, services.settings.api_keys)
                 with Call(scope, receive, services) as call:
                     answer = await endpoint(call, self._classifier)

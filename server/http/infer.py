@@ -5,9 +5,11 @@ from functools import partial
 
 from starlette.responses import Response
 
+from artifact.blank import is_blank
 from artifact.manifest import Truncation
-from server.errors import TooLargeError, VerdictError
+from server.errors import InvalidRequestError, TooLargeError, VerdictError
 from server.http.call import Call
+from server.http.json_body import EMPTY
 from server.inference.classifier import Classification, Classifier
 from server.settings import Settings
 
@@ -25,7 +27,7 @@ async def infer(
     """
     settings, metrics = call.services.settings, call.services.metrics
     try:
-        _check_size(texts, settings)
+        _check(texts, settings)
         timeout_s = call.patience_s()
         classification = await call.while_connected(
             classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
@@ -39,25 +41,35 @@ async def infer(
 
 
 class PredictionResponse(Response):
-    """A JSON body with the times of its prediction. Starlette would take twenty calls to write the same headers.
+    """A body with the times of its prediction. Starlette would take twenty calls to write the same headers.
 
     Args:
         body: all of it.
         classification: what it tells of.
+        media_type: of the body.
+        headers: the wire format's own; names in lower case.
     """
 
-    def __init__(self, body: bytes, classification: Classification) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        classification: Classification,
+        *,
+        media_type: bytes = b"application/json",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
         self.status_code = 200
         self.body = body
         self.background = None
         self.raw_headers = [
             (b"content-length", b"%d" % len(body)),
-            (b"content-type", b"application/json"),
+            (b"content-type", media_type),
             (b"server-timing", _server_timing(classification)),
+            *headers,
         ]
 
 
-def _check_size(texts: Sequence[str], settings: Settings) -> None:
+def _check(texts: Sequence[str], settings: Settings) -> None:
     limit = settings.max_items_per_request
     if len(texts) > limit:
         raise TooLargeError(f"the request has {len(texts)} texts, at most {limit} are taken; send them in parts")
@@ -65,6 +77,8 @@ def _check_size(texts: Sequence[str], settings: Settings) -> None:
     for index, text in enumerate(texts):
         if len(text) > limit:
             raise TooLargeError(f"text {index} has {len(text)} characters, at most {limit} are taken; shorten it")
+        if is_blank(text):  # also where a format does not read JSON
+            raise InvalidRequestError(f"text {index}: {EMPTY}")
 
 
 def _server_timing(classification: Classification) -> bytes:

@@ -6,19 +6,19 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from artifact.blank import VISIBLE, is_blank
 from server.errors import InvalidRequestError, MalformedBodyError, UnsupportedMediaTypeError
 from server.http.call import Call
 
 Model = TypeVar("Model", bound=BaseModel)
 
+EMPTY: Final = "the text is empty; send at least one visible character"
 _DESCRIBED_ERRORS: Final = 100
-_NOT_WHITE_SPACE: Final = r"[^\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-r"""What ``str.strip`` leaves, spelled out for the document: ``\S`` means other characters in JSON Schema's dialect."""
 
 
 def _check_text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("the text is empty; send at least one character that is not white space")
+    if is_blank(text):
+        raise ValueError(EMPTY)
     if not text.isascii():
         try:
             text.encode()
@@ -27,8 +27,12 @@ def _check_text(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_check_text), Field(json_schema_extra={"pattern": _NOT_WHITE_SPACE})]
-"""One text to classify: any Unicode that is not blank."""
+_TEXT: Final = (
+    "Any text with a visible character. White space, controls and zero-width characters alone are empty for every "
+    "model; so is a text of which this model's tokenizer makes no token."
+)
+Text = Annotated[str, AfterValidator(_check_text), Field(description=_TEXT, json_schema_extra={"pattern": VISIBLE})]
+"""One text to classify: any Unicode with a visible character."""
 
 
 class JsonBody(Generic[Model]):

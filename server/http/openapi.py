@@ -1,13 +1,13 @@
 """OpenAPI: the parts of the document that FastAPI can not read from the routes: errors, keys, response headers."""
 
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
-from pydantic import BaseModel
 
 from server import errors
-from server.http.errors import OF_ANY_REQUEST, STATUS, ErrorBody
+from server.http.errors import NATIVE_ERRORS, OF_ANY_REQUEST, STATUS, ErrorFormat
 
 _DESCRIPTION: Final = (
     "Texts in, labels with calibrated probabilities out. Every error has the same body, ErrorBody: a kind for programs "
@@ -36,16 +36,16 @@ _RETRY_AFTER: Final = {
 _WORTH_A_RETRY: Final = (STATUS[errors.OverloadedError], STATUS[errors.DrainingError])
 
 
-def responses(*kinds: type[errors.VerdictError], model: type[BaseModel] = ErrorBody) -> dict[int | str, dict[str, Any]]:
+def responses(*kinds: type[errors.VerdictError], style: ErrorFormat = NATIVE_ERRORS) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses`` of a route that can fail in these ways, and in those of any request.
 
     Args:
         kinds: what the route itself can end with.
-        model: the shape of its errors.
+        style: how its wire format answers with errors.
     """
-    statuses = {STATUS[kind] for kind in (*kinds, *OF_ANY_REQUEST)}
+    statuses = {style.status(kind) for kind in (*kinds, *OF_ANY_REQUEST)}
     return {
-        status: {"model": model, "description": HTTPStatus(status).phrase}
+        status: {"model": style.model, "description": HTTPStatus(status).phrase}
         | ({"headers": {"retry-after": _RETRY_AFTER}} if status in _WORTH_A_RETRY else {})
         for status in sorted(statuses)
     }
@@ -57,19 +57,19 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _complete(generate(), locked=bool(app.state.settings.api_keys))
+            _complete(generate(), locked=bool(app.state.settings.api_keys), probes=app.state.services.probes)
         return generate()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
 
-def _complete(document: dict[str, Any], *, locked: bool) -> None:
+def _complete(document: dict[str, Any], *, locked: bool, probes: Collection[str]) -> None:
     """Add, in place, what holds for every route. Without API keys only the admin routes ask for one."""
     document["info"]["description"] = _DESCRIPTION
     document["components"]["securitySchemes"] = _SECURITY
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if path.startswith(_ADMIN) or (locked and not path.startswith(_HEALTH)):
+            if path.startswith(_ADMIN) or (locked and not path.startswith(_HEALTH) and path not in probes):
                 operation["security"] = [{name: []} for name in _SECURITY]
             for response in operation["responses"].values():
                 response.setdefault("headers", {})["x-request-id"] = _REQUEST_ID

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from artifact.manifest import Manifest, Truncation
 from artifact.scores import mean_logits
 from artifact.tokenization import Tokenization, TokenizedText
-from server.errors import TextFailedError
+from server.errors import InvalidRequestError, TextFailedError
 from server.inference.batching import Batcher
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import Logits
@@ -24,6 +24,7 @@ from server.observe.metrics import Metrics
 
 _INLINE_CHARS: Final = 2000
 """Up to so many characters are tokenized on the event loop's thread, in about 0.8 ms; another thread costs 0.1 ms."""
+_WORDLESS: Final = "is empty for this model: its tokenizer makes no token of it; send other characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ class TextClassifier:
         """Tokenize, queue and run the texts; return calibrated predictions in their order.
 
         Raises:
+            InvalidRequestError: if a text has no token.
             VerdictError: as ``TokenizerQueue.encode`` and ``Batcher.submit``.
         """
         self._batcher.check_room(len(texts), sum(map(self._tokenization.fewest_tokens, texts)))
@@ -176,6 +178,9 @@ class TextClassifier:
         tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)
         tokenize_s = time.perf_counter() - started
         self._metrics.ledger.record(self._metrics.count_tokenizations, tokenize_s)
+        for index, text in enumerate(tokenized):
+            if text.is_empty:
+                raise InvalidRequestError(f"text {index} {_WORDLESS}")
         rows = [window for text in tokenized for window in text.windows]
         try:
             batched = await self._batcher.submit(rows, deadline)

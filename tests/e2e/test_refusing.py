@@ -98,6 +98,7 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
     [
         ({"port": "http"}, "VERDICT_PORT='http' can not be used"),
         ({"max_body_bytes": "5000"}, "VERDICT_MAX_BODY_BYTES 5000 is less than VERDICT_MAX_TEXT_CHARS 100000"),
+        ({"api_key": ""}, "VERDICT_API_KEY is set and holds no key: name one, or remove the variable"),
     ],
 )
 def test_a_setting_that_can_not_be_used(settings: dict[str, str], words: str) -> None:

@@ -1,12 +1,13 @@
 """Copies of the tiny artifact, whole or damaged in one place."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from artifact.manifest import MANIFEST, describe_file
+from artifact.manifest import MANIFEST, TOKENIZER, describe_file
 from tests.support.tiny import TINY
 
 
@@ -33,3 +34,17 @@ def replace_file(directory: Path, name: str, content: bytes) -> Path:
         document["files"] = [described if file["path"] == name else file for file in document["files"]]
 
     return edit_manifest(directory, relist)
+
+
+def bare_tokenizer(directory: Path) -> Path:
+    """Let the tokenizer add no special token and drop accents, so that a lone accent is a text without a token."""
+    tokenizer = json.loads((directory / TOKENIZER).read_text())
+    tokenizer["post_processor"] = None
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "StripAccents"}, {"type": "Lowercase"}]}
+    replace_file(directory, TOKENIZER, json.dumps(tokenizer).encode())
+    known = [1 / (1 + math.exp(8)), 1 / (1 + math.exp(-8))]
+
+    def relearn(document: dict[str, Any]) -> None:
+        document["probes"] = [{"text": "good", "probabilities": known, "reference": known}]
+
+    return edit_manifest(directory, relearn)

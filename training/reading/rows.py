@@ -10,6 +10,8 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from artifact.blank import is_blank
+
 Label: TypeAlias = str | int | float
 Record: TypeAlias = tuple[int, Mapping[str, Any]]
 """Number of a row, from 1, and its values by column."""
@@ -166,7 +168,7 @@ def _row(number: int, values: Mapping[str, Any], columns: Columns) -> Row:
         text = _plain(text, columns.text)
     if not isinstance(text, str):
         raise _UnfitError(columns.text, f"the text is {_shown(text)}; {_REPAIR}")
-    if not text.strip():
+    if is_blank(text):
         raise _UnfitError(columns.text, f"the text is empty; {_REPAIR}")
     label = None if columns.label is None else _label_of(values, columns.label, columns)
     confidence = 1.0 if columns.confidence is None else _confidence(values[columns.confidence], columns.confidence)

@@ -1,8 +1,29 @@
-"""Protocols: one module per wire format, registered here."""
+"""Protocols: one module per wire format, registered here by name."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from server.http.protocols import native
+from server.http.wire_format import WireFormat
+from server.settings import Settings, SettingsError
 
-WIRE_FORMATS: Final = (native.FORMAT,)
+WIRE_FORMATS: Final[tuple[WireFormat, ...]] = (native.FORMAT,)
 """A new wire format is one module beside ``native`` and one name in this tuple."""
+
+
+def choose_formats(settings: Settings, formats: Sequence[WireFormat] = WIRE_FORMATS) -> list[WireFormat]:
+    """Return the formats that are served: the native one and those that the setting ``protocols`` names.
+
+    Raises:
+        SettingsError: if it names one that does not exist.
+    """
+    names = settings.protocol_names
+    known = [each.name for each in formats]
+    if names == ("all",):
+        return list(formats)
+    if unknown := [name for name in names if name not in known and names != ("none",)]:
+        raise SettingsError(
+            f"VERDICT_PROTOCOLS={settings.protocols!r} can not be used: {unknown[0]!r} is no protocol; "
+            f"name some of {', '.join(known)}, or all or none"
+        )
+    return [each for each in formats if each.name in names or each is native.FORMAT]

@@ -14,7 +14,7 @@ from server.http.json_body import JsonBody, Text
 from server.http.wire_format import WireFormat
 from server.inference.classifier import Classifier, Prediction
 
-FORMAT: Final = WireFormat("predict")
+FORMAT: Final = WireFormat("native", tag="predict")
 
 
 class _Body(BaseModel):

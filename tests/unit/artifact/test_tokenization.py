@@ -83,9 +83,12 @@ def test_a_text_has_no_fewer_tokens_than_its_words_say(
 
 
 def test_a_text_without_a_token_is_a_row_of_special_tokens(tokenization: Tokenization) -> None:
-    """White space alone still makes a row that the model can read, with a weight that is no zero."""
+    """It says that it is empty: the model would read nothing of it."""
     for truncation in ("head", "head_tail", "window"):
-        assert TokenizedText(((CLS, SEP),), (1,), 2, truncated=False) == encode(tokenization, " ", truncation)
+        tokenized = encode(tokenization, " ", truncation)
+        assert TokenizedText(((CLS, SEP),), (0,), 2, truncated=False) == tokenized
+        assert tokenized.is_empty
+        assert not encode(tokenization, "a", truncation).is_empty
 
 
 @given(
@@ -101,7 +104,7 @@ def test_no_row_is_longer_than_the_model_reads(tokenization: Tokenization, texts
         for row in text.windows:
             assert (CLS, SEP) == (row[0], row[-1])
             assert 2 <= len(row) <= MAX_LENGTH
-        assert all(weight >= 1 for weight in text.weights)
+        assert text.is_empty or all(weight >= 1 for weight in text.weights)
 
 
 @given(

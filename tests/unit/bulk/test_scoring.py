@@ -1,6 +1,7 @@
 """Scoring: texts become what the server would say of them, whatever else is in the list."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from artifact.manifest import load_artifact
 from artifact.runtime import Batch, OnnxEngine
 from bulk.scoring import TextScorer
+from tests.support.artifacts import bare_tokenizer, copy_tiny
 from tests.support.tables import make_scorer, words
 from tests.support.tiny import TINY, logits
 
@@ -58,6 +60,7 @@ def test_a_text_scores_the_same_alone_and_among_others() -> None:
         (None, "the text is null"),
         ("", "the text is empty"),
         (" \n", "the text is empty"),
+        ("\u200b\ufeff", "the text is empty"),
         (12, "the text is 12 (int)"),
         (["a"], "the text is ['a'] (list)"),
         ("a" * 1001, "the text has 1,001 characters, at most 1,000 are read"),
@@ -88,6 +91,14 @@ def test_the_row_on_which_the_model_fails_is_the_only_one_with_an_error(nan: boo
     assert second.error.startswith("the model fails on the text: ")
     assert "\n" not in second.error
     assert (None, None) == (first.error, third.error)
+
+
+def test_a_text_of_which_the_tokenizer_makes_no_token_gets_an_error(tmp_path: Path) -> None:
+    """Without special tokens it would be an empty row, and its neighbours would get wrong scores or none."""
+    scorer = TextScorer.load(bare_tokenizer(copy_tiny(tmp_path)))
+    first, second, third = scorer.score(["good", "\u0301", "bad"])
+    assert ("positive", None, "negative") == (first.label, second.label, third.label)
+    assert "the text is empty for this model: its tokenizer makes no token of it" == second.error
 
 
 def test_unknown_and_cut_texts_say_so() -> None:

@@ -1,13 +1,34 @@
 """Inference: the services that the server gives to every wire format."""
 
 import pytest
+from starlette.responses import Response
 
 from server.app import create_app
+from server.http.call import Call
 from server.http.dependencies import get_classifier
+from server.http.infer import infer
+from server.http.json_body import JsonBody
+from server.http.protocols.native import PredictRequest
+from server.http.wire_format import WireFormat
+from server.inference.classifier import Classifier
 from tests.support.classifiers import FakeClassifier
-from tests.support.serving import make_settings, reached
+from tests.support.serving import check_error, make_settings, reached
 
 pytestmark = pytest.mark.anyio
+
+
+async def test_a_blank_text_is_refused_in_every_format() -> None:
+    """A format that checks no text itself, because its body is not JSON, gets the same answer."""
+    binary = WireFormat("binary")
+
+    @binary.post("/binary", body=JsonBody(PredictRequest), answer=dict)
+    async def classify(call: Call, classifier: Classifier) -> Response:
+        await infer(call, classifier, ["good", "\u200b"], None)
+        raise AssertionError("unreachable")
+
+    async with reached(create_app(make_settings(), FakeClassifier(), [binary])) as client:
+        message = check_error(await client.post("/binary"), 422, "invalid_request")
+    assert "text 1: the text is empty; send at least one visible character" == message
 
 
 @pytest.mark.parametrize("overridden", [False, True], ids=["fast path", "FastAPI"])

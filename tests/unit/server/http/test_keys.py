@@ -36,10 +36,12 @@ async def ask(headers: dict[str, str | bytes], path: str = "/predict", keys: str
         {"x-api-key": "first-key"},
         {"x-api-key": "s\u00e9cond-key".encode()},
         {"x-api-key": "first-key", "authorization": "Basic dTpw"},
+        {"x-api-key": "first-key", "authorization": "Bearer of-the-platform"},
+        {"x-api-key": "of-the-platform", "authorization": "Bearer first-key"},
     ],
 )
 async def test_any_of_the_keys_opens_in_either_header(headers: dict[str, str | bytes]) -> None:
-    """During a rotation each key is valid, as a bearer token or in its own header."""
+    """During a rotation each key is valid, as a bearer token or in its own header, whatever the other header holds."""
     assert 200 == await ask(headers)
 
 
@@ -57,7 +59,8 @@ async def test_any_of_the_keys_opens_in_either_header(headers: dict[str, str | b
         {"authorization": "Bearer FIRST-KEY"},
         {"authorization": "Bearer first-key,s\u00e9cond-key".encode()},
         {"authorization": f"Bearer {KEYS}".encode()},
-        {"authorization": "Bearer wrong", "x-api-key": "first-key"},
+        {"authorization": "Bearer wrong", "x-api-key": "wrong"},
+        {"authorization": "Basic first-key", "x-api-key": "wrong"},
         {"x-api-key": ""},
         {"x-api-key": "\u0444".encode()},
     ],
