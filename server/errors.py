@@ -36,6 +36,10 @@ class UnsupportedMediaTypeError(InvalidRequestError):
     """The body's media type is not JSON."""
 
 
+class UnsupportedEncodingError(UnsupportedMediaTypeError):
+    """The body is compressed in a way that the server can not read."""
+
+
 class TooLargeError(VerdictError):
     """The body, a text or the number of texts is over its limit."""
 

@@ -104,7 +104,7 @@ class Call:
         return patience_s(self._scope, self.services.settings.request_timeout_s)
 
     async def body(self) -> bytes:
-        """Return the whole body.
+        """Return the whole body, inflated.
 
         Raises:
             SlowBodyError: if it takes longer than the setting ``request_timeout_s`` to arrive.
@@ -112,7 +112,8 @@ class Call:
         """
         self._checks, self._reading = 0, True
         try:
-            return await self.services.bodies.read(self._receive, self.header(b"content-length"))
+            announced, encoding = self.header(b"content-length"), self.header(b"content-encoding")
+            return await self.services.bodies.read(self._receive, announced, encoding)
         except asyncio.CancelledError as error:
             if not self._has_cancelled():
                 raise

@@ -70,6 +70,7 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
     errors.NotFoundError: 404,
     errors.MalformedBodyError: 400,
     errors.UnsupportedMediaTypeError: 415,
+    errors.UnsupportedEncodingError: 415,
     errors.TooLargeError: 413,
     errors.UnauthorizedError: 401,
     errors.OverloadedError: 429,
@@ -97,6 +98,8 @@ _CONNECTION_ENDS: Final = (errors.SlowBodyError, NotHttpError, LargeHeadError, S
 """The rest of such a request would be read as the next one."""
 _RETRY_IN_A_SECOND: Final = (errors.DrainingError, errors.NotReadyError)
 """By then a load balancer has another server for the request."""
+_CODINGS: Final = "gzip, deflate"
+"""Those that bodies of requests may have (RFC 9110, section 12.5.3)."""
 _ROUTING_KINDS: Final = {404: "not_found", 405: "method_not_allowed"}
 
 WriteError = Callable[[str, str, int, str], bytes]
@@ -152,6 +155,8 @@ def _headers(error: errors.VerdictError) -> dict[str, str]:
         headers["retry-after"] = "1"
     if isinstance(error, _CONNECTION_ENDS):
         headers["connection"] = "close"
+    if isinstance(error, errors.UnsupportedEncodingError):
+        headers["accept-encoding"] = _CODINGS
     if isinstance(error, errors.UnauthorizedError):
         headers["www-authenticate"] = "Bearer"
     return headers

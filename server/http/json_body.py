@@ -1,5 +1,6 @@
 """JSON bodies: bytes -> a validated request, or a domain error that says what is wrong."""
 
+import codecs
 import json
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -51,11 +52,11 @@ class JsonBody(Generic[Model]):
         Raises:
             UnsupportedMediaTypeError: if ``content-type`` is not JSON.
             VerdictError: as ``Call.body``.
-            MalformedBodyError: if it is not JSON.
+            MalformedBodyError: if it is not JSON; a byte-order mark before it is skipped.
             InvalidRequestError: if its shape, a type or a value is wrong.
         """
         _check_media_type(call.header(b"content-type"))
-        return self._parse(await call.body())
+        return self._parse((await call.body()).removeprefix(codecs.BOM_UTF8))
 
     def openapi(self) -> dict[str, Any]:
         """Return the ``requestBody`` for the OpenAPI document."""

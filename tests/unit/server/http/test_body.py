@@ -1,8 +1,12 @@
 """Bodies: any bytes that are not a valid request get a clear error."""
 
 import asyncio
+import codecs
 import functools
+import gzip
 import json
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -36,6 +40,97 @@ async def send(body: bytes | AsyncIterator[bytes], path: str = "/predict", **hea
     async with serving(small_app()) as client:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return await client.post(path, content=body, headers=sent)
+
+
+def raw_deflate(body: bytes) -> bytes:
+    """Compress without zlib's header and checksum."""
+    stream = zlib.compressobj(wbits=-15)
+    return stream.compress(body) + stream.flush()
+
+
+GOOD = b'{"text": "good"}'
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(GOOD)),
+        ("GZIP", gzip.compress(GOOD)),
+        ("x-gzip", gzip.compress(GOOD)),
+        ("deflate", zlib.compress(GOOD)),
+        ("deflate", raw_deflate(GOOD)),
+        ("identity", GOOD),
+        ("", GOOD),
+        ("gzip", gzip.compress(codecs.BOM_UTF8 + GOOD)),
+    ],
+)
+async def test_a_compressed_body_is_read(encoding: str, body: bytes) -> None:
+    """Gzip and both meanings of deflate are inflated, whatever the case of the name."""
+    answer = await send(body, content_encoding=encoding)
+    assert (200, "positive") == (answer.status_code, answer.json()["label"])
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, gzip", "deflate;q=1"])
+async def test_another_encoding_is_refused_by_name(encoding: str) -> None:
+    """The message has the encoding, and the header those that can be read."""
+    answer = await send(GOOD, content_encoding=encoding)
+    assert encoding in check_error(answer, 415, "invalid_request")
+    assert "gzip, deflate" == answer.headers["accept-encoding"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", GOOD),
+        ("deflate", b"\xff" + GOOD),
+        ("gzip", b""),
+        ("deflate", b""),
+        ("gzip", gzip.compress(GOOD)[:-1]),
+        ("gzip", gzip.compress(GOOD) + b"x"),
+        ("gzip", gzip.compress(GOOD) + gzip.compress(GOOD)),
+        ("deflate", zlib.compress(GOOD)[:-4] + b"0000"),
+    ],
+)
+async def test_a_broken_stream_is_malformed(encoding: str, body: bytes) -> None:
+    """A stream that is no stream, has no end, a wrong checksum or more behind its end gets 400."""
+    message = check_error(await send(body, content_encoding=encoding), 400, "invalid_request")
+    assert message.startswith("the body can not be inflated: ")
+
+
+async def test_the_inflated_size_is_limited_while_inflating() -> None:
+    """Half a gigabyte in half a megabyte is refused without ever being in memory."""
+    stream = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(stream.compress(bytes(1 << 20)) for _ in range(512)) + stream.flush()
+    bodies = Bodies(1 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLargeError, match="inflated"):
+            await bodies.read(body_of(bomb), None, "gzip")
+        assert 4 << 20 > tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def body_of(body: bytes) -> Receive:
+    """Return ASGI's ``receive`` of a request with this body."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    return receive
+
+
+@given(st.sampled_from(["gzip", "deflate"]), st.binary(max_size=64), st.booleans())
+def test_no_compressed_bytes_are_a_failure(encoding: str, body: bytes, genuine: bool) -> None:
+    """Any bytes in any encoding are answered with a prediction or a refusal."""
+    packed = gzip.compress(body) if genuine else body
+    assert asyncio.run(send(packed, content_encoding=encoding)).status_code in {200, 400, 422}
+
+
+async def test_a_byte_order_mark_is_skipped() -> None:
+    """Clients on Windows send one; JSON does not allow it, and parsers may ignore it (RFC 8259, section 8.1)."""
+    assert 200 == (await send(codecs.BOM_UTF8 + GOOD)).status_code
+    assert 400 == (await send(codecs.BOM_UTF8 * 2 + GOOD)).status_code
 
 
 @pytest.mark.parametrize(
