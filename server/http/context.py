@@ -121,9 +121,14 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        head = scope["method"] == "HEAD"
+        if head:  # served like GET, which every route for reading has, but without the body
+            scope = {**scope, "method": "GET"}
         with RequestContext(scope, self._services) as context:
 
             async def send_with_headers(message: Message) -> None:
+                if head and message["type"] == "http.response.body":
+                    message = {**message, "body": b""}
                 if message["type"] == "http.response.start":
                     context.status = message["status"]
                     message = {**message, "headers": [*message["headers"], *context.headers()]}

@@ -7,9 +7,31 @@ from server.app import create_app
 from server.observe.metrics import Metrics
 from tests.support.classifiers import FakeClassifier
 from tests.support.figures import read_figures
-from tests.support.serving import check_error, make_settings, serving
+from tests.support.serving import check_error, make_settings, reached, serving
 
 pytestmark = pytest.mark.anyio
+
+READ = ["/health/live", "/health/ready", "/info", "/metrics", "/openapi.json"]
+
+
+@pytest.mark.parametrize("path", READ)
+async def test_head_answers_like_get_without_the_body(path: str) -> None:
+    """Monitors and ``curl -I`` ask so; status and headers are the same, and the connection stays open."""
+    async with reached(create_app(make_settings(), FakeClassifier())) as client:
+        expected = await client.get(path)
+        for _ in range(2):
+            answer = await client.head(path)
+            assert (200, b"") == (answer.status_code, answer.content)
+            assert set(expected.headers) == set(answer.headers)
+            assert expected.headers["content-type"] == answer.headers["content-type"]
+
+
+async def test_head_of_a_route_that_only_posts_is_no_method() -> None:
+    """There is nothing to read."""
+    async with serving(create_app(make_settings(), FakeClassifier())) as client:
+        answer = await client.head("/predict")
+    assert (405, "POST", b"") == (answer.status_code, answer.headers["allow"], answer.content)
+
 
 PROMISED = {
     "requests": {"route", "status"},
