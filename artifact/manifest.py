@@ -15,13 +15,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from artifact.scores import Head
+from artifact.scores import Activation, Head, Problem
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Version 1 knows single-label models of one text alone; it is still read."""
 MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.onnx"
 TOKENIZER: Final = "tokenizer.json"
@@ -29,6 +30,17 @@ CARD: Final = "README.md"
 
 Truncation = Literal["head", "head_tail", "window"]
 """How a text longer than ``max_length`` is read: its start, its start and end, or all of it by windows."""
+
+TextOrPair = str | tuple[str, str]
+"""What a model classifies: a text, or a pair of them, such as premise and hypothesis, or query and passage."""
+
+
+_ACTIVATIONS: Final[dict[Problem, tuple[Activation, ...]]] = {
+    "single_label": ("softmax",),
+    "multi_label": ("sigmoid",),
+    "regression": ("identity", "sigmoid"),
+}
+"""Which activations a problem may have, its usual one first."""
 
 
 class ArtifactError(Exception):
@@ -79,8 +91,11 @@ class Evaluation(_Part):
     dataset: str
     split: str
     n: int = Field(gt=0, description="texts measured")
-    accuracy: float = Field(ge=0, le=1)
-    expected_calibration_error: float = Field(ge=0, le=1, description="15 equal-width bins")
+    accuracy: float | None = Field(default=None, ge=0, le=1)
+    expected_calibration_error: float | None = Field(default=None, ge=0, le=1, description="15 equal-width bins")
+    figures: dict[str, float] | None = Field(
+        default=None, description="those of other heads by name, such as micro_f1, macro_average_precision or spearman"
+    )
     measured_on: str = Field(description="what computed it, such as 'this artifact, served over HTTP'")
 
 
@@ -92,22 +107,36 @@ class Probe(_Part):
     """
 
     text: str
-    probabilities: tuple[float, ...] = Field(description="what this artifact answers, in label order")
+    text_pair: str | None = Field(default=None, description="the second text, where the model reads pairs")
+    probabilities: tuple[float, ...] = Field(description="the scores that this artifact answers, in label order")
     reference: tuple[float, ...] = Field(description="what the fp32 model answers; to read, not to check")
+
+    @property
+    def content(self) -> TextOrPair:
+        """What the model is asked."""
+        return self.text if self.text_pair is None else (self.text, self.text_pair)
 
 
 class Manifest(_Part):
     """The contract between export and server, stored as ``manifest.json``."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
-    labels: tuple[str, ...] = Field(min_length=2, description="label names; a prediction is an index into it")
+    problem: Problem = Field(default="single_label", description="what the model answers")
+    pairs: bool = Field(default=False, description="whether the model reads a text and its text_pair")
+    labels: tuple[str, ...] = Field(min_length=1, description="names of the logits; a regression has one")
+    thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        default=(), description="multi-label: for each label the score from which it is chosen"
+    )
+    activation: Activation | None = Field(
+        default=None, description="by default softmax, sigmoid or identity, for the three problems in their order"
+    )
     max_length: int = Field(gt=2, description="tokens the model reads at most, special tokens included")
     truncation: Truncation = Field(description="how the model was trained to read longer texts")
     head_tokens: int = Field(ge=0, description="content tokens kept from the start by 'head_tail'")
     pad_token_id: int = Field(ge=0)
-    temperature: float = Field(gt=0, description="logits are divided by it before the softmax")
+    temperature: float = Field(default=1.0, gt=0, description="logits are divided by it before the softmax")
     inputs: tuple[Tensor, ...] = Field(min_length=1)
     outputs: tuple[Tensor, ...] = Field(min_length=1)
     opset: int
@@ -116,13 +145,14 @@ class Manifest(_Part):
     files: tuple[File, ...]
     evaluations: tuple[Evaluation, ...] = ()
     probes: tuple[Probe, ...] = Field(min_length=1)
-    probe_tolerance: float = Field(gt=0, lt=1, description="largest accepted difference of a probability")
+    probe_tolerance: float = Field(gt=0, lt=1, description="largest accepted difference of a score")
     source_commit: str
 
     @property
     def head(self) -> Head:
-        """How logits become calibrated probabilities and a decision."""
-        return Head(self.labels, self.temperature)
+        """How logits become scores and a decision."""
+        activation = self.activation or _ACTIVATIONS[self.problem][0]
+        return Head(self.labels, self.temperature, self.problem, self.thresholds, activation)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -134,7 +164,24 @@ class Manifest(_Part):
         for probe in self.probes:
             if not len(probe.probabilities) == len(probe.reference) == len(self.labels):
                 raise ValueError(f"the probe {probe.text[:40]!r} does not have one probability per label")
+            if (probe.text_pair is not None) != self.pairs:
+                raise ValueError(f"the probe {probe.text[:40]!r} is not of the kind that pairs {self.pairs} says")
+        self._check_head()
         return self
+
+    def _check_head(self) -> None:
+        if (self.problem == "regression") != (len(self.labels) == 1) and self.problem != "multi_label":
+            raise ValueError(
+                f"labels: {len(self.labels)} of a {self.problem} model; single_label has two or more, regression one"
+            )
+        if len(self.thresholds) != (len(self.labels) if self.problem == "multi_label" else 0):
+            raise ValueError(
+                f"a {self.problem} model of {len(self.labels)} labels has {len(self.thresholds)} thresholds"
+            )
+        if self.activation not in (None, *_ACTIVATIONS[self.problem]):
+            raise ValueError(f"a {self.problem} model can not have the activation {self.activation}")
+        if self.pairs and self.truncation != "head":
+            raise ValueError(f"a model that reads pairs has the truncation 'head', not {self.truncation!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +223,9 @@ def read_manifest(directory: Path) -> Manifest:
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} can not be read: {error}") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
+    if version not in range(1, SCHEMA_VERSION + 1):
         raise ArtifactError(
-            f"{path} has schema version {version!r}, this server reads {SCHEMA_VERSION}; "
+            f"{path} has schema version {version!r}, this server reads 1 to {SCHEMA_VERSION}; "
             "export the artifact again with this release"
         )
     try:

@@ -15,6 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from artifact.manifest import Artifact, ArtifactError, SessionOptions
+from artifact.rows import is_packed, unpack
 
 _LEVELS: Final = {
     "disabled": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -33,17 +34,19 @@ class Batch:
     Attributes:
         input_ids: (batch, tokens) int64.
         attention_mask: (batch, tokens) int64, 1 for a token and 0 for padding.
+        token_type_ids: (batch, tokens) int64; None where all are 0.
     """
 
     input_ids: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]], pad_token_id: int, *, least_tokens: int = 0) -> Self:
         """Pad rows of token ids on the right.
 
         Args:
-            rows: token ids of one row each; at least one row.
+            rows: of ``artifact.rows``, at least one; all of pairs or none.
             pad_token_id: the id that fills.
             least_tokens: pad to at least this length; by default to the longest row.
         """
@@ -53,11 +56,16 @@ class Batch:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
             mask[index, : len(row)] = 1
+        if is_packed(rows[0]):
+            ids, types = unpack(ids)
+            return cls(ids, mask, types)
         return cls(ids, mask)
 
     def feeds(self, inputs: Iterable[str]) -> dict[str, NDArray[np.int64]]:
-        """Return the arrays that a graph takes, by input name; other inputs, such as ``token_type_ids``, are zeros."""
+        """Return the arrays that a graph takes, by input name; others are zeros."""
         arrays = {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
+        if self.token_type_ids is not None:
+            arrays["token_type_ids"] = self.token_type_ids
         return {name: arrays[name] if name in arrays else np.zeros_like(self.input_ids) for name in inputs}
 
 

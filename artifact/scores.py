@@ -1,4 +1,4 @@
-"""Scores: logits -> calibrated probabilities and a decision, and how far off both are.
+"""Scores: logits -> scores and a decision, and how far off both are.
 
 One definition for training, export, server and benchmarks. ``Head`` scores one text for the server; the functions
 below it work on arrays of many texts. Calibration follows Guo et al. 2017, "On Calibration of Modern Neural Networks".
@@ -8,7 +8,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,31 +26,66 @@ Logits = NDArray[np.float32] | NDArray[np.float64]
 Labels = NDArray[np.integer]
 
 
+Problem = Literal["single_label", "multi_label", "regression"]
+"""What a model answers: one of several labels, any number of labels, or a number."""
+
+Activation = Literal["softmax", "sigmoid", "identity"]
+"""How logits become scores."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How a single-label model's logits become an answer.
+    """How a model's logits become scores and a decision.
 
     Attributes:
-        labels: names in the order of the logits.
-        temperature: logits are divided by it before the softmax.
+        labels: names in the order of the logits; a regression has one.
+        temperature: logits of a single-label model are divided by it before the softmax.
+        problem: what the model answers.
+        thresholds: for each label of a multi-label model the score from which it is chosen; empty for others.
+        activation: softmax for single-label, sigmoid for multi-label; sigmoid or identity for a regression.
     """
 
     labels: tuple[str, ...]
-    temperature: float
+    temperature: float = 1.0
+    problem: Problem = "single_label"
+    thresholds: tuple[float, ...] = ()
+    activation: Activation = "softmax"
 
     def scores(self, logits: Sequence[float]) -> list[float]:
-        """Return one text's calibrated probabilities in label order.
+        """Return one text's scores in label order: calibrated probabilities, or the value of a regression.
 
-        The same as ``softmax``, for one text: numpy's calls cost ten times as much as this for a few labels.
+        The same as ``table``, for one text: numpy's calls cost ten times as much as this for a few labels.
         """
-        largest = max(logits)
-        powers = [math.exp((logit - largest) / self.temperature) for logit in logits]
-        total = sum(powers)
-        return [power / total for power in powers]
+        if self.activation == "softmax":
+            largest = max(logits)
+            powers = [math.exp((logit - largest) / self.temperature) for logit in logits]
+            total = sum(powers)
+            return [power / total for power in powers]
+        if self.activation == "sigmoid":
+            return [_sigmoid(logit) for logit in logits]
+        return list(logits)
 
-    def decision(self, scores: Sequence[float]) -> int:
-        """Return the index of the most probable label; of equal ones the first."""
-        return scores.index(max(scores))
+    def table(self, logits: Logits) -> NDArray[np.float64]:
+        """Return the scores of many texts, (texts, labels) float64, from their logits (texts, labels)."""
+        if self.activation == "softmax":
+            return softmax(logits, self.temperature)
+        return sigmoid(logits) if self.activation == "sigmoid" else np.asarray(logits, dtype=np.float64)
+
+    def decision(self, scores: Sequence[float]) -> int | list[int] | None:
+        """Return the index of the most probable label (of equal ones the first), or the indices of the chosen labels.
+
+        None for a regression, which decides nothing.
+        """
+        if self.problem == "single_label":
+            return scores.index(max(scores))
+        if self.problem == "multi_label":
+            return [index for index, score in enumerate(scores) if score >= self.thresholds[index]]
+        return None
+
+    def chosen(self, scores: Sequence[float]) -> list[int]:
+        """Return the indices of the labels that the decision names: one, any number, or none."""
+        decision = self.decision(scores)
+        return [decision] if isinstance(decision, int) else decision or []
 
 
 def mean_logits(windows: Sequence[Sequence[float]], weights: Sequence[int]) -> Sequence[float]:
@@ -87,6 +122,19 @@ def softmax(logits: Logits, temperature: float = 1.0) -> NDArray[np.float64]:
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return result
+
+
+def sigmoid(logits: Logits) -> NDArray[np.float64]:
+    """Return the logistic function of each logit, float64 in the shape of the logits."""
+    values = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(-np.abs(values))
+    result: NDArray[np.float64] = np.where(values >= 0, 1.0, powers) / (1.0 + powers)
+    return result
+
+
+def _sigmoid(logit: float) -> float:
+    power = math.exp(-abs(logit))  # of a negative number: it can not overflow
+    return (1.0 if logit >= 0 else power) / (1.0 + power)
 
 
 def log_loss(probabilities: NDArray[np.float64], labels: Labels) -> float:

@@ -1,7 +1,8 @@
 """Tokenization: text -> rows of token ids that the model can read.
 
 What a model is trained on, proved on and served on must be cut by one piece of code, so training and export
-import this module too. It knows neither batches nor the runtime: padding is the batch's business.
+import this module too. It knows neither batches nor the runtime: padding is the batch's business. ``artifact.pairs``
+does the same for models that read pairs of texts.
 
 Long texts are read in one of three ways (``Truncation`` in the artifact module): ``head`` keeps the first
 tokens; ``head_tail`` keeps ``head_tokens`` from the start and the rest from the end (Sun et al. 2019, "How to
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from artifact.manifest import Truncation
+from artifact.manifest import TextOrPair, Truncation
+from artifact.rows import Row
 
 _PROBE = "a"
 
@@ -25,14 +27,14 @@ class TokenizedText:
     """One text as the model will read it.
 
     Attributes:
-        windows: rows of token ids, special tokens included; one row unless the text is read by windows.
+        windows: rows of ``artifact.rows``; one unless the text is read by windows.
         weights: content tokens in each window, to average the windows' logits by; 0 where the text has no token.
         tokens: tokens read, special tokens of one row included.
         truncated: whether any token of the text was left out.
         unknown: tokens of the text, read or not, that stand for characters that the tokenizer does not know.
     """
 
-    windows: tuple[tuple[int, ...], ...]
+    windows: tuple[Row, ...]
     weights: tuple[int, ...]
     tokens: int
     truncated: bool
@@ -60,7 +62,7 @@ class Tokenization:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        self._unknown_id = _unknown_id(tokenizer)
+        self._unknown_id = unknown_id(tokenizer)
         self._prefix, self._suffix = _special_tokens(tokenizer)
         self._room = max_length - len(self._prefix) - len(self._suffix)
         if self._room < 1:
@@ -75,22 +77,26 @@ class Tokenization:
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         return int(max([*vocabulary.values(), *self._prefix, *self._suffix]))
 
-    def encode(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
+    def reads(self, text: TextOrPair) -> bool:
+        """Return whether a text is of the kind that the model reads: a single text."""
+        return isinstance(text, str)
+
+    def encode(self, texts: Sequence[TextOrPair], truncation: Truncation) -> list[TokenizedText]:
         """Tokenize texts in order.
 
         Args:
-            texts: valid Unicode, no lone surrogates.
+            texts: of the kind that ``reads`` accepts; valid Unicode, no lone surrogates.
             truncation: how texts longer than ``max_length`` are read.
         """
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)  # fast: without offsets
         return [self._cut(encoding.ids, truncation) for encoding in encodings]
 
-    def fewest_tokens(self, text: str) -> int:
+    def fewest_tokens(self, text: TextOrPair) -> int:
         """Return how many tokens of a text are read at least, special tokens included, without tokenizing it.
 
         An estimate, at a fiftieth of the cost: every word has a token, unless a tokenizer drops its characters.
         """
-        words = len(text.split(None, self._room))  # and the rest
+        words = len(text.split(None, self._room)) if isinstance(text, str) else 0  # and the rest
         return min(words, self._room) + len(self._prefix) + len(self._suffix)
 
     def _cut(self, ids: list[int], truncation: Truncation) -> TokenizedText:
@@ -115,11 +121,11 @@ class Tokenization:
         last = length - self._room
         return [*range(0, last, stride), last]
 
-    def _row(self, ids: list[int]) -> tuple[int, ...]:
+    def _row(self, ids: list[int]) -> Row:
         return (*self._prefix, *ids, *self._suffix)
 
 
-def _unknown_id(tokenizer: Tokenizer) -> int:
+def unknown_id(tokenizer: Tokenizer) -> int:
     """Return the id of what the tokenizer does not know, -1 if it knows every character."""
     if hasattr(tokenizer.model, "unk_token"):
         found = tokenizer.token_to_id(tokenizer.model.unk_token or "")

@@ -7,9 +7,7 @@ wait around a first one; here all rows are known, so they are sorted by length a
 from collections.abc import Iterator, Sequence
 
 from artifact.cost_curve import BESIDE_A_RUN_S, CostCurve
-
-Row = tuple[int, ...]
-"""Token ids of one text or window, special tokens included."""
+from artifact.rows import Row
 
 
 def micro_batches(rows: Sequence[Row], cost: CostCurve) -> Iterator[list[int]]:

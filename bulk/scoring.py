@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from tokenizers import Tokenizer
-
 from artifact.blank import is_blank
 from artifact.cost_curve import CostCurve
-from artifact.manifest import Artifact, load_artifact
+from artifact.manifest import Artifact, ArtifactError, load_artifact
+from artifact.pairs import load_tokenization
+from artifact.rows import Row
 from artifact.runtime import Batch, Engine, OnnxEngine
 from artifact.scores import Head, mean_logits
-from artifact.tokenization import Tokenization, TokenizedText
+from artifact.tokenization import TokenizedText
 from artifact.vocabulary import check_token_ids
-from bulk.micro_batches import Row, micro_batches
+from bulk.micro_batches import micro_batches
 
 MAX_CHARS: Final = 100_000
 """Characters of one text; the server's limit by default."""
@@ -73,11 +73,7 @@ class TextScorer:
         self._truncation = manifest.truncation
         self._pad = manifest.pad_token_id
         self._max_chars = max_chars
-        self._tokenization = Tokenization(
-            Tokenizer.from_file(str(artifact.tokenizer_path)),
-            max_length=manifest.max_length,
-            head_tokens=manifest.head_tokens,
-        )
+        self._tokenization = load_tokenization(artifact)
         self._engine = engine
         self._cost = CostCurve.measure(engine, pad_token_id=self._pad, max_length=manifest.max_length)
         check_token_ids(self._tokenization, engine, self._pad)
@@ -87,9 +83,13 @@ class TextScorer:
         """Check an artifact and load it.
 
         Raises:
-            ArtifactError: if it cannot be used.
+            ArtifactError: if it cannot be used, or has another head than a single-label one of single texts.
         """
         artifact = load_artifact(directory)
+        if artifact.manifest.problem != "single_label" or artifact.manifest.pairs:
+            raise ArtifactError(
+                f"{directory} is not a single-label model of single texts; files are scored by such alone"
+            )
         return cls(artifact, OnnxEngine.load(artifact, intra_op_threads=1), max_chars=max_chars)
 
     def score(self, texts: Sequence[object]) -> list[Score]:
@@ -135,7 +135,8 @@ class TextScorer:
             return Score(None, [], text.tokens, text.truncated, text.unknown, error=failed)
         logits = mean_logits([found for found in windows if not isinstance(found, str)], text.weights)
         exact = self._head.scores(logits)
-        label = self._head.labels[self._head.decision(exact)]
+        (best,) = self._head.chosen(exact)
+        label = self._head.labels[best]
         probabilities = [round(probability, _DIGITS) for probability in exact]
         return Score(label, probabilities, text.tokens, text.truncated, text.unknown)
 

@@ -8,11 +8,11 @@ from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from tokenizers import Tokenizer
 
 from artifact.cost_curve import CostCurve
 from artifact.cpu import cpu_quota
 from artifact.manifest import Artifact, ArtifactError, load_artifact
+from artifact.pairs import load_tokenization
 from artifact.runtime import OnnxEngine
 from artifact.tokenization import Tokenization
 from artifact.vocabulary import check_token_ids
@@ -178,9 +178,7 @@ def _measure(engine: OnnxEngine, artifact: Artifact) -> CostCurve:
 
 
 def _load_tokenization(artifact: Artifact) -> Tokenization:
-    manifest = artifact.manifest
     try:
-        tokenizer = Tokenizer.from_file(str(artifact.tokenizer_path))
-        return Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
+        return load_tokenization(artifact)
     except Exception as error:  # tokenizers raises plain Exception
         raise ArtifactError(f"{artifact.tokenizer_path} can not be used: {error}") from error

@@ -16,11 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tokenizers import Tokenizer
-
 from artifact.manifest import Artifact, load_artifact
+from artifact.pairs import load_tokenization
 from artifact.runtime import Batch, OnnxEngine
-from artifact.tokenization import Tokenization
 
 BARE: Final = "bare"
 TORCH: Final = "PyTorch eager fp32"
@@ -53,8 +51,7 @@ def _write(answer: object) -> None:
 
 def _bare(artifact: Artifact) -> Measure:
     manifest = artifact.manifest
-    tokenizer = Tokenizer.from_file(str(artifact.tokenizer_path))
-    tokenization = Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
+    tokenization = load_tokenization(artifact)
     engine = OnnxEngine.load(artifact, intra_op_threads=1)
     for tokens in (8, 32, 128, manifest.max_length):  # the first run of a length is slower
         engine.run(Batch.of([[manifest.pad_token_id] * min(tokens, manifest.max_length)], manifest.pad_token_id))

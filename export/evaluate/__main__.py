@@ -90,7 +90,7 @@ def _table(results: Sequence[SplitResult], labels: Sequence[str]) -> Table:
 def _against_fp32(result: SplitResult) -> str:
     if result.fp32 is None:
         return "not asked (--fp32)"
-    gain = 100 * (result.evaluation.accuracy - result.fp32.accuracy)
+    gain = 100 * ((result.evaluation.accuracy or 0.0) - result.fp32.accuracy)
     return (
         f"{result.fp32.accuracy:.2%}: {gain:+.2f} points\n{result.fp32.flipped:.2%} of labels flipped\n"
         f"largest change {result.fp32.largest_change:.3f}"

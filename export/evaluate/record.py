@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from artifact.manifest import CARD, Manifest, load_artifact
+from artifact.manifest import CARD, SCHEMA_VERSION, Manifest, load_artifact
 from artifact.scores import BINS
 from export.evaluate.splits import SplitResult
 from export.write.card import render_evaluations
@@ -24,7 +24,7 @@ def record(directory: Path, results: Sequence[SplitResult]) -> None:
     manifest = load_artifact(directory).manifest
     new = {(result.evaluation.dataset, result.evaluation.split): result.evaluation for result in results}
     kept = [row for row in manifest.evaluations if (row.dataset, row.split) not in new]
-    updated = manifest.model_copy(update={"evaluations": (*kept, *new.values())})
+    updated = manifest.model_copy(update={"schema_version": SCHEMA_VERSION, "evaluations": (*kept, *new.values())})
 
     def write(staging: Path) -> Manifest:
         shutil.copytree(directory, staging, dirs_exist_ok=True)

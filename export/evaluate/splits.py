@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from artifact.manifest import Evaluation, load_artifact
 from artifact.scores import expected_calibration_error
+from export.errors import ExportError
 from export.evaluate.breakdown import Breakdown
 from export.evaluate.served import ServedPrediction, serve
 from export.label_check import check_labels
@@ -74,7 +75,10 @@ def evaluate(
         ExportError: if a file cannot be read, its labels cannot be the model's, or the server does not start or answer.
         ArtifactError: if the directory is not a sound artifact.
     """
-    names = load_artifact(directory).manifest.labels
+    manifest = load_artifact(directory).manifest
+    if manifest.problem != "single_label" or manifest.pairs:
+        raise ExportError(f"{directory} is not a single-label model of single texts; splits measure such alone")
+    names = manifest.labels
     files = [read_rows(split.source, names) for split in splits]
     for file in files:
         progress.say(file.note)

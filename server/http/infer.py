@@ -6,7 +6,7 @@ from functools import partial
 from starlette.responses import Response
 
 from artifact.blank import is_blank
-from artifact.manifest import Truncation
+from artifact.manifest import TextOrPair, Truncation
 from server.errors import InvalidRequestError, TooLargeError, VerdictError
 from server.http.call import Call
 from server.http.json_body import EMPTY
@@ -15,9 +15,15 @@ from server.settings import Settings
 
 
 async def infer(
-    call: Call, classifier: Classifier, texts: Sequence[str], truncation: Truncation | None
+    call: Call, classifier: Classifier, texts: Sequence[TextOrPair], truncation: Truncation | None
 ) -> Classification:
     """Classify a call's texts within the limits that the operator and the caller set.
+
+    Args:
+        call: the request.
+        classifier: answers.
+        texts: at least one; a pair is a tuple of text and text_pair.
+        truncation: how texts that are too long are read; None: the model's own way.
 
     Returns:
         One prediction per text, in order.
@@ -69,16 +75,17 @@ class PredictionResponse(Response):
         ]
 
 
-def _check(texts: Sequence[str], settings: Settings) -> None:
+def _check(texts: Sequence[TextOrPair], settings: Settings) -> None:
     limit = settings.max_items_per_request
     if len(texts) > limit:
         raise TooLargeError(f"the request has {len(texts)} texts, at most {limit} are taken; send them in parts")
     limit = settings.max_text_chars
     for index, text in enumerate(texts):
-        if len(text) > limit:
-            raise TooLargeError(f"text {index} has {len(text)} characters, at most {limit} are taken; shorten it")
-        if is_blank(text):  # also where a format does not read JSON
-            raise InvalidRequestError(f"text {index}: {EMPTY}")
+        for part in (text,) if isinstance(text, str) else text:
+            if len(part) > limit:
+                raise TooLargeError(f"text {index} has {len(part)} characters, at most {limit} are taken; shorten it")
+            if is_blank(part):  # also where a format does not read JSON
+                raise InvalidRequestError(f"text {index}: {EMPTY}")
 
 
 def _server_timing(classification: Classification) -> bytes:

@@ -1,6 +1,11 @@
-"""OpenAPI: the parts of the document that FastAPI can not read from the routes: errors, keys, response headers."""
+"""OpenAPI: the parts of the document that FastAPI can not read from the routes.
 
-from collections.abc import Collection
+These are errors, keys, response headers, and the head that is served: shapes that are marked for another one are left
+out.
+"""
+
+import copy
+from collections.abc import Collection, Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -8,6 +13,7 @@ from fastapi import FastAPI
 
 from server import errors
 from server.http.errors import NATIVE_ERRORS, OF_ANY_REQUEST, STATUS, ErrorFormat
+from server.inference.classifier import ModelInfo
 
 _DESCRIPTION: Final = (
     "Texts in, labels with calibrated probabilities out. Every error has the same body, ErrorBody: a kind for programs "
@@ -23,6 +29,10 @@ _SECURITY: Final = {
         "description": "the same key in a header of its own",
     },
 }
+FOR_PROBLEM: Final = "x-problem"
+"""Marks the schema of an answer: the problem of the heads that answer so."""
+FOR_PAIRS: Final = "x-pairs"
+"""Marks a property of a body that holds the second texts of pairs."""
 _HEALTH: Final = "/health/"
 _ADMIN: Final = "/admin/"
 _REQUEST_ID: Final = {
@@ -57,7 +67,10 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _complete(generate(), locked=bool(app.state.settings.api_keys), probes=app.state.services.probes)
+            document = copy.deepcopy(generate())  # it shares the schemas of bodies with other applications
+            _describe_head(document, app.state.classifier.info)
+            _complete(document, locked=bool(app.state.settings.api_keys), probes=app.state.services.probes)
+            app.openapi_schema = document
         return generate()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
@@ -73,3 +86,41 @@ def _complete(document: dict[str, Any], *, locked: bool, probes: Collection[str]
                 operation["security"] = [{name: []} for name in _SECURITY]
             for response in operation["responses"].values():
                 response.setdefault("headers", {})["x-request-id"] = _REQUEST_ID
+
+
+def _describe_head(document: dict[str, Any], model: ModelInfo) -> None:
+    """Leave in place what holds for the model that is served: the answers of its head, and pairs if it reads them."""
+    schemas = document["components"]["schemas"]
+    others = {name for name, schema in schemas.items() if schema.pop(FOR_PROBLEM, model.problem) != model.problem}
+    for name in others:
+        del schemas[name]
+    references = {f"#/components/schemas/{name}" for name in others}
+    for schema in _objects(document):
+        if "anyOf" in schema and any(each.get("$ref") in references for each in schema["anyOf"]):
+            left = [each for each in schema.pop("anyOf") if each.get("$ref") not in references]
+            schema.clear()
+            schema.update(left[0] if len(left) == 1 else {"anyOf": left})
+        if "properties" in schema:
+            _describe_pairs(schema, pairs=model.pairs)
+
+
+def _describe_pairs(schema: dict[str, Any], *, pairs: bool) -> None:
+    """Require the properties of a body that are for pairs alone, or leave them out."""
+    for name, each in list(schema["properties"].items()):
+        if not each.pop(FOR_PAIRS, False):
+            continue
+        if not pairs:
+            del schema["properties"][name]
+            continue
+        each.pop("default", None)
+        each.update(each.pop("anyOf", [{}])[0])
+        schema["required"].append(name)
+        schema.pop("examples", None)  # they show single texts
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSON
+    """Yield every object in a JSON document, inner ones after the one that they are in."""
+    if isinstance(node, dict):
+        yield node
+    for each in list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _objects(each)

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from artifact.cost_curve import CostCurve
+from artifact.rows import Row
 from server.errors import DrainingError, EngineFailedError, TextFailedError, TimedOutError, VerdictError
 from server.inference.admission_check import AdmissionCheck
 from server.inference.cache import LogitsCache
 from server.inference.one_core import InlinePolicy
-from server.inference.queue import Admission, BatchLimits, Item, Logits, Queue, Row
+from server.inference.queue import Admission, BatchLimits, Item, Logits, Queue
 from server.inference.runner import Runner
 from server.observe.metrics import Metrics
 

@@ -7,7 +7,8 @@ from collections import OrderedDict
 
 import numpy as np
 
-from server.inference.queue import Logits, Row
+from artifact.rows import Row
+from server.inference.queue import Logits
 
 
 class LogitsCache:

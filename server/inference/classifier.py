@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from artifact.manifest import Manifest, Truncation
-from artifact.scores import mean_logits
+from artifact.manifest import Manifest, TextOrPair, Truncation
+from artifact.scores import Activation, Head, Problem, mean_logits
 from artifact.tokenization import Tokenization, TokenizedText
 from server.errors import InvalidRequestError, TextFailedError
 from server.inference.batching import Batcher
@@ -25,32 +25,38 @@ from server.observe.metrics import Metrics
 _INLINE_CHARS: Final = 2000
 """Up to so many characters are tokenized on the event loop's thread, in about 0.8 ms; another thread costs 0.1 ms."""
 _WORDLESS: Final = "is empty for this model: its tokenizer makes no token of it; send other characters"
+_PAIR_WANTED: Final = "is alone, and this model reads pairs: send the second text as text_pair"
+_TEXT_WANTED: Final = "has a text_pair, and this model reads single texts: leave it out"
+_PAIRS_BY_HEAD: Final = (
+    "a model that reads pairs knows the truncation 'head' alone, which shortens the longer text first; leave it out"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The model's answer to one text.
+    """The model's answer to one text or pair; a wire format renders it.
 
     Attributes:
-        sentiment: index of the most probable label.
-        label: the name of that label.
-        probabilities: calibrated, in label order, rounded to six digits.
+        scores: of the head, in label order: calibrated probabilities, or the value of a regression.
+        logits: in label order: the mean over the text's windows, before the temperature.
         tokens: tokens read, special tokens included.
         truncated: whether the model did not read the whole text.
+        unknown: tokens that stand for characters that the tokenizer does not know.
     """
 
-    sentiment: int
-    label: str
-    probabilities: list[float]
+    scores: list[float]
+    logits: Logits
     tokens: int
     truncated: bool
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """One request's predictions, in the order of its texts, and the seconds that they took."""
+    """One request's predictions, in the order of its texts, the head that made them, and the seconds that they took."""
 
     predictions: list[Prediction]
+    head: Head
     tokenize_s: float = 0.0
     queue_s: float = 0.0
     inference_s: float = 0.0
@@ -67,6 +73,10 @@ class ModelInfo:
     truncation: Truncation
     quantization: str
     evaluations: tuple[dict[str, object], ...] = ()
+    problem: Problem = "single_label"
+    pairs: bool = False
+    thresholds: tuple[float, ...] = ()
+    activation: Activation = "softmax"
 
 
 class Classifier(Protocol):
@@ -91,12 +101,12 @@ class Classifier(Protocol):
         ...
 
     async def classify(
-        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
     ) -> Classification:
         """Return one prediction per text, in order.
 
         Args:
-            texts: at least one.
+            texts: at least one; all of the kind that the model reads, texts or pairs.
             truncation: how texts that are too long are read; None: the model's own way.
             timeout_s: seconds after which texts that do not run yet are given up.
 
@@ -110,7 +120,7 @@ class TextClassifier:
     """An artifact's tokenizer and graph behind a batcher.
 
     Args:
-        manifest: labels, temperature and the default truncation.
+        manifest: the head and the default truncation.
         tokenization: text to rows of token ids.
         batcher: rows to logits; started and closed with this classifier.
         metrics: where texts and predictions are counted.
@@ -151,7 +161,11 @@ class TextClassifier:
             max_length=manifest.max_length,
             truncation=manifest.truncation,
             quantization=manifest.quantization.scheme,
-            evaluations=tuple(evaluation.model_dump() for evaluation in manifest.evaluations),
+            evaluations=tuple(evaluation.model_dump(exclude_none=True) for evaluation in manifest.evaluations),
+            problem=manifest.problem,
+            pairs=manifest.pairs,
+            thresholds=manifest.thresholds,
+            activation=self._head.activation,
         )
 
     async def start(self) -> None:
@@ -164,14 +178,15 @@ class TextClassifier:
         await self._tokenizer_queue.close()
 
     async def classify(
-        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
     ) -> Classification:
-        """Tokenize, queue and run the texts; return calibrated predictions in their order.
+        """Tokenize, queue and run the texts; return predictions in their order.
 
         Raises:
-            InvalidRequestError: if a text has no token.
+            InvalidRequestError: if a text is of the wrong kind or has no token.
             VerdictError: as ``TokenizerQueue.encode`` and ``Batcher.submit``.
         """
+        self._check_kind(texts, truncation)
         self._batcher.check_room(len(texts), sum(map(self._tokenization.fewest_tokens, texts)))
         deadline = asyncio.get_running_loop().time() + timeout_s
         started = time.perf_counter()
@@ -188,9 +203,20 @@ class TextClassifier:
             raise TextFailedError(_text_of(error.index, tokenized)) from None
         predictions = self._predict(tokenized, batched.logits)
         self._metrics.ledger.record(self._count, predictions)
-        return Classification(predictions, tokenize_s, batched.queue_s, batched.inference_s)
+        return Classification(predictions, self._head, tokenize_s, batched.queue_s, batched.inference_s)
 
-    async def _tokenize(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
+    def _check_kind(self, texts: Sequence[TextOrPair], truncation: Truncation | None) -> None:
+        """Refuse a pair that is sent to a model of single texts, and the other way round."""
+        reads, pairs = self._tokenization.reads, self._manifest.pairs
+        for index, text in enumerate(texts):
+            if not reads(text):
+                raise InvalidRequestError(f"text {index} {_PAIR_WANTED if pairs else _TEXT_WANTED}")
+        if pairs and truncation not in (None, "head"):
+            raise InvalidRequestError(f"truncation is {truncation!r}: {_PAIRS_BY_HEAD}")
+
+    async def _tokenize(
+        self, texts: Sequence[TextOrPair], truncation: Truncation, deadline: float
+    ) -> list[TokenizedText]:
         """Tokenize a little text on the event loop's thread, more in the tokenizer queue."""
         chars = count_chars(texts)
         if chars <= _INLINE_CHARS or self._inline.may_tokenize(chars):
@@ -198,21 +224,21 @@ class TextClassifier:
         return await self._tokenizer_queue.encode(texts, truncation, deadline)
 
     def _predict(self, texts: list[TokenizedText], logits: list[Logits]) -> list[Prediction]:
-        labels = self._head.labels
-        predictions = []
-        for text, row in zip(texts, _text_logits(texts, logits), strict=True):
-            probabilities = self._head.scores(row)
-            best = self._head.decision(probabilities)
-            predictions.append(
-                Prediction(best, labels[best], [round(p, 6) for p in probabilities], text.tokens, text.truncated)
-            )
-        return predictions
+        scores = self._head.scores
+        return [
+            Prediction(scores(row), row, text.tokens, text.truncated, text.unknown)
+            for text, row in zip(texts, _text_logits(texts, logits), strict=True)
+        ]
 
     def _count(self, predicted: Sequence[Sequence[Prediction]]) -> None:
-        """Count the predictions of several requests."""
+        """Count the predictions of several requests: by each label that is chosen, or by the name of the value."""
         predictions = list(itertools.chain.from_iterable(predicted))
-        for sentiment, count in Counter(prediction.sentiment for prediction in predictions).items():
-            self._predicted[sentiment].inc(count)
+        if self._head.problem == "regression":
+            self._predicted[0].inc(len(predictions))
+        else:
+            chosen = itertools.chain.from_iterable(self._head.chosen(prediction.scores) for prediction in predictions)
+            for index, count in Counter(chosen).items():
+                self._predicted[index].inc(count)
         self._metrics.truncated.inc(sum(prediction.truncated for prediction in predictions))
 
 

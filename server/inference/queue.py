@@ -17,12 +17,10 @@ from operator import attrgetter
 from typing import Final
 
 from artifact.cost_curve import BESIDE_A_RUN_S, CostCurve
+from artifact.rows import Row
 
 _MAX_LEAD: Final = 256
 """How far ahead of its arrival order a row may be batched. More candidates would hardly be nearer in length."""
-
-Row = tuple[int, ...]
-"""Token ids of one text or window, special tokens included."""
 
 Logits = Sequence[float]
 """The model's output for one row, a number per label; so few that a call of numpy costs more than it saves."""

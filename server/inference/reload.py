@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from artifact.manifest import ArtifactError, Truncation
+from artifact.manifest import ArtifactError, TextOrPair, Truncation
 from server.errors import ReloadFailedError
 from server.inference.classifier import Classification, Classifier, ModelInfo
 from server.lifecycle import InFlight
@@ -55,7 +55,7 @@ class ReloadableClassifier:
         await self._current.close()
 
     async def classify(
-        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
     ) -> Classification:
         """Classify with the classifier that is served when the request begins."""
         with self._in_flight:

@@ -9,9 +9,10 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 from artifact.cost_curve import CostCurve
+from artifact.rows import Row
 from artifact.runtime import Batch, Engine
 from server.inference.one_core import InlinePolicy
-from server.inference.queue import Logits, Row
+from server.inference.queue import Logits
 
 
 class Runner:

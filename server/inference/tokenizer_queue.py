@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
-from artifact.manifest import Truncation
+from artifact.manifest import TextOrPair, Truncation
 from artifact.tokenization import Tokenization, TokenizedText
 from server.errors import OverloadedError, TimedOutError
 from server.inference.retry_schedule import RetrySchedule
@@ -49,7 +49,7 @@ class _Job:
 
     __slots__ = ("abandoned", "answer", "done", "finish", "next", "slices", "truncation")
 
-    def __init__(self, texts: Sequence[str], truncation: Truncation) -> None:
+    def __init__(self, texts: Sequence[TextOrPair], truncation: Truncation) -> None:
         self.slices = _slices(texts)
         self.next = next(self.slices)
         self.truncation = truncation
@@ -83,7 +83,7 @@ class TokenizerQueue:
         self._virtual_time = 0
         self._chars_per_s = _FIRST_RATE
 
-    async def encode(self, texts: Sequence[str], truncation: Truncation, deadline: float) -> list[TokenizedText]:
+    async def encode(self, texts: Sequence[TextOrPair], truncation: Truncation, deadline: float) -> list[TokenizedText]:
         """Tokenize texts in order.
 
         Args:
@@ -169,12 +169,14 @@ class TokenizerQueue:
             self._push(job, job.finish)
 
 
-def count_chars(texts: Sequence[str]) -> int:
-    """Return the characters of all texts together."""
-    return sum(map(len, texts))
+def count_chars(texts: Sequence[TextOrPair]) -> int:
+    """Return the characters of all texts, or of all pairs, together."""
+    if isinstance(texts[0], str):
+        return sum(map(len, texts))
+    return sum(len(part) for pair in texts for part in pair)
 
 
-def _slices(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+def _slices(texts: Sequence[TextOrPair]) -> Iterator[Sequence[TextOrPair]]:
     """Yield the texts in order, as many at a time as have 8,000 characters together, at least one."""
     start = chars = 0
     for index, text in enumerate(texts):

@@ -67,8 +67,8 @@ def test_a_damaged_artifact(tmp_path: Path) -> None:
 
 def test_an_unknown_schema(tmp_path: Path) -> None:
     """The message has both versions."""
-    edit_manifest(copy_tiny(tmp_path), lambda manifest: manifest.update(schema_version=2))
-    check_refused("has schema version 2, this server reads 1", tmp_path)
+    edit_manifest(copy_tiny(tmp_path), lambda manifest: manifest.update(schema_version=3))
+    check_refused("has schema version 3, this server reads 1 to 2", tmp_path)
 
 
 def test_a_wrong_known_answer(tmp_path: Path) -> None:

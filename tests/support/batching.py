@@ -10,11 +10,12 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from artifact.cost_curve import CostCurve
+from artifact.rows import Row
 from artifact.runtime import Engine
 from server.inference.batching import BatchedLogits, Batcher
 from server.inference.cache import LogitsCache
 from server.inference.one_core import InlinePolicy
-from server.inference.queue import BatchLimits, Row
+from server.inference.queue import BatchLimits
 from server.inference.runner import Runner
 from server.observe.metrics import Metrics
 from tests.support.engines import EchoEngine, GatedEngine

@@ -1,15 +1,19 @@
 """Classifiers for tests: one with fixed answers for HTTP tests, and a real one over an engine of the test."""
 
+import math
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from artifact.cost_curve import CostCurve
-from artifact.manifest import Manifest, Truncation, read_manifest
+from artifact.manifest import Artifact, Manifest, TextOrPair, Truncation, read_manifest
+from artifact.pairs import load_tokenization
 from artifact.runtime import Batch, Engine
+from artifact.scores import Head
 from artifact.tokenization import Tokenization, TokenizedText
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
@@ -49,7 +53,7 @@ class FakeClassifier:
     runtime: Mapping[str, object] = {"max_batch_tokens": 128}
 
     def __init__(self, error: BaseException | None = None) -> None:
-        self.calls: list[tuple[list[str], Truncation | None, float]] = []
+        self.calls: list[tuple[list[TextOrPair], Truncation | None, float]] = []
         self.events: list[str] = []
         self._error = error
 
@@ -62,19 +66,20 @@ class FakeClassifier:
         self.events.append("close")
 
     async def classify(
-        self, texts: Sequence[str], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
     ) -> Classification:
         """Record the call; answer or fail at once."""
         self.calls.append((list(texts), truncation, timeout_s))
         if self._error:
             raise self._error
-        return Classification([_predict(text) for text in texts], 0.0012345, 0.01, 0.5)
+        head = Head(self.info.labels, 1.0)
+        return Classification([_predict(str(text)) for text in texts], head, 0.0012345, 0.01, 0.5)
 
 
 def _predict(text: str) -> Prediction:
     probabilities = [0.125, 0.875] if "good" in text else [0.75, 0.25]
-    best = int("good" in text)
-    return Prediction(best, ("negative", "positive")[best], probabilities, len(text.split()) + 2, truncated=False)
+    logits = [math.log(probability) for probability in probabilities]
+    return Prediction(probabilities, logits, len(text.split()) + 2, truncated=False)
 
 
 class CountingEngine:
@@ -99,11 +104,11 @@ class HeldTokenization(Tokenization):
     def __init__(self) -> None:
         super().__init__(Tokenizer.from_file(str(TINY / "tokenizer.json")), max_length=16, head_tokens=3)
         self.on_loop: list[bool] = []
-        self.calls: list[Sequence[str]] = []
+        self.calls: list[Sequence[TextOrPair]] = []
         self.begun = threading.Event()
         self.may_go = threading.Event()
 
-    def encode(self, texts: Sequence[str], truncation: Truncation) -> list[TokenizedText]:
+    def encode(self, texts: Sequence[TextOrPair], truncation: Truncation) -> list[TokenizedText]:
         """Record, wait and tokenize."""
         self.calls.append(texts)
         self.begun.set()
@@ -112,12 +117,20 @@ class HeldTokenization(Tokenization):
         return super().encode(texts, truncation)
 
 
-def make_manifest(labels: Sequence[str], temperature: float = 1.0, truncation: Truncation = "head") -> Manifest:
-    """Return the tiny manifest with other labels."""
+def make_manifest(
+    labels: Sequence[str],
+    temperature: float = 1.0,
+    truncation: Truncation = "head",
+    *,
+    pairs: bool = False,
+    **changes: Any,
+) -> Manifest:
+    """Return the tiny manifest with other labels and some fields changed."""
     known = tuple(1 / len(labels) for _ in labels)
     document = read_manifest(TINY).model_dump()
-    document |= {"labels": labels, "temperature": temperature, "truncation": truncation}
-    document["probes"] = [{"text": "good", "probabilities": known, "reference": known}]
+    document |= {"labels": labels, "temperature": temperature, "truncation": truncation, "pairs": pairs} | changes
+    second = {"text_pair": "bad"} if pairs else {}
+    document["probes"] = [{"text": "good", "probabilities": known, "reference": known} | second]
     return Manifest.model_validate(document)
 
 
@@ -133,8 +146,7 @@ async def classifying(
     """Run a classifier over the engine."""
     metrics = Metrics()
     if tokenization is None:
-        tokenizer = Tokenizer.from_file(str(TINY / "tokenizer.json"))
-        tokenization = Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
+        tokenization = load_tokenization(Artifact(TINY, manifest))
     inline = InlinePolicy(0.0, inline_chars)
     cost = CostCurve([(1, 1.0), (1000, 1.0)])
     batcher = Batcher(

@@ -97,25 +97,85 @@ def test_a_manifest_that_is_not_json(tmp_path: Path, content: bytes) -> None:
     check_refused(tmp_path, "manifest.json can not be read")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+@pytest.mark.parametrize("version", [0, 3, "1", None, [1]])
 def test_an_unknown_schema_version(tmp_path: Path, version: object) -> None:
     """Another version is refused before any field is read, with both numbers."""
     edit_manifest(copy_tiny(tmp_path), lambda manifest: manifest.update(schema_version=version, name=5))
-    check_refused(tmp_path, f"has schema version {version!r}, this server reads 1")
+    check_refused(tmp_path, f"has schema version {version!r}, this server reads 1 to 2")
+
+
+def test_version_1_is_read_as_a_single_label_model_of_single_texts(tmp_path: Path) -> None:
+    """An artifact that an earlier release exported is served as before: it knows nothing of other heads."""
+    new = {"problem", "pairs", "thresholds", "activation"}
+
+    def age(manifest: dict[str, Any]) -> None:
+        manifest["schema_version"] = 1
+        for name in new:
+            del manifest[name]
+        del manifest["probes"][0]["text_pair"]
+
+    manifest = load_artifact(edit_manifest(copy_tiny(tmp_path), age)).manifest
+    assert (1, "single_label", False) == (manifest.schema_version, manifest.problem, manifest.pairs)
+    assert read_manifest(TINY).head == manifest.head
+
+
+@pytest.mark.parametrize(
+    ("changes", "activation"),
+    [
+        ({"problem": "single_label"}, "softmax"),
+        ({"problem": "multi_label", "thresholds": [0.5, 0.25]}, "sigmoid"),
+        ({"problem": "regression"}, "identity"),
+        ({"problem": "regression", "activation": "sigmoid"}, "sigmoid"),
+    ],
+)
+def test_the_head_is_described_by_the_manifest(tmp_path: Path, changes: dict[str, Any], activation: str) -> None:
+    """Each problem has its usual activation, and a regression may have another one."""
+
+    def edit(manifest: dict[str, Any]) -> None:
+        if changes["problem"] == "regression":
+            one_logit(manifest)
+        manifest.update(changes)
+
+    head = read_manifest(edit_manifest(copy_tiny(tmp_path), edit)).head
+    assert (changes["problem"], activation) == (head.problem, head.activation)
+    assert tuple(changes.get("thresholds", ())) == head.thresholds
 
 
 @pytest.mark.parametrize("document", ["[]", "null", "5", '"schema_version"', "{}"])
 def test_a_manifest_without_a_schema_version(tmp_path: Path, document: str) -> None:
     """JSON that is no manifest at all has no version that could be read."""
     (copy_tiny(tmp_path) / "manifest.json").write_text(document)
-    check_refused(tmp_path, "has schema version None, this server reads 1")
+    check_refused(tmp_path, "has schema version None, this server reads 1 to 2")
+
+
+def one_logit(manifest: dict[str, Any]) -> None:
+    """Leave one label, and one score in each probe."""
+    manifest["labels"] = ["one"]
+    manifest["probes"] = [{"text": "good", "probabilities": [1.0], "reference": [1.0]}]
 
 
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
         pytest.param(lambda m: m.pop("labels"), "labels: Field required", id="no labels"),
-        pytest.param(lambda m: m.update(labels=["one"]), "labels: ", id="one label"),
+        pytest.param(lambda m: m.update(labels=["one"]), "does not have one probability per", id="one label"),
+        pytest.param(one_logit, "labels: 1 of a single_label model", id="one logit"),
+        pytest.param(lambda m: m.update(problem="regression"), "labels: 2 of a regression", id="two values"),
+        pytest.param(lambda m: m.update(problem="multi_label"), "2 labels has 0 thresholds", id="no thresholds"),
+        pytest.param(lambda m: m.update(thresholds=[0.5, 0.5]), "2 labels has 2 thresholds", id="thresholds"),
+        pytest.param(
+            lambda m: m.update(problem="multi_label", thresholds=[0.5, 1.5]), "thresholds.1: ", id="wide threshold"
+        ),
+        pytest.param(
+            lambda m: m.update(activation="identity"), "can not have the activation identity", id="no softmax"
+        ),
+        pytest.param(lambda m: m.update(problem="ranking"), "problem: ", id="unknown problem"),
+        pytest.param(lambda m: m.update(pairs=True), "not of the kind that pairs True says", id="a single probe"),
+        pytest.param(
+            lambda m: (m["probes"][0].update(text_pair="b"), m.update(pairs=True)),
+            "a model that reads pairs has the truncation 'head'",
+            id="pairs by head_tail",
+        ),
         pytest.param(lambda m: m.update(labels=["a", "a"]), "are not unique", id="equal labels"),
         pytest.param(lambda m: m.update(max_length=2), "max_length: ", id="no room for content"),
         pytest.param(lambda m: m.update(max_length="16 tokens"), "max_length: ", id="words for a number"),

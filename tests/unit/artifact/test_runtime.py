@@ -4,9 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifact.rows import pack
 from artifact.runtime import Batch
 
-ROWS = st.lists(st.lists(st.integers(0, 2**40), min_size=1, max_size=12), min_size=1, max_size=8)
+ROWS = st.lists(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=12), min_size=1, max_size=8)
 
 
 @given(rows=ROWS, pad_token_id=st.integers(0, 9))
@@ -37,3 +38,12 @@ def test_inputs_that_a_batch_does_not_have_are_zeros() -> None:
     assert {"token_type_ids", "input_ids"} == set(feeds)
     assert [[0, 0], [0, 0]] == feeds["token_type_ids"].tolist()
     assert feeds["input_ids"] is batch.input_ids
+
+
+def test_the_types_of_pairs_are_inputs() -> None:
+    """The ids of a pair's tokens are told apart from their types; padding has type 0."""
+    batch = Batch.of([(5, pack(6, 1)), (7, 8, pack(9, 2))], 3)
+    feeds = batch.feeds(["input_ids", "token_type_ids", "attention_mask"])
+    assert [[5, 6, 3], [7, 8, 9]] == feeds["input_ids"].tolist()
+    assert [[0, 1, 0], [0, 0, 2]] == feeds["token_type_ids"].tolist()
+    assert [[1, 1, 0], [1, 1, 1]] == feeds["attention_mask"].tolist()

@@ -17,6 +17,7 @@ from artifact.scores import (
     log_loss,
     mean_logits,
     reliability,
+    sigmoid,
     softmax,
 )
 
@@ -44,7 +45,53 @@ def test_scores_are_a_distribution_that_keeps_the_order(logits: list[float], tem
     assert pytest.approx(1) == math.fsum(scores)
     assert all(score >= 0 for score in scores)
     assert max(scores) == scores[logits.index(max(logits))]
-    assert max(scores) == scores[head.decision(scores)]
+    assert [scores.index(max(scores))] == [head.decision(scores)] == head.chosen(scores)
+
+
+HEADS = {
+    "single_label": make_head(2.0),
+    "multi_label": Head(("a", "b", "c"), problem="multi_label", thresholds=(0.3, 0.5, 0.9), activation="sigmoid"),
+    "value": Head(("stars",), problem="regression", activation="identity"),
+    "probability": Head(("relevant",), problem="regression", activation="sigmoid"),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+@given(logits=LOGITS)
+def test_one_text_is_scored_as_many_are(name: str, logits: list[float]) -> None:
+    """The server's scores of one text equal those of a table, which export measures, for every head."""
+    head = HEADS[name]
+    own = logits[: len(head.labels)]
+    assert [pytest.approx(own_score, rel=1e-12, abs=1e-300) for own_score in head.scores(own)] == (
+        head.table(np.array([own]))[0].tolist()
+    )
+
+
+@given(logits=st.lists(st.floats(-1000, 1000), min_size=3, max_size=3))
+def test_labels_are_chosen_by_their_thresholds(logits: list[float]) -> None:
+    """Each label alone: the threshold itself is enough, whatever the other labels do; extremes stay finite."""
+    head = HEADS["multi_label"]
+    scores = head.scores(logits)
+    assert all(0 <= score <= 1 for score in scores)
+    assert [i for i, score in enumerate(scores) if score >= (0.3, 0.5, 0.9)[i]] == head.decision(scores)
+    assert [0, 1, 2] == head.chosen([0.3, 0.5, 0.9])
+    assert [] == head.chosen([0.29, 0.49, 0.89])
+
+
+def test_the_sigmoid_is_the_logistic_function() -> None:
+    """Against the plain formula, and symmetric where that would overflow."""
+    assert (
+        pytest.approx([1 / (1 + math.exp(2)), 0.5, 1 / (1 + math.exp(-2))]) == sigmoid(np.array([-2.0, 0, 2])).tolist()
+    )
+    assert [0.0, 1.0] == sigmoid(np.array([-1e4, 1e4])).tolist()
+
+
+def test_a_regression_decides_nothing() -> None:
+    """Its score is a value, of which no label is chosen."""
+    head = HEADS["value"]
+    assert [-3.5] == head.scores([-3.5])
+    assert head.decision([-3.5]) is None
+    assert [] == head.chosen([-3.5])
 
 
 @given(logits=st.lists(st.floats(-1000, 1000, width=32), min_size=2, max_size=5), temperature=st.floats(0.05, 20))

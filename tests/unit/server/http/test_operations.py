@@ -115,9 +115,9 @@ async def test_the_openapi_document_names_bodies_answers_and_errors() -> None:
     """Both routes show the schema of their body, their answer and every status an error can have."""
     async with serving(create_app(make_settings(), FakeClassifier())) as client:
         document = (await client.get("/openapi.json")).json()
-    assert {"Prediction", "BatchAnswer", "ErrorBody"} <= set(document["components"]["schemas"])
+    assert {"LabelPrediction", "BatchAnswer", "ErrorBody"} <= set(document["components"]["schemas"])
     for path, body, answer in (
-        ("/predict", "PredictRequest", "Prediction"),
+        ("/predict", "PredictRequest", "LabelPrediction"),
         ("/predict/batch", "PredictBatchRequest", "BatchAnswer"),
     ):
         operation = document["paths"][path]["post"]

@@ -59,7 +59,8 @@ async def toy(call: Call, classifier: Classifier) -> Response:
     """Answer with the label alone."""
     body = await _toy.read(call)
     classification = await infer(call, classifier, [body.words], None)
-    labels = [each.label for each in classification.predictions]
+    head = classification.head
+    labels = [head.labels[index] for each in classification.predictions for index in head.chosen(each.scores)]
     return PredictionResponse(orjson.dumps([*labels, *call.path_params.values()]), classification, headers=SLOW)
 
 

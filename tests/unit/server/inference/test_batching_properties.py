@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifact.rows import Row
 from server.errors import OverloadedError, TextFailedError, TimedOutError, TooLargeError
 from server.inference.batching import BatchedLogits
-from server.inference.queue import BatchLimits, Row
+from server.inference.queue import BatchLimits
 from tests.support.batching import FAR, answers, make_row, one_core, running, settle
 from tests.support.engines import EchoEngine, GatedEngine, PoisonedEngine
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from artifact.manifest import Truncation, read_manifest
-from server.errors import TextFailedError
+from artifact.manifest import TextOrPair, Truncation, read_manifest
+from artifact.scores import Activation, Head
+from server.errors import InvalidRequestError, TextFailedError
 from server.inference.classifier import Classification, TextClassifier
 from server.observe.metrics import Metrics
 from tests.support.batching import many_cores
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def classify(
-    texts: Sequence[str],
+    texts: Sequence[TextOrPair],
     truncation: Truncation | None = None,
     *,
     temperature: float = 1.0,
@@ -33,33 +34,34 @@ async def classify(
 
 
 def softmax(logits: Sequence[float], temperature: float = 1.0) -> list[float]:
-    """Return probabilities to six digits, by the plain formula."""
+    """Return probabilities by the plain formula."""
     powers = [math.exp(logit / temperature) for logit in logits]
-    return [round(power / sum(powers), 6) for power in powers]
+    return [pytest.approx(power / sum(powers)) for power in powers]
 
 
 async def test_three_labels_are_answered_in_label_order() -> None:
-    """Any number of labels works: the most probable is named, and probabilities are in label order."""
+    """Any number of labels works: scores and logits are in label order, and the head decides."""
     result = await classify(["a a b", "b c c c", "b"])
-    assert [("no", 0), ("yes", 2), ("maybe", 1)] == [(p.label, p.sentiment) for p in result.predictions]
+    assert [0, 2, 1] == [result.head.decision(prediction.scores) for prediction in result.predictions]
     expected = [softmax((2, 1, 0)), softmax((0, 1, 3)), softmax((0, 1, 0))]
-    assert expected == [prediction.probabilities for prediction in result.predictions]
+    assert expected == [prediction.scores for prediction in result.predictions]
+    assert [[2, 1, 0], [0, 1, 3], [0, 1, 0]] == [list(prediction.logits) for prediction in result.predictions]
     assert [5, 6, 3] == [prediction.tokens for prediction in result.predictions]
 
 
 async def test_the_temperature_of_the_manifest_calibrates() -> None:
     """Logits are divided by the temperature, which softens probabilities and never changes the label."""
     sharp, soft = [(await classify(["a a b"], temperature=t)).predictions[0] for t in (1.0, 4.0)]
-    assert softmax((2, 1, 0), 4.0) == soft.probabilities
-    assert sharp.label == soft.label
-    assert max(soft.probabilities) < max(sharp.probabilities)
+    assert softmax((2, 1, 0), 4.0) == soft.scores
+    assert sharp.logits == soft.logits
+    assert max(soft.scores) < max(sharp.scores)
 
 
 async def test_windows_are_averaged() -> None:
     """A long text has the mean of its windows' logits: 20 tokens are two windows of 14."""
     (prediction,) = (await classify([" ".join(["a"] * 10 + ["b"] * 10)], "window")).predictions
     first, second = (10, 4, 0), (4, 10, 0)
-    assert softmax([(x + y) / 2 for x, y in zip(first, second, strict=True)]) == prediction.probabilities
+    assert softmax([(x + y) / 2 for x, y in zip(first, second, strict=True)]) == prediction.scores
     assert (22, False) == (prediction.tokens, prediction.truncated)
 
 
@@ -76,8 +78,8 @@ async def test_the_request_may_choose_how_a_long_text_is_read() -> None:
     text = " ".join(["a"] * 14 + ["b"] * 14)
     default = (await classify([text], default="head")).predictions[0]
     chosen = (await classify([text], "head_tail", default="head")).predictions[0]
-    assert softmax((14, 0, 0)) == default.probabilities
-    assert softmax((3, 11, 0)) == chosen.probabilities
+    assert softmax((14, 0, 0)) == default.scores
+    assert softmax((3, 11, 0)) == chosen.scores
     assert (True, True) == (default.truncated, chosen.truncated)
 
 
@@ -143,7 +145,7 @@ async def test_the_text_that_the_model_fails_on_is_named() -> None:
 
 def test_a_classifier_need_not_measure_its_seconds() -> None:
     """Another implementation of ``Classifier`` may return predictions alone: its seconds are 0."""
-    classification = Classification([])
+    classification = Classification([], Head(THREE))
     assert (0.0, 0.0, 0.0) == (classification.tokenize_s, classification.queue_s, classification.inference_s)
 
 
@@ -163,3 +165,52 @@ def test_info_is_the_manifest() -> None:
     assert (manifest.name, manifest.version, manifest.labels) == (info.name, info.version, info.labels)
     assert (16, "head_tail", "fp32") == (info.max_length, info.truncation, info.quantization)
     assert {"a": 1} == classifier.runtime
+    assert ("single_label", False, (), "softmax") == (info.problem, info.pairs, info.thresholds, info.activation)
+
+
+async def test_the_chosen_labels_of_a_multi_label_model_are_counted() -> None:
+    """Each label has its own threshold and counter; a text may have several labels, or none."""
+    manifest = make_manifest(THREE, problem="multi_label", thresholds=(0.5, 0.7, 0.9))
+    async with classifying(CountingEngine(), manifest) as (classifier, metrics):
+        result = await classifier.classify(["a b", "c c c", "z"], truncation=None, timeout_s=60)
+        figures = read_figures(metrics.render())
+    assert [[0, 1], [0, 2], [0]] == [result.head.decision(prediction.scores) for prediction in result.predictions]
+    assert [3, 1, 1] == [figures[f"verdict_predictions_total{{label={label}}}"] for label in THREE]
+    assert pytest.approx(1 / (1 + math.exp(-1))) == result.predictions[0].scores[0]
+
+
+@pytest.mark.parametrize(("activation", "value"), [(None, 2.0), ("sigmoid", 1 / (1 + math.exp(-2)))])
+async def test_a_regression_answers_its_value(activation: Activation | None, value: float) -> None:
+    """The logit itself or its sigmoid; every value is counted under the name of the logit."""
+    manifest = make_manifest(["stars"], problem="regression", activation=activation)
+    async with classifying(FixedEngine([[2.0]]), manifest) as (classifier, metrics):
+        result = await classifier.classify(["a"], truncation=None, timeout_s=60)
+        figures = read_figures(metrics.render())
+    assert [pytest.approx(value)] == result.predictions[0].scores
+    assert result.head.decision(result.predictions[0].scores) is None
+    assert 1 == figures["verdict_predictions_total{label=stars}"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "texts", "truncation", "words"),
+    [
+        (False, ["a", ("a", "b")], None, "text 1 has a text_pair, and this model reads single texts: leave it out"),
+        (True, [("a", "b"), "a"], None, "text 1 is alone, and this model reads pairs: send the second text"),
+        (True, [("a", "b")], "window", "truncation is 'window': a model that reads pairs knows"),
+    ],
+)
+async def test_the_wrong_kind_of_text_is_refused_with_the_remedy(
+    pairs: bool, texts: list[TextOrPair], truncation: Truncation | None, words: str
+) -> None:
+    """A pair is no single text, a text no pair, and pairs are read in one way."""
+    async with classifying(CountingEngine(), make_manifest(THREE, pairs=pairs)) as (classifier, _):
+        with pytest.raises(InvalidRequestError, match=words):
+            await classifier.classify(texts, truncation=truncation, timeout_s=60)
+
+
+async def test_a_pair_is_one_text_for_the_model() -> None:
+    """Both texts are counted by the engine, also where they are long enough for the tokenizer thread."""
+    async with classifying(CountingEngine(), make_manifest(THREE, pairs=True)) as (classifier, _):
+        result = await classifier.classify([("a b", "b"), ("c", "d " * 1500)], truncation=None, timeout_s=60)
+    assert [[1, 2, 0], [0, 0, 1]] == [list(prediction.logits) for prediction in result.predictions]
+    assert [(6, False), (16, True)] == [(prediction.tokens, prediction.truncated) for prediction in result.predictions]

@@ -1,9 +1,19 @@
-"""Schemas: what a body must look like."""
+"""The native protocol: what a body must look like, and what each head answers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from artifact.manifest import TextOrPair, Truncation
+from artifact.scores import Head
+from server.app import create_app
 from server.http.protocols.native import PredictBatchRequest, PredictRequest
+from server.inference.classifier import Classification, Prediction
+from tests.support.classifiers import FakeClassifier
+from tests.support.serving import make_settings, serving
 
 
 def test_a_batch_is_refused_at_its_first_wrong_text() -> None:
@@ -24,3 +34,98 @@ def test_schemas_show_an_example() -> None:
     for model in (PredictRequest, PredictBatchRequest):
         (example,) = model.model_json_schema()["examples"]
         model.model_validate(example)
+
+
+class Fixed(FakeClassifier):
+    """Answer every text with the same scores.
+
+    Args:
+        head: of the model.
+        scores: as the head makes them.
+        pairs: whether the model reads pairs.
+        unknown: tokens that it does not know.
+    """
+
+    def __init__(self, head: Head, scores: list[float], *, pairs: bool = False, unknown: int = 0) -> None:
+        super().__init__()
+        self.info = replace(FakeClassifier.info, labels=head.labels, problem=head.problem, pairs=pairs)
+        self._head = head
+        self._prediction = Prediction(scores, scores, 5, truncated=False, unknown=unknown)
+
+    async def classify(
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+    ) -> Classification:
+        """Record the call and answer."""
+        self.calls.append((list(texts), truncation, timeout_s))
+        return Classification([self._prediction] * len(texts), self._head)
+
+
+SINGLE = Head(("no", "yes"))
+MULTI = Head(("a", "b", "c"), problem="multi_label", thresholds=(0.5, 0.5, 0.2), activation="sigmoid")
+VALUE = Head(("stars",), problem="regression", activation="identity")
+ANSWERS: list[Any] = [
+    (SINGLE, [0.25, 0.75], b'{"sentiment":1,"label":"yes","probabilities":[0.25,0.75],"tokens":5,"truncated":false}'),
+    (
+        MULTI,
+        [0.12345678, 0.5, 0.3],
+        b'{"labels":["b","c"],"probabilities":[0.123457,0.5,0.3],"tokens":5,"truncated":false}',
+    ),
+    (MULTI, [0.1, 0.1, 0.1], b'{"labels":[],"probabilities":[0.1,0.1,0.1],"tokens":5,"truncated":false}'),
+    (VALUE, [-3.12345678], b'{"value":-3.123457,"tokens":5,"truncated":false}'),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("head", "scores", "body"), ANSWERS)
+async def test_the_answer_has_the_shape_of_the_head(head: Head, scores: list[float], body: bytes) -> None:
+    """One label, the chosen labels or a value, alone and in a batch, to six digits."""
+    async with serving(create_app(make_settings(), Fixed(head, scores))) as client:
+        one = await client.post("/predict", json={"text": "a"})
+        many = await client.post("/predict/batch", json={"texts": ["a", "b"]})
+    assert body == one.content
+    assert b'{"predictions":[%b,%b]}' % (body, body) == many.content
+
+
+@pytest.mark.anyio
+async def test_unknown_tokens_are_told_where_there_are_any() -> None:
+    """A text in a script that the model cannot read has a warning in its answer; others have no such key."""
+    async with serving(create_app(make_settings(), Fixed(VALUE, [1.0], unknown=3))) as client:
+        answer = await client.post("/predict", json={"text": "a"})
+    assert {"value": 1.0, "tokens": 5, "truncated": False, "unknown": 3} == answer.json()
+
+
+@pytest.mark.anyio
+async def test_pairs_arrive_as_pairs() -> None:
+    """Each text with its text_pair, alone or by two lists of equal length."""
+    classifier = Fixed(SINGLE, [0.5, 0.5], pairs=True)
+    async with serving(create_app(make_settings(max_text_chars=5), classifier)) as client:
+        await client.post("/predict", json={"text": "a", "text_pair": "b"})
+        await client.post("/predict/batch", json={"texts": ["a", "c"], "text_pairs": ["b", "d"]})
+        short = await client.post("/predict/batch", json={"texts": ["a", "c"], "text_pairs": ["b"]})
+        blank = await client.post("/predict", json={"text": "a", "text_pair": " "})
+        long = await client.post("/predict", json={"text": "a", "text_pair": "abcdef"})
+    assert [[("a", "b")], [("a", "b"), ("c", "d")]] == [texts for texts, _, _ in classifier.calls]
+    assert (422, 422, 413) == (short.status_code, blank.status_code, long.status_code)
+    assert "texts has 2 and text_pairs 1 items" in short.json()["error"]["message"]
+    assert "text_pair: the text is empty" in blank.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("head", "answer"), [(SINGLE, "LabelPrediction"), (MULTI, "LabelsPrediction"), (VALUE, "ValuePrediction")]
+)
+@pytest.mark.parametrize("pairs", [False, True])
+def test_the_document_describes_the_head_that_is_served(head: Head, answer: str, pairs: bool) -> None:
+    """A client that is generated from it has the answer of this model, and text_pair where it is needed."""
+    document = create_app(make_settings(), Fixed(head, [], pairs=pairs)).openapi()
+    schemas = document["components"]["schemas"]
+    assert [answer] == [name for name in schemas if name.endswith("Prediction")]
+    reference = {"$ref": f"#/components/schemas/{answer}"}
+    single = document["paths"]["/predict"]["post"]
+    assert reference == single["responses"]["200"]["content"]["application/json"]["schema"] | reference
+    assert reference == schemas["BatchAnswer"]["properties"]["predictions"]["items"]
+    for path, texts in (("/predict", ["text", "text_pair"]), ("/predict/batch", ["texts", "text_pairs"])):
+        body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert texts[: 1 + pairs] == body["required"]
+        assert pairs == (texts[1] in body["properties"])
+    assert "x-problem" not in str(document)
+    assert "x-pairs" not in str(document)
