@@ -33,6 +33,7 @@ def fuse(path: Path, fusions: Fusions) -> onnx.ModelProto:
     options.enable_bias_gelu = fusions.bias_gelu
     options.enable_skip_layer_norm = fusions.skip_layer_norm
     options.enable_bias_skip_layer_norm = fusions.skip_layer_norm
+    options.enable_rotary_embeddings = False  # it asks for positions per text, and the graph has them once
     options.enable_embed_layer_norm = fusions.embed_layer_norm
     model = optimize_model(str(path), model_type="bert", optimization_options=options, opt_level=0).model
     return Graph(model).finish()  # declares the domain of the fused operators

@@ -3,8 +3,8 @@
 A thin layer over onnxruntime's ``OnnxModel``, which prunes and sorts. All rewrites use it.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -14,6 +14,8 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 
 MICROSOFT = "com.microsoft"
 """Domain of onnxruntime's own operators (ContribOperators.md)."""
+_SHARED_BYTES: Final = 1024
+"""Smaller constants are not worth comparing."""
 Attribute = int | float | str | bytes | list[int]
 
 
@@ -94,6 +96,14 @@ class Graph:
             if value.name == name:
                 self._model.model.graph.input.remove(value)
 
+    def initializers(self) -> list[onnx.TensorProto]:
+        """Return the stored constants."""
+        return list(self._model.model.graph.initializer)
+
+    def opsets(self) -> list[onnx.OperatorSetIdProto]:
+        """Return the versions of the operators."""
+        return list(self._model.model.opset_import)
+
     def copy(self) -> "Graph":
         """Return an independent copy."""
         return Graph(self._model.model)
@@ -111,7 +121,7 @@ class Graph:
         result.CopyFrom(model.graph.output[0])
         del model.graph.output[:]
         model.graph.output.append(helper.make_tensor_value_info(condition, onnx.TensorProto.BOOL, None))
-        self._model.prune_graph(allow_remove_graph_inputs=False)
+        _prune(model.graph)
         held = {value.name for value in model.graph.initializer}
         branches = {}
         for name, graph in (("then", then), ("else", otherwise)):
@@ -129,15 +139,72 @@ class Graph:
             self._model.model.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
 
     def finish(self) -> onnx.ModelProto:
-        """Return the model: unused nodes and constants removed, nodes sorted, domains declared."""
+        """Return the model: unused nodes and constants removed, equal ones shared, nodes sorted, domains declared."""
         model = self._model.model
-        if not self.of_type("If"):  # the library would remove the constants of branches as unused
-            self._model.prune_graph(allow_remove_graph_inputs=False)
+        _share_constants(model.graph)
+        _prune(model.graph)
         self._model.topological_sort()
         if MICROSOFT not in {entry.domain for entry in model.opset_import}:
             model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
         del model.graph.value_info[:]  # shapes of rewritten tensors are stale
         return model
+
+
+def _prune(graph: onnx.GraphProto) -> None:
+    """Remove nodes and constants that no output needs; branches of an ``If`` read constants of the outer graph."""
+    producers = {name: node for node in graph.node for name in node.output}
+    pending, needed, kept = [value.name for value in graph.output], set(), set()
+    while pending:
+        name = pending.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        node = producers.get(name)
+        if node is not None and id(node) not in kept:
+            kept.add(id(node))
+            pending.extend(_read_by(node))
+    nodes = [node for node in graph.node if id(node) in kept]
+    constants = [value for value in graph.initializer if value.name in needed]
+    if len(nodes) < len(graph.node):
+        del graph.node[:]
+        graph.node.extend(nodes)
+    if len(constants) < len(graph.initializer):
+        del graph.initializer[:]
+        graph.initializer.extend(constants)
+
+
+def _read_by(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield the tensors that a node reads, those of its branches included."""
+    yield from node.input
+    for attribute in node.attribute:
+        yield from (value.name for value in attribute.g.output)
+        for inner in attribute.g.node:
+            yield from _read_by(inner)
+
+
+def _share_constants(graph: onnx.GraphProto) -> None:
+    """Store equal large constants once: layers that share their weights (ALBERT) were copied by the rewrites."""
+    first: dict[tuple[int, tuple[int, ...], bytes], list[onnx.TensorProto]] = {}
+    renamed: dict[str, str] = {}
+    for value in graph.initializer:
+        if len(value.raw_data) < _SHARED_BYTES:
+            continue
+        alike = first.setdefault((value.data_type, tuple(value.dims), value.raw_data[:_SHARED_BYTES]), [])
+        same = next((other for other in alike if other.raw_data == value.raw_data), None)
+        if same is None:
+            alike.append(value)
+        else:
+            renamed[value.name] = same.name
+    if renamed:
+        _rename_inputs(graph, renamed)
+
+
+def _rename_inputs(graph: onnx.GraphProto, renamed: dict[str, str]) -> None:
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _rename_inputs(attribute.g, renamed)
 
 
 def _as_branch(body: onnx.GraphProto, name: str) -> onnx.GraphProto:

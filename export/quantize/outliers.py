@@ -51,8 +51,10 @@ def tame_outliers(
             It costs one more multiplication per element at run time.
     """
     tamed: dict[str, Tamed] = {}
+    groups = groups_by_weights(graph)
     for name, (low, high) in channels.items():
-        largest = np.maximum(np.abs(low), np.abs(high))
+        together = [np.maximum(*map(np.abs, channels[other])) for other in groups.get(name, {name}) & channels.keys()]
+        largest = np.max(together, axis=0)
         body = float(np.quantile(largest, _BODY))
         if body <= 0 or largest.max() < ratio * body:
             continue
@@ -61,6 +63,22 @@ def tame_outliers(
             limits = (float((low / factors).min()), float((high / factors).max()))
             tamed[f"{name}/tamed"] = Tamed(name, limits, factors)
     return tamed
+
+
+def groups_by_weights(graph: Graph) -> dict[str, set[str]]:
+    """Return for each product's input the inputs that meet the same weights, itself included.
+
+    Layers that share their weights (ALBERT) must divide the same channels alike, or the weights would be copied.
+    """
+    groups: dict[str, set[str]] = {}
+    by_weights: dict[str, set[str]] = {}
+    for node in graph.of_type("MatMul"):
+        source, weights = node.input
+        joined = groups.get(source, {source}) | by_weights.get(weights, set())
+        by_weights[weights] = joined
+        for member in joined:
+            groups[member] = joined
+    return groups
 
 
 def _divide(graph: Graph, name: str, factors: NDArray[np.float32]) -> bool:

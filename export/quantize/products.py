@@ -34,12 +34,14 @@ def quantize_products(
     Args:
         graph: float graph; changed.
         ranges: smallest and largest value of each product's input; a product without one stays float.
-        moments: of each product's input, (rows, rows) float64.
+        moments: of each product's input, (rows, rows) float64; those of shared weights are added.
         feedback: rounds the weights.
         saturation_safe: scale weights so that no CPU saturates, see ``weight_scales``.
     """
     quantized: dict[str, list[str]] = {}
+    rounded: dict[str, tuple[str, str, str]] = {}
     consumers = graph.consumers()
+    sources = _sources(graph, ranges)
     for node in graph.of_type("MatMul"):
         source, output = node.input[0], node.output[0]
         weights = graph.constant(node.input[1])
@@ -48,9 +50,12 @@ def quantize_products(
         if source not in quantized:
             quantized[source] = _quantize_input(graph, source, ranges[source])
         values, scale, zero = quantized[source]
-        scales = weight_scales(weights, saturation_safe=saturation_safe)
-        steps = feedback.round(weights, scales, moments[source], saturation_safe=saturation_safe)
-        weight, weight_scale, weight_zero = _add_weights(graph, output, scales, steps)
+        if node.input[1] not in rounded:
+            scales = weight_scales(weights, saturation_safe=saturation_safe)
+            together = np.sum([moments[name] for name in sources[node.input[1]]], axis=0)
+            steps = feedback.round(weights, scales, together, saturation_safe=saturation_safe)
+            rounded[node.input[1]] = _add_weights(graph, output, scales, steps)
+        weight, weight_scale, weight_zero = rounded[node.input[1]]
         inputs = [values, weight, scale, weight_scale, zero, weight_zero]
         addition, bias = _bias_after(graph, consumers.get(output, []), weights.shape[1])
         if addition is not None:
@@ -59,6 +64,16 @@ def quantize_products(
             graph.remove([addition])
         graph.remove([node])
         graph.add("MatMulIntegerToFloat", inputs, output, domain=MICROSOFT)
+
+
+def _sources(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, list[str]]:
+    """Return the inputs that meet each matrix of weights, by its name: several where layers share it."""
+    found: dict[str, list[str]] = {}
+    for node in graph.of_type("MatMul"):
+        source, weights = node.input
+        if source in ranges and source not in found.setdefault(weights, []):
+            found[weights].append(source)
+    return found
 
 
 def quantize_embeddings(graph: Graph) -> int:

@@ -8,12 +8,15 @@ from typing import Final
 
 from export.rewrites.apply import Rewrite
 from export.rewrites.attention import open_attention
+from export.rewrites.constants import fold_products, take_branches
 from export.rewrites.embeddings import fix_token_types, slice_positions
 from export.rewrites.first_token import read_first_token
 from export.rewrites.mask import mask_keys
 from export.rewrites.padding import skip_padding
 
 FLOAT: Final[tuple[Rewrite, ...]] = (
+    take_branches,
+    fold_products,
     fix_token_types,
     slice_positions,
     open_attention,

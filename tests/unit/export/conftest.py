@@ -1,6 +1,8 @@
 """Tiny graphs for export's tests, converted once per run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,25 @@ class TinyGraph:
         lengths = draw.integers(3, self.max_length + 1, draw.integers(1, 5))
         rows = [tuple(draw.integers(5, self.vocabulary, length).tolist()) for length in lengths]
         return Batch.of(rows, self.pad_token_id)
+
+
+@pytest.fixture(scope="session")
+def foreign_graph(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TinyGraph]:
+    """Return a function: name of a tiny foreign architecture -> its fp32 graph, converted once."""
+    for module in ("torch", "onnx", "optimum.onnxruntime"):
+        pytest.importorskip(module)
+    from export.checkpoint import read_checkpoint  # noqa: PLC0415 - onnx may be missing where this file is collected
+    from export.graph.convert import convert  # noqa: PLC0415 - as above
+    from tests.support.architectures import build_foreign  # noqa: PLC0415 - as above
+
+    @cache
+    def graph(architecture: str) -> TinyGraph:
+        folder = tmp_path_factory.mktemp(architecture)
+        found = read_checkpoint(build_foreign(folder / "model", architecture))
+        path = convert(found.model, folder / "onnx")
+        return TinyGraph(path, found.max_length, found.pad_token_id, found.model.config.vocab_size)
+
+    return graph
 
 
 @pytest.fixture(scope="session")
