@@ -257,5 +257,5 @@ ODD_FILES: tuple[OddFile, ...] = (
     OddFile("empty.jsonl", b"", "holds no row"),
     OddFile("empty-array.json", b"[]", "holds no row"),
     OddFile("header-alone.csv", b"text,label\n", "holds no row"),
-    OddFile("workbook.xlsx", b"PK\3\4", "is none of .parquet"),
+    OddFile("workbook.xlsx", b"PK\3\4", "is none of .parquet|is neither a .parquet"),
 )

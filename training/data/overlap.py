@@ -59,4 +59,7 @@ def _by_start(rows: Sequence[Words]) -> Starts:
 def _found(whole: Words, starts: Starts) -> Iterator[int]:
     for place in range(len(whole) - _WORDS + 1):
         for length, rows in starts.get(whole[place : place + _WORDS], {}).items():
-            yield from rows.get(whole[place : place + length], ())
+            if place + length <= len(
+                whole
+            ):  # else the slice is copied for nothing, which a long text of one word feels
+                yield from rows.get(whole[place : place + length], ())
