@@ -20,6 +20,7 @@ _FAR: Final = 0.20
 _WRONG: Final = 0.5
 _RIGHT: Final = 0.8
 """Labels are in another order if at most the first share is right as they are, and the second in that order."""
+_SHOWN: Final = 5
 _REMEDY: Final = "correct the labels, or give the texts without them (,label= behind the file's name)"
 
 
@@ -46,7 +47,7 @@ def check_labels(
     """
     right = float((predicted == labels).mean())
     if other := _other_order(predicted, labels, len(names)):
-        order = ", ".join(f"{names[label]} is predicted as {names[answer]}" for label, answer in other)
+        order = ", ".join(f"{names[label]} is predicted as {names[answer]}" for label, answer in other[:_SHOWN])
         raise ExportError(
             f"the model is right on {right:.1%} of {len(labels)} texts of {where}, and its labels are in another "
             f"order: {order}; {_REMEDY}"

@@ -116,8 +116,12 @@ def load_samples(checkpoint: Checkpoint, sources: Sequence[FileSource], *, calib
             f"some rows have labels and some have none ({'; '.join(file.note for file in files)}); give one kind"
         )
     first, second = _divide(rows, min(calibration, len(rows) // 2))
-    notes = tuple(file.note for file in files)
-    return Samples(_tokenized(checkpoint, first), _tokenized(checkpoint, second[:limit]), notes)
+    wanted = (first, second[:limit])
+    parts = [_tokenized(checkpoint, part) for part in wanted]
+    notes = [file.note for file in files]
+    if empty := sum(map(len, wanted)) - sum(map(len, parts)):
+        notes.append(f"left out: {empty} texts of which the tokenizer makes no token; the server refuses such texts")
+    return Samples(parts[0], parts[1], tuple(notes))
 
 
 def read_rows(source: FileSource, labels: Sequence[str], *, indices: bool = False) -> FileRows:

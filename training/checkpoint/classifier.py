@@ -55,8 +55,9 @@ def load_checkpoint(directory: Path, precision: str = "bf16") -> TorchClassifier
     try:
         recipe = read_recipe(directory)
         model = transformers.AutoModelForSequenceClassification.from_pretrained(directory)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{directory} is not a finished checkpoint: {error}") from error
+    except Exception as error:  # damaged weights raise a class of safetensors
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ModelError(f"{directory} is not a finished checkpoint: {reason}") from error
     tokenizer = load_tokenizer(str(directory)).backend_tokenizer
     tokenization = Tokenization(tokenizer, max_length=recipe["max_length"], head_tokens=recipe["head_tokens"])
     if torch.cuda.is_available():

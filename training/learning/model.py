@@ -13,6 +13,7 @@ import transformers
 from artifact.tokenization import Tokenization
 from training.config import HyperParameters
 
+_REASON_CHARS: Final = 300
 _LAYER: Final = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")
 
 
@@ -28,7 +29,7 @@ def load_tokenizer(location: str) -> transformers.PreTrainedTokenizerFast:
     """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(location, use_fast=True)
-    except (OSError, ValueError, AttributeError, TypeError) as error:  # the last two if files are missing
+    except Exception as error:  # missing and damaged files raise many classes, one of them Exception itself
         raise ModelError(f"{location} has no readable tokenizer: {_first_line(error)}") from error
     if not tokenizer.is_fast:
         raise ModelError(f"the tokenizer of {location} is not a fast tokenizer; the server needs a tokenizer.json")
@@ -78,7 +79,7 @@ def load_classifier(location: str, labels: Sequence[str], parameters: HyperParam
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
             location, config=config, dtype=torch.float32, ignore_mismatched_sizes=True
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # as above; damaged weights raise a class of safetensors
         raise ModelError(f"{location} cannot be loaded as a classifier: {_first_line(error)}") from error
     readable = _readable_tokens(model)
     if readable is not None and parameters.max_length > readable:
@@ -114,4 +115,4 @@ def _readable_tokens(model: transformers.PreTrainedModel) -> int | None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return str(error).strip().splitlines()[0][:_REASON_CHARS] if str(error).strip() else type(error).__name__

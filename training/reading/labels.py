@@ -93,7 +93,8 @@ def describe_labels(table: TextTable, names: Sequence[str], indices: Sequence[in
     for index, spellings in sorted(written.items()):
         others = [repr(name) for name in spellings if name != names[index]]
         as_written = f" (written {', '.join(others[:3])})" if others else ""
-        parts.append(f"{index} {names[index]}{as_written}: {spellings.total()} rows")
+        name = names[index] if names[index] == str(index) else f"{index} {names[index]}"
+        parts.append(f"{name}{as_written}: {spellings.total()} rows")
     more = f"; and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""
     return f"labels of {table.location}: {'; '.join(parts[:_SHOWN])}{more}"
 

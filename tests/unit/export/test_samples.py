@@ -125,7 +125,7 @@ def test_names_that_are_numbers_are_names(tmp_path: Path) -> None:
     path.write_text("text,label\n" + "".join(f"text {n},{n}\n" for n in range(12)))
     found = read_rows(FileSource(path), names)
     assert list(map(str, range(12))) == [names[row.label] for row in found.rows if row.label is not None]
-    assert found.note.startswith(f"labels of {path}: 0 0: 1 rows; 1 1: 1 rows; 2 10: 1 rows")
+    assert found.note.startswith(f"labels of {path}: 0: 1 rows; 1: 1 rows; 2 10: 1 rows")
 
 
 @pytest.mark.parametrize(

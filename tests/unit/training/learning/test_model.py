@@ -69,3 +69,27 @@ def test_layers_learn_slower_the_deeper_they_lie(tmp_path: Path) -> None:
     assert 0.25 == named["bert.encoder.layer.0.output.dense.weight"]
     assert 0.125 == named["bert.embeddings.word_embeddings.weight"]
     assert all((group["weight_decay"] == 0.1) == (tensor.ndim > 1) for group in groups for tensor in group["params"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("model.safetensors", None), ("model.safetensors", b"\x40"), ("config.json", b"{"), ("config.json", b'{"a": 1}')],
+)
+def test_a_damaged_base_is_one_line(tmp_path: Path, name: str, content: bytes | None) -> None:
+    """Cut weights and a broken configuration are an error that names the base, not a traceback."""
+    base = build_checkpoint(tmp_path / "base")
+    whole = (base / name).read_bytes()
+    (base / name).write_bytes(whole[:-100] if content is None else content)
+    with pytest.raises(ModelError, match=f"{base} cannot be loaded as a classifier: .") as caught:
+        load_classifier(str(base), ["a", "b"], HyperParameters(max_length=MAX_LENGTH))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]"])
+def test_a_damaged_tokenizer_is_one_line(tmp_path: Path, content: bytes) -> None:
+    """A tokenizer that cannot be read is an error that names the base."""
+    base = build_checkpoint(tmp_path / "base")
+    (base / "tokenizer.json").write_bytes(content)
+    with pytest.raises(ModelError, match=f"{base} has no readable tokenizer: .") as caught:
+        load_tokenizer(str(base))
+    assert "\n" not in str(caught.value)
