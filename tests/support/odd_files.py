@@ -113,6 +113,16 @@ ODD_FILES: tuple[OddFile, ...] = (
     OddFile("open-quote.csv", b'text,label\nfine,up\n"a,up\nb,down\n', "line 3: the quotes or line ends are wrong"),
     OddFile("lone-quotes.tsv", _LONE.encode(), "line 102: a quote opens a field that ends 201 lines below"),
     OddFile(
+        "lone-quotes.csv",
+        b'text,label\nfine,up\nmeh,down\n"so it begins,up\nbad,down\nand ends",up\n',
+        "line 4: a quote opens a field .* has a label like a row of its own",
+    ),
+    OddFile(
+        "a-comma-on-each-line.csv",
+        b'text,label\nfine,up\n"Roses are red,\nViolets are blue, I\nknow",up\n"red, so\nblue, up\n",up\n',
+        [("fine", "up"), ("Roses are red,\nViolets are blue, I\nknow", "up"), ("red, so\nblue, up\n", "up")],
+    ),
+    OddFile(
         "lone-quotes-unquoted.tsv",
         b'text\tlabel\n"so\tup\nit"\tdown\n',
         [('"so', "up"), ('it"', "down")],

@@ -126,8 +126,10 @@ def check_encodable(value: Any, where: str) -> Any:  # noqa: ANN401 - any value 
     """Return a value of JSON.
 
     Raises:
-        DataError: if it is text with half of a surrogate pair.
+        DataError: if it is text, or a list with a text, with half of a surrogate pair.
     """
+    for each in value if isinstance(value, list) else ():
+        check_encodable(each, where)
     try:
         if isinstance(value, str):
             value.encode()

@@ -2,7 +2,8 @@
 
 Both quote as RFC 4180 says: a field that holds the separator, a line break or a quote stands in quotes, and quotes
 inside it are doubled. Many TSV files do not quote at all; there a lone quote at the start of a field would join
-all rows up to the next one. Such files are refused, unless the user says that quotes mean nothing in them.
+all rows up to the next one. Such files are refused, unless the user says that quotes mean nothing in them. In CSV,
+where a quoted text often has line breaks, they are recognized by the labels that stand inside the field.
 
 The separator is the one by which the header has the columns that are asked for: a comma or, in a ``.tsv``, a tab; else
 a semicolon, as spreadsheets write where the comma is decimal, a tab or a bar.
@@ -41,6 +42,7 @@ def read_separated(path: DataFile, columns: Columns, text_format: TextFormat = U
     reader = _split(kept, separator) if unquoted else csv.reader(kept, delimiter=separator, strict=True)
     header: list[str] = []
     wanted: list[tuple[str, int]] = []
+    swallowed = _Swallowed(columns, separator)
     line = 0  # read so far
     with _fields_of_any_length():
         try:
@@ -48,6 +50,7 @@ def read_separated(path: DataFile, columns: Columns, text_format: TextFormat = U
                 first, line = line + 1, line + len(consumed)
                 if header and fields:
                     _check(fields, header, f"{path} line {first}", "" if unquoted else separator, consumed)
+                    swallowed.look_at(first, fields, header, consumed)
                     yield first, {name: fields[place] for name, place in wanted}
                 elif fields:
                     header = fields if columns.fit(fields) else [name.strip() for name in fields]
@@ -59,6 +62,42 @@ def read_separated(path: DataFile, columns: Columns, text_format: TextFormat = U
             ) from error
     if not header:
         raise DataError(f"{path} is empty; its first line must name the columns")
+    if swallowed.line is not None:
+        raise DataError(
+            f"{path} line {swallowed.line}: a quote opens a field that ends some lines below, and each of these lines "
+            f"has a label like a row of its own; if a field begins with a quote of its text, {_QUOTING}"
+        )
+
+
+class _Swallowed:
+    """Finds rows inside a quoted field: each of its lines splits into as many fields as the header, with a known label.
+
+    Args:
+        columns: one of which is the label; without it nothing is found.
+        separator: of the fields.
+    """
+
+    def __init__(self, columns: Columns, separator: str) -> None:
+        self._label, self._separator = columns.label, separator
+        self._known: set[str] = set()
+        self._suspected: list[tuple[int, set[str]]] = []
+
+    def look_at(self, line: int, fields: Sequence[str], header: Sequence[str], lines: Sequence[str]) -> None:
+        """Remember the label of a row on one line, and those inside a row on several lines that look like rows."""
+        if self._label is None or self._label not in header:
+            return
+        place = header.index(self._label)
+        if len(lines) == 1:
+            self._known.add(fields[place])
+            return
+        parts = [plain.split(self._separator) for plain in map(str.strip, lines) if plain]
+        if len(parts) > 1 and all(len(part) == len(header) for part in parts):
+            self._suspected.append((line, {part[place] for part in parts}))
+
+    @property
+    def line(self) -> int | None:
+        """The first line of a row whose lines all have labels that other rows have; None if there is none."""
+        return next((line for line, labels in self._suspected if labels <= self._known), None)
 
 
 def _begun(path: DataFile, columns: Columns, text_format: TextFormat) -> tuple[Iterator[str], str]:

@@ -55,9 +55,14 @@ def _separated(rows: list[tuple[str, str]], separator: str, quoting: int, mark: 
 
 
 @given(_ROWS, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
+@example([("x,x\nx", "x"), ("y", "x")], csv.QUOTE_MINIMAL, False)
 def test_csv_comes_back(rows: list[tuple[str, str]], quoting: int, mark: bool) -> None:
-    """Whatever the csv module writes is read exactly."""
-    assert rows == _read("a.csv", _separated(rows, ",", quoting, mark))
+    """Whatever the csv module writes is read exactly; only a row that looks like several is refused."""
+    try:
+        assert rows == _read("a.csv", _separated(rows, ",", quoting, mark))
+    except DataError as error:
+        assert "like a row of its own" in str(error)  # noqa: PT017 - it may be raised or not
+        assert any("," in text and "\n" in text for row in rows for text in (",".join(row),))
 
 
 @given(_ROWS, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
@@ -90,6 +95,9 @@ def test_a_json_array_comes_back(rows: list[tuple[str, str]], indent: int | None
 @given(_ROWS, st.sampled_from(["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "gb18030"]), st.sampled_from(";|"))
 def test_other_encodings_and_separators_come_back(rows: list[tuple[str, str]], encoding: str, separator: str) -> None:
     """A named encoding and a separator that the header shows make no difference."""
+    rows = [
+        (text.replace(separator, ""), label.replace(separator, "")) for text, label in rows
+    ]  # or one looks like two
     content = _separated(rows, separator, csv.QUOTE_ALL, mark=False).decode().encode(encoding)
     assert rows == _read("a.csv", content, None, TextFormat(encoding))
 
