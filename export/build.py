@@ -4,30 +4,36 @@ Work that variants share is done once: fusions and float rewrites, the pass over
 rounding of weights with equal scales and inputs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from artifact.manifest import SessionOptions
+from artifact.runtime import Batch, OnnxEngine
 from export.graph.fuse import Fusions, fuse
 from export.graph.graph import Graph
-from export.quantize.activations import Observer
-from export.quantize.outliers import tame_outliers
+from export.progress import Progress
+from export.quantize.activations import Observer, Range
+from export.quantize.outliers import Tamed, tame_outliers
 from export.quantize.products import quantize_embeddings, quantize_products
+from export.quantize.sensitivity import noisiest_products
 from export.quantize.weights import Feedback
 from export.rewrites.apply import Check, Rewrite, RewriteResult, apply
 from export.rewrites.embeddings import trim_positions
-from export.variants import DynamicInt8, StaticInt8, Variant
+from export.variants import FP32, DynamicInt8, StaticInt8, Variant
 
 _FLOAT_TOLERANCE: Final = 1e-5
 """Largest change of a probability that a rewrite may cause: the rounding of fp32 sums in another order."""
 _QUANTIZED_TOLERANCE: Final = 0.0
 """The same on a quantized graph, where a difference in rounding can move a value into the next step."""
+_PADDED: Final = Batch.of([(1, 2, 3), (1, 2)], 0)
+"""Some graphs load and then fail on a batch."""
 CheckAgainst = Callable[[Path, SessionOptions | None], Check]
 """A graph file and its session options -> a check of other graphs against the answers of that graph."""
 
@@ -107,10 +113,52 @@ class Builder:
         for name, row in tamed.items():
             ranges[name] = row.limits
             moments[name] = moments[row.source] / np.outer(row.factors, row.factors)
-        quantize_products(graph, ranges, moments, self._feedback, saturation_safe=recipe.saturation_safe)
+        kept = self._kept_in_float(graph, ranges, moments, tamed, recipe)
+        quantize_products(
+            graph, ranges, moments, self._feedback, saturation_safe=recipe.saturation_safe, kept_in_float=kept
+        )
         quantize_embeddings(graph)
         trim_positions(graph, self._max_length)
         return graph.finish()
+
+    def _kept_in_float(
+        self,
+        graph: Graph,
+        ranges: Mapping[str, Range],
+        moments: Mapping[str, NDArray[np.float64]],
+        tamed: Mapping[str, Tamed],
+        recipe: StaticInt8,
+    ) -> set[str]:
+        if not recipe.float_share:
+            return set()
+        tokens = self._observer.tokens()
+        tokens |= {name: tokens[row.source] for name, row in tamed.items()}
+        return noisiest_products(
+            graph, ranges, moments, tokens, recipe.float_share, saturation_safe=recipe.saturation_safe
+        )
+
+
+def build_all(builder: Builder, variants: Sequence[Variant], progress: Progress) -> tuple[list[Built], dict[str, str]]:
+    """Build variants; one that a library cannot build, load or run is reported with the reason, not fatal.
+
+    Raises:
+        Exception: of any class, if it is the converted graph itself.
+    """
+    unbuilt: dict[str, str] = {}
+    built = []
+    with progress.step("build variants", len(variants)) as tick:
+        for variant in variants:
+            try:
+                row = builder.build(variant)
+                OnnxEngine(row.path, variant.session).run(_PADDED)
+            except Exception as error:  # onnx and onnxruntime raise many classes
+                if variant.name == FP32:
+                    raise
+                unbuilt[variant.name] = str(error).splitlines()[0][:200]
+            else:
+                built.append(row)
+            tick()
+    return built, unbuilt
 
 
 def _quantize_dynamic(model: onnx.ModelProto, path: Path) -> None:

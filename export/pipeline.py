@@ -16,9 +16,10 @@ import onnx
 
 from artifact.manifest import SessionOptions
 from artifact.runtime import Batch, OnnxEngine
-from export.build import Builder, Built
+from export.build import Builder, build_all
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.errors import ExportError
+from export.fallback import fall_back
 from export.graph.convert import check_parity, convert
 from export.label_check import check_labels, recorded_accuracy
 from export.measure import latency
@@ -31,7 +32,7 @@ from export.quantize.saturation import this_cpu_saturates
 from export.rewrites.apply import Check
 from export.samples import Sample, Samples, load_samples, spread
 from export.source.find import find
-from export.variants import BASELINES, FP32, PYTORCH, Target, Variant, candidates, is_saturation_safe
+from export.variants import BASELINES, FALLBACKS, PYTORCH, Target, Variant, candidates, is_saturation_safe
 from export.write.package import check_replaceable
 from training.reading import FileSource
 
@@ -154,11 +155,20 @@ def _export(
     if request.data:
         _check_labels(request, checkpoint, samples, fp32)
     builder = _builder(checkpoint, samples, fp32, folder)
-    built, unbuilt = _build(builder, request.table or candidates(request.target), progress)
+    table = request.table or candidates(request.target)
+    built, unbuilt = build_all(builder, (*BASELINES, *table), progress)
     bench = Bench(checkpoint, samples, request.gates, progress)
     times = bench.latencies(built, model)
     rows = bench.screen(built, times)
     rows, chosen = bench.prove(rows)
+    if chosen is None and request.table is None:
+        progress.say("no int8 graph passes its gates; the export falls back to fp32, product by product")
+        fallbacks = candidates(request.target, FALLBACKS)
+        outcome = fall_back(
+            rows, fallbacks, builder=builder, bench=bench, model=model, gates=request.gates, progress=progress
+        )
+        rows, times, chosen = outcome.rows, outcome.times, outcome.chosen
+        unbuilt |= outcome.unbuilt
     return Findings(
         checkpoint, samples, request.target, request.gates, parity, fp32, tuple(rows), times[PYTORCH], unbuilt, chosen
     )
@@ -186,25 +196,6 @@ def _builder(checkpoint: Checkpoint, samples: Samples, fp32: Path, folder: Path)
     observer = Observer([sample.ids for sample in samples.calibration])
     check_against = partial(_check_against, samples.measurement, checkpoint, folder)
     return Builder(fp32, folder, observer, check_against, max_length=checkpoint.max_length)
-
-
-def _build(builder: Builder, table: Sequence[Variant], progress: Progress) -> tuple[list[Built], dict[str, str]]:
-    """Build every variant; one that a library cannot build or load is reported, not fatal."""
-    unbuilt: dict[str, str] = {}
-    built = []
-    with progress.step("build variants", len(BASELINES) + len(table)) as tick:
-        for variant in (*BASELINES, *table):
-            try:
-                row = builder.build(variant)
-                OnnxEngine(row.path, variant.session)
-            except Exception as error:  # onnx and onnxruntime raise many classes
-                if variant.name == FP32:
-                    raise
-                unbuilt[variant.name] = str(error).splitlines()[0][:200]
-            else:
-                built.append(row)
-            tick()
-    return built, unbuilt
 
 
 def _check_against(

@@ -15,7 +15,7 @@ class Progress:
         console: where to show it.
 
     Attributes:
-        durations_s: of the finished steps, by name.
+        durations_s: of the finished steps, by name; one that ran twice has the sum.
     """
 
     def __init__(self, console: Console) -> None:
@@ -42,4 +42,4 @@ class Progress:
             task = bar.add_task(name, total=total)
             yield lambda: bar.advance(task)
             bar.update(task, completed=total)
-        self.durations_s[name] = time.monotonic() - start
+        self.durations_s[name] = self.durations_s.get(name, 0.0) + time.monotonic() - start

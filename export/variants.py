@@ -25,10 +25,12 @@ class StaticInt8:
     Attributes:
         saturation_safe: scale weights so that no CPU saturates, see ``weight_scales``.
         outlier_ratio: see ``tame_outliers``.
+        float_share: share of the products that stay in fp32, those that int8 changes most.
     """
 
     saturation_safe: bool = True
     outlier_ratio: float = 1.6
+    float_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Variant:
 
 PYTORCH: Final = "pytorch"
 FP32: Final = "fp32"
+FP32_REWRITTEN: Final = "fp32-rewritten"
 USUAL: Final = "usual"
 
 BASELINES: Final = (
@@ -75,7 +78,7 @@ BASELINES: Final = (
         session=SessionOptions(),
         baseline=True,
     ),
-    Variant("fp32-rewritten", "what the rewrites gain without quantization", quantization=None, baseline=True),
+    Variant(FP32_REWRITTEN, "what the rewrites gain without quantization", quantization=None, baseline=True),
     Variant(
         USUAL,
         "all fusions, then dynamic int8: the usual recipe",
@@ -92,16 +95,22 @@ CANDIDATES: Final = (
     Variant("static-less-tame", "fewer tensors tamed", StaticInt8(outlier_ratio=2.5)),
 )
 
+FALLBACKS: Final = (
+    Variant("static-mixed", "an eighth of the products in fp32", StaticInt8(float_share=0.125)),
+    Variant("static-more-mixed", "three eighths of the products in fp32", StaticInt8(float_share=0.375)),
+)
+"""Built where no candidate passes, before the export falls back to fp32."""
 
-def candidates(target: Target) -> tuple[Variant, ...]:
-    """Return the candidates for a kind of CPU.
+
+def candidates(target: Target, table: tuple[Variant, ...] = CANDIDATES) -> tuple[Variant, ...]:
+    """Return the candidates, or other variants, for a kind of CPU.
 
     Where int8 sums cannot saturate (VNNI, Arm), weights may use all of their range.
     """
     if target in ("portable", "x86-avx2"):
-        return CANDIDATES
+        return table
     config = {"mlas.enable_gemm_fastmath_arm64_bfloat16": "1"} if target == "arm64" else {}
-    return tuple(_full_range(variant, config) for variant in CANDIDATES)
+    return tuple(_full_range(variant, config) for variant in table)
 
 
 def is_saturation_safe(variant: Variant) -> bool:

@@ -60,17 +60,24 @@ class Bench:
             )
             return [self._measure(row, times[row.variant.name], part, tick) for row in built]
 
+    def measure(self, built: Sequence[Built], times: dict[str, latency.Latency]) -> list[Measured]:
+        """Measure more variants on the same part of the texts, once fp32 was measured."""
+        part = min(_SCREEN_TEXTS, len(self._rows))
+        with self._progress.step("quality of more variants", len(built) * part) as tick:
+            return [self._measure(row, times[row.variant.name], part, tick) for row in built]
+
     def prove(self, rows: Sequence[Measured]) -> tuple[list[Measured], Measured | None]:
         """Prove the best candidate left on all texts, until one passes; return all rows and the proved one."""
         listed = {row.name: row for row in rows}
         while (row := best(listed.values())) is not None:
-            proved = listed[row.name] = self._prove(replace(row, proved=True))
+            proved = listed[row.name] = self.prove_one(row)
             if not proved.failures:
                 return list(listed.values()), proved
         return list(listed.values()), None
 
-    def _prove(self, row: Measured) -> Measured:
+    def prove_one(self, row: Measured) -> Measured:
         """Judge a candidate on all texts and, if it passes, in batches too."""
+        row = replace(row, proved=True)
         with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
             logits = self._logits(row.built, len(self._rows), tick)
         judged = self._judge(replace(row, quality=quality(logits, self._reference, self._labels)))

@@ -35,6 +35,7 @@ class Observer:
         self._tick = tick
         self._channels: dict[str, Channels] = {}
         self._moments: dict[str, NDArray[np.float64]] = {}
+        self._tokens: dict[str, int] = {}
 
     def channels(self, model: onnx.ModelProto) -> dict[str, Channels]:
         """Return the extremes of every channel of every product's input; only tensors not seen before are run."""
@@ -43,6 +44,10 @@ class Observer:
     def moments(self, model: onnx.ModelProto) -> dict[str, NDArray[np.float64]]:
         """Return the sum over tokens of the outer product of every product's input, (hidden, hidden) each."""
         return {name: self._moments[name] for name in self._observe(model)}
+
+    def tokens(self) -> dict[str, int]:
+        """Return how many rows of each tensor were seen."""
+        return dict(self._tokens)
 
     def ranges(self, model: onnx.ModelProto) -> dict[str, Range]:
         """Return the smallest and largest value of every product's input; 0 is always inside."""
@@ -60,6 +65,7 @@ class Observer:
                 low = np.minimum(low, self._channels[name][0])
                 high = np.maximum(high, self._channels[name][1])
             self._channels[name] = (low, high)
+            self._tokens[name] = self._tokens.get(name, 0) + len(values)
             self._moments[name] = self._moments.get(name, 0) + (values.T @ values).astype(np.float64)
         return names
 

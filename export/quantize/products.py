@@ -5,7 +5,7 @@ that run: ``QuantizeLinear``, then ``MatMulIntegerToFloat`` with its bias (Contr
 once for all products that read it. Results are float, because to quantize them too is slower here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 import numpy as np
@@ -28,6 +28,7 @@ def quantize_products(
     feedback: Feedback,
     *,
     saturation_safe: bool,
+    kept_in_float: Set[str] = frozenset(),
 ) -> None:
     """Replace MatMuls with constant weights by int8 ones.
 
@@ -37,6 +38,7 @@ def quantize_products(
         moments: of each product's input, (rows, rows) float64; those of shared weights are added.
         feedback: rounds the weights.
         saturation_safe: scale weights so that no CPU saturates, see ``weight_scales``.
+        kept_in_float: output names of products to leave as they are.
     """
     quantized: dict[str, list[str]] = {}
     rounded: dict[str, tuple[str, str, str]] = {}
@@ -45,7 +47,7 @@ def quantize_products(
     for node in graph.of_type("MatMul"):
         source, output = node.input[0], node.output[0]
         weights = graph.constant(node.input[1])
-        if weights is None or weights.ndim != 2 or source not in ranges:  # noqa: PLR2004 - a matrix
+        if output in kept_in_float or source not in ranges or weights is None or weights.ndim != 2:  # noqa: PLR2004 - a matrix
             continue
         if source not in quantized:
             quantized[source] = _quantize_input(graph, source, ranges[source])

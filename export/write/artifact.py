@@ -96,12 +96,15 @@ def _can_saturate(findings: Findings, chosen: Measured) -> bool:
 
 def _quantization(chosen: Measured) -> Quantization:
     recipe = chosen.built.variant.quantization
+    if recipe is None:
+        return Quantization(scheme="fp32", weights="fp32", activations="fp32")
     if not isinstance(recipe, StaticInt8):
         raise TypeError(f"{chosen.name} is a baseline and was chosen. This is a bug.")
+    kept = f", {recipe.float_share:.1%} of the products in fp32" if recipe.float_share else ""
     safe = ", scaled so that 16-bit sums cannot saturate" if recipe.saturation_safe else ""
     return Quantization(
         scheme="static-int8",
-        weights=f"int8 per channel{safe}",
+        weights=f"int8 per channel{safe}{kept}",
         activations="uint8 per tensor, min-max of calibration texts, outlying channels scaled down",
     )
 

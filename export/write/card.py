@@ -30,11 +30,13 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
         quality: figures compared with fp32, formatted, by name.
         texts: on which they were measured, such as ``held-out texts``.
     """
+    scheme = manifest.quantization.scheme
+    precision = "kept in fp32" if scheme == "fp32" else f"quantized to {scheme}"
     lines = [
         f"# {manifest.name}",
         "",
-        f"A text classifier ({', '.join(manifest.labels)}), fine-tuned from {checkpoint.base_model}, quantized to "
-        f"{manifest.quantization.scheme} and served by Verdict. Version {manifest.version}.",
+        f"A text classifier ({', '.join(manifest.labels)}), fine-tuned from {checkpoint.base_model}, "
+        f"{precision} and served by Verdict. Version {manifest.version}.",
         "",
         f"- Reads at most {manifest.max_length} tokens, {_reading(manifest)}.",
         f"- Weights: {manifest.quantization.weights}; activations: {manifest.quantization.activations}.",

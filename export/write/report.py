@@ -12,7 +12,7 @@ from rich.table import Table
 from artifact.cpu import cpu_model
 from export.measure.select import Measured, by_speed
 from export.pipeline import Findings
-from export.variants import FP32, PYTORCH, USUAL
+from export.variants import CANDIDATES, FALLBACKS, FP32, FP32_REWRITTEN, PYTORCH, USUAL
 from export.write.frontier import draw
 from export.write.table import Columns
 from export.write.table import markdown as markdown_table
@@ -122,9 +122,26 @@ def _summary(findings: Findings) -> list[str]:
         lines += ["", "**Accuracy and calibration were not measured**: the texts have no labels. The temperature is 1."]
     if findings.chosen is None:
         return [*lines, "", "**No candidate passes the gates.**"]
+    lines += _steps(findings)
     lines += ["", f"**Chosen: `{findings.chosen.name}`** ({findings.chosen.built.variant.why}). Times as fast as:", ""]
     for name, kinds in ratios(findings).items():
         lines.append(f"- {name}: " + ", ".join(f"{value:.2f} on {kind}" for kind, value in kinds.items()))
+    return lines
+
+
+def _steps(findings: Findings) -> list[str]:
+    """Return what each step of a fallback cost and gained; nothing where an int8 candidate passed."""
+    steps = (*(variant.name for variant in (*CANDIDATES, *FALLBACKS)), FP32_REWRITTEN, FP32)
+    rows = sorted((row for row in findings.rows if row.name in steps), key=lambda row: steps.index(row.name))
+    if findings.chosen is None or findings.chosen.name in {variant.name for variant in CANDIDATES}:
+        return []
+    lines = ["", "**int8 does not pass its gates on this checkpoint.** The steps towards fp32:", ""]
+    for row in rows:
+        outcome = "chosen" if row is findings.chosen else "; ".join(row.failures) or "not needed"
+        lines.append(
+            f"- `{row.name}`: {row.latency.mix_ms:.2f} ms per text, {row.size_bytes / 1e6:.1f} MB, "
+            f"a probability changes by {row.quality.largest_change:.3f}: {outcome}"
+        )
     return lines
 
 
