@@ -19,8 +19,17 @@ _ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:
 """As browsers write an origin: in lower case, without a slash at the end (RFC 6454)."""
 
 
+_ROUTE = r"^(/[^{}?#\s]*)?$"
+_PORTS = ("VERDICT_PORT", "AIP_HTTP_PORT", "PORT")
+_SAGEMAKER_DIR = Path("/opt/ml/model")
+
+
 class SettingsError(Exception):
     """A setting can not be used; the message names it, its value and the remedy."""
+
+
+def _artifact_dir() -> Path:
+    return _SAGEMAKER_DIR if (_SAGEMAKER_DIR / "manifest.json").is_file() else Path("models/default")
 
 
 def _threads() -> int:
@@ -30,21 +39,23 @@ def _threads() -> int:
 class Settings(BaseSettings):
     """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds.
 
-    At most 20 are our own. ``otlp_endpoint`` has the name that OpenTelemetry's SDK defines and operators know.
+    At most 20 are our own. The others have the names that OpenTelemetry's SDK and Vertex AI give them.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     artifact_dir: Path = Field(
-        default=Path("models/default"), description="the artifact to serve; memory is about twice its size"
+        default_factory=_artifact_dir,
+        description="the artifact to serve; memory is about twice its size. /opt/ml/model, where SageMaker puts it, "
+        "if there is one",
     )
     host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 opens it to the network")
     port: int = Field(
         default=8080,
         ge=0,
         le=65535,
-        validation_alias=AliasChoices("VERDICT_PORT", "PORT"),
-        description="port to listen on; 0 takes a free one and prints it. PORT works too",
+        validation_alias=AliasChoices(*_PORTS),
+        description="port to listen on; 0 takes a free one and prints it. PORT and Vertex AI's AIP_HTTP_PORT work too",
     )
     inference_workers: int = Field(
         default_factory=_threads,
@@ -113,6 +124,18 @@ class Settings(BaseSettings):
         default="all",
         description="protocols of other servers that are answered beside the native one: names separated by commas, "
         "all or none (docs/protocols.md). Routes of the others answer 404; one that nobody calls costs nothing",
+    )
+    vertex_predict_route: str | None = Field(
+        default=None,
+        pattern=_ROUTE,
+        validation_alias="AIP_PREDICT_ROUTE",
+        description="where Vertex AI posts predictions; it sets this itself. In place of another route on that path",
+    )
+    vertex_health_route: str | None = Field(
+        default=None,
+        pattern=_ROUTE,
+        validation_alias="AIP_HEALTH_ROUTE",
+        description="where Vertex AI asks for health; it sets this itself. A route that is already there stays",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="info writes a line per request, which takes about 10 microseconds"
@@ -185,8 +208,8 @@ def read_settings() -> Settings:
             raise SettingsError(first["msg"].removeprefix("Value error, ")) from None
         name = str(first["loc"][0])
         name = name if name.isupper() else _PREFIX + name.upper()
-        if name == "VERDICT_PORT" and name not in os.environ:
-            name = "PORT"
+        if name == "VERDICT_PORT":
+            name = next(each for each in _PORTS if each in os.environ)
         raise SettingsError(f"{name}={first['input']!r} can not be used: {first['msg']}") from None
 
 

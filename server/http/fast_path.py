@@ -39,7 +39,7 @@ class FastPath:
             if isinstance(route, APIRoute) and route.methods == {"POST"}
         ]
         self._routes: dict[str, tuple[APIRoute, Endpoint]] = {
-            route.path: (route, endpoint) for route, endpoint in routes if "{" not in route.path
+            route.path: (route, endpoint) for route, endpoint in reversed(routes) if "{" not in route.path
         }
         self._templates = [(route, endpoint) for route, endpoint in routes if "{" in route.path]
         self._classifier: Classifier = app.state.classifier

@@ -75,10 +75,31 @@ class PredictionResponse(Response):
         ]
 
 
-def _check(texts: Sequence[TextOrPair], settings: Settings) -> None:
+def remarks(classification: Classification) -> list[tuple[bytes, bytes]]:
+    """Return headers that tell of texts which the model did not read whole, for formats without a field for that.
+
+    ``x-truncated-texts`` is the number of texts that were cut, ``x-unknown-tokens`` the number of tokens that the
+    tokenizer does not know; neither is there where it would be 0.
+    """
+    truncated = sum(prediction.truncated for prediction in classification.predictions)
+    unknown = sum(prediction.unknown for prediction in classification.predictions)
+    counts = ((b"x-truncated-texts", truncated), (b"x-unknown-tokens", unknown))
+    return [(name, b"%d" % count) for name, count in counts if count]
+
+
+def check_count(count: int, settings: Settings) -> None:
+    """Check a request's number of texts.
+
+    Raises:
+        TooLargeError: if there are too many.
+    """
     limit = settings.max_items_per_request
-    if len(texts) > limit:
-        raise TooLargeError(f"the request has {len(texts)} texts, at most {limit} are taken; send them in parts")
+    if count > limit:
+        raise TooLargeError(f"the request has {count} texts, at most {limit} are taken; send them in parts")
+
+
+def _check(texts: Sequence[TextOrPair], settings: Settings) -> None:
+    check_count(len(texts), settings)
     limit = settings.max_text_chars
     for index, text in enumerate(texts):
         for part in (text,) if isinstance(text, str) else text:

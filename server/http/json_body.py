@@ -52,18 +52,30 @@ class JsonBody(Generic[Model]):
         Raises:
             UnsupportedMediaTypeError: if ``content-type`` is not JSON.
             VerdictError: as ``Call.body``.
-            MalformedBodyError: if it is not JSON; a byte-order mark before it is skipped.
-            InvalidRequestError: if its shape, a type or a value is wrong.
+            MalformedBodyError, InvalidRequestError: as ``parse``.
         """
         _check_media_type(call.header(b"content-type"))
-        return self._parse((await call.body()).removeprefix(codecs.BOM_UTF8))
+        return self.parse(await call.body())
 
     def openapi(self) -> dict[str, Any]:
         """Return the ``requestBody`` for the OpenAPI document."""
-        content = {"application/json": {"schema": self._model.model_json_schema()}}
+        content = {"application/json": {"schema": self.schema()}}
         return {"requestBody": {"required": True, "content": content}}
 
-    def _parse(self, body: bytes) -> Model:
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema, in one piece: the document has its own place for parts."""
+        schema = self._model.model_json_schema()
+        inlined: dict[str, Any] = _inline(schema, schema.pop("$defs", {}))
+        return inlined
+
+    def parse(self, body: bytes) -> Model:
+        """Return validated bytes; a byte-order mark before them is skipped.
+
+        Raises:
+            MalformedBodyError: if they are not JSON.
+            InvalidRequestError: if the shape, a type or a value is wrong.
+        """
+        body = body.removeprefix(codecs.BOM_UTF8)
         try:
             return self._model.model_validate_json(body)
         except ValidationError as error:
@@ -78,6 +90,17 @@ class JsonBody(Generic[Model]):
         except (ValueError, RecursionError):
             pass
         raise MalformedBodyError(f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
+
+
+def _inline(node: Any, parts: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Return a schema with its references replaced; no part may refer to itself."""
+    if isinstance(node, list):
+        return [_inline(each, parts) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _inline(parts[node["$ref"].rpartition("/")[2]], parts)
+    return {name: _inline(each, parts) for name, each in node.items()}
 
 
 def _first(error: ValidationError) -> ErrorDetails:

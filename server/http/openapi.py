@@ -32,7 +32,7 @@ _SECURITY: Final = {
 FOR_PROBLEM: Final = "x-problem"
 """Marks the schema of an answer: the problem of the heads that answer so."""
 FOR_PAIRS: Final = "x-pairs"
-"""Marks a property of a body that holds the second texts of pairs."""
+"""Marks a property of a body that holds the second texts of pairs, and an array of one text or a pair."""
 _HEALTH: Final = "/health/"
 _ADMIN: Final = "/admin/"
 _REQUEST_ID: Final = {
@@ -102,6 +102,8 @@ def _describe_head(document: dict[str, Any], model: ModelInfo) -> None:
             schema.update(left[0] if len(left) == 1 else {"anyOf": left})
         if "properties" in schema:
             _describe_pairs(schema, pairs=model.pairs)
+        if schema.get("type") == "array" and schema.pop(FOR_PAIRS, False):
+            schema["minItems"] = schema["maxItems"] = 1 + model.pairs
 
 
 def _describe_pairs(schema: dict[str, Any], *, pairs: bool) -> None:

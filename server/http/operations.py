@@ -20,6 +20,7 @@ from server.http.dependencies import (
 )
 from server.http.openapi import responses
 from server.inference.classifier import ModelInfo
+from server.lifecycle import Lifecycle
 from server.settings import Settings
 
 router = APIRouter(tags=["operations"])
@@ -79,11 +80,21 @@ async def live() -> Live:
 @router.get("/health/ready", responses=responses(NotReadyError, DrainingError))
 async def ready(lifecycle: LifecycleDependency) -> Ready:
     """Answer 200 while the server takes new requests."""
+    check_ready(lifecycle)
+    return Ready()
+
+
+def check_ready(lifecycle: Lifecycle) -> None:
+    """Check that the server takes new requests.
+
+    Raises:
+        DrainingError: if it shuts down.
+        NotReadyError: if no model is loaded yet.
+    """
     if lifecycle.draining:
         raise DrainingError("the server is shutting down; send requests to another one")
     if not lifecycle.ready:
         raise NotReadyError("the model is not loaded yet; retry in a second")
-    return Ready()
 
 
 @router.get(

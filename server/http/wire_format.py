@@ -110,7 +110,7 @@ class WireFormat:
 
         Args:
             path: of the route.
-            answer: the type of its successful answer, for the OpenAPI document.
+            answer: the type of its successful answer, for the OpenAPI document; None: it is no JSON.
             fails_with: errors that the endpoint itself raises, likewise.
             probe: whether it is a health route; see ``probes``.
             document: more arguments of ``APIRouter.add_api_route``, likewise.
@@ -122,6 +122,8 @@ class WireFormat:
             locked: ErrorKinds = (errors.UnauthorizedError, errors.DrainingError)
             kinds = fails_with if probe else (*locked, *fails_with)
             extra = {"parameters": _path_parameters(path)}
+            if answer is None:
+                document.setdefault("response_class", Response)  # FastAPI's own would document a JSON body
             self._add("GET", path, endpoint, kinds, response_model=answer, openapi_extra=extra, **document)
             return endpoint
 

@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,41 @@ class FakeClassifier:
             raise self._error
         head = Head(self.info.labels, 1.0)
         return Classification([_predict(str(text)) for text in texts], head, 0.0012345, 0.01, 0.5)
+
+
+class FixedClassifier(FakeClassifier):
+    """Answer every text with the same scores.
+
+    Args:
+        head: of the model.
+        scores: as the head makes them.
+        logits: of which it makes them; the scores themselves by default.
+        pairs: whether the model reads pairs.
+        unknown: tokens that it does not know.
+        truncated: whether it does not read the whole text.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        scores: list[float],
+        *,
+        logits: list[float] | None = None,
+        pairs: bool = False,
+        unknown: int = 0,
+        truncated: bool = False,
+    ) -> None:
+        super().__init__()
+        self.info = replace(FakeClassifier.info, labels=head.labels, problem=head.problem, pairs=pairs)
+        self._head = head
+        self._prediction = Prediction(scores, logits or scores, 5, truncated=truncated, unknown=unknown)
+
+    async def classify(
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+    ) -> Classification:
+        """Record the call and answer."""
+        self.calls.append((list(texts), truncation, timeout_s))
+        return Classification([self._prediction] * len(texts), self._head, 0.0012345, 0.01, 0.5)
 
 
 def _predict(text: str) -> Prediction:

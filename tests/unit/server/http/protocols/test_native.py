@@ -1,18 +1,14 @@
 """The native protocol: what a body must look like, and what each head answers."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from artifact.manifest import TextOrPair, Truncation
 from artifact.scores import Head
 from server.app import create_app
 from server.http.protocols.native import PredictBatchRequest, PredictRequest
-from server.inference.classifier import Classification, Prediction
-from tests.support.classifiers import FakeClassifier
+from tests.support.classifiers import FixedClassifier
 from tests.support.serving import make_settings, serving
 
 
@@ -36,30 +32,6 @@ def test_schemas_show_an_example() -> None:
         model.model_validate(example)
 
 
-class Fixed(FakeClassifier):
-    """Answer every text with the same scores.
-
-    Args:
-        head: of the model.
-        scores: as the head makes them.
-        pairs: whether the model reads pairs.
-        unknown: tokens that it does not know.
-    """
-
-    def __init__(self, head: Head, scores: list[float], *, pairs: bool = False, unknown: int = 0) -> None:
-        super().__init__()
-        self.info = replace(FakeClassifier.info, labels=head.labels, problem=head.problem, pairs=pairs)
-        self._head = head
-        self._prediction = Prediction(scores, scores, 5, truncated=False, unknown=unknown)
-
-    async def classify(
-        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
-    ) -> Classification:
-        """Record the call and answer."""
-        self.calls.append((list(texts), truncation, timeout_s))
-        return Classification([self._prediction] * len(texts), self._head)
-
-
 SINGLE = Head(("no", "yes"))
 MULTI = Head(("a", "b", "c"), problem="multi_label", thresholds=(0.5, 0.5, 0.2), activation="sigmoid")
 VALUE = Head(("stars",), problem="regression", activation="identity")
@@ -79,7 +51,7 @@ ANSWERS: list[Any] = [
 @pytest.mark.parametrize(("head", "scores", "body"), ANSWERS)
 async def test_the_answer_has_the_shape_of_the_head(head: Head, scores: list[float], body: bytes) -> None:
     """One label, the chosen labels or a value, alone and in a batch, to six digits."""
-    async with serving(create_app(make_settings(), Fixed(head, scores))) as client:
+    async with serving(create_app(make_settings(), FixedClassifier(head, scores))) as client:
         one = await client.post("/predict", json={"text": "a"})
         many = await client.post("/predict/batch", json={"texts": ["a", "b"]})
     assert body == one.content
@@ -89,7 +61,7 @@ async def test_the_answer_has_the_shape_of_the_head(head: Head, scores: list[flo
 @pytest.mark.anyio
 async def test_unknown_tokens_are_told_where_there_are_any() -> None:
     """A text in a script that the model cannot read has a warning in its answer; others have no such key."""
-    async with serving(create_app(make_settings(), Fixed(VALUE, [1.0], unknown=3))) as client:
+    async with serving(create_app(make_settings(), FixedClassifier(VALUE, [1.0], unknown=3))) as client:
         answer = await client.post("/predict", json={"text": "a"})
     assert {"value": 1.0, "tokens": 5, "truncated": False, "unknown": 3} == answer.json()
 
@@ -97,7 +69,7 @@ async def test_unknown_tokens_are_told_where_there_are_any() -> None:
 @pytest.mark.anyio
 async def test_pairs_arrive_as_pairs() -> None:
     """Each text with its text_pair, alone or by two lists of equal length."""
-    classifier = Fixed(SINGLE, [0.5, 0.5], pairs=True)
+    classifier = FixedClassifier(SINGLE, [0.5, 0.5], pairs=True)
     async with serving(create_app(make_settings(max_text_chars=5), classifier)) as client:
         await client.post("/predict", json={"text": "a", "text_pair": "b"})
         await client.post("/predict/batch", json={"texts": ["a", "c"], "text_pairs": ["b", "d"]})
@@ -116,7 +88,7 @@ async def test_pairs_arrive_as_pairs() -> None:
 @pytest.mark.parametrize("pairs", [False, True])
 def test_the_document_describes_the_head_that_is_served(head: Head, answer: str, pairs: bool) -> None:
     """A client that is generated from it has the answer of this model, and text_pair where it is needed."""
-    document = create_app(make_settings(), Fixed(head, [], pairs=pairs)).openapi()
+    document = create_app(make_settings(), FixedClassifier(head, [], pairs=pairs)).openapi()
     schemas = document["components"]["schemas"]
     assert [answer] == [name for name in schemas if name.endswith("Prediction")]
     reference = {"$ref": f"#/components/schemas/{answer}"}
