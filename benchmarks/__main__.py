@@ -92,7 +92,11 @@ def _add_common(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     parser.set_defaults(run=run)
     parser.add_argument("--output", type=Path, default=LATEST, help="directory for JSON, Markdown and pictures")
     parser.add_argument("--artifact", type=Path, default=ROOT / "models" / "default", help="what to serve")
-    parser.add_argument("--corpus", type=Path, help="a .txt, .jsonl, .csv or .parquet in place of the project's texts")
+    parser.add_argument(
+        "--corpus",
+        metavar="FILE",
+        help="a .txt, .jsonl, .csv or .parquet in place of the project's texts (docs/data.md)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the texts and of the arrivals")
     parser.add_argument("--server-cores", type=int, default=1, help="cores of the server")
     parser.add_argument("--set", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="of the server")

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from training.reading import Columns, DataError, read
+from training.reading import DataError, parse_texts
 
 _LISTS: Final = Path(__file__).with_name("contrasts.toml")
 _SHARED_WORDS: Final = 5
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--sentences", type=int, default=8000, help="number of sentences")
     parser.add_argument(
-        "--unlike", type=Path, help="a file with a column text, or .txt: no five consecutive words of it are used"
+        "--unlike", help="a file with a column text, or .txt: no five consecutive words of it are used (docs/data.md)"
     )
     parser.add_argument("--seed", type=int, default=7, help="seed of every choice")
     parser.add_argument("--output", type=Path, required=True, help="the .tsv to write")
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         unlike: list[str] = []
         if options.unlike:
-            unlike = [row.text for row in read(options.unlike, Columns(label=None)).rows]
+            unlike = [row.text for row in parse_texts(options.unlike).read().rows]
         with options.output.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
             writer.writerow(("text", "label", "kind"))

@@ -33,7 +33,7 @@ from training.checkpoint.record import VALIDATION, read_validation
 from training.data.sources import parse_source
 from training.data.training_data import Example, read_examples
 from training.learning.model import ModelError
-from training.reading import Columns, DataError, read
+from training.reading import DataError, parse_texts
 
 _REGULARIZATION: Final = 20.0
 """C of the logistic regression; the best of 5, 20 and 80 on held-out reviews."""
@@ -79,14 +79,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--texts",
-        type=Path,
         required=True,
-        help="a .parquet, .csv, .tsv or .jsonl file with a column text, or .txt: a text per line",
+        metavar="FILE",
+        help="a .parquet, .csv, .tsv or .jsonl file with a column text, or .txt: a text per line; options such as "
+        "text=COLUMN follow after commas (docs/data.md)",
     )
     parser.add_argument(
         "--sentences", action="store_true", help="label the sentences of the texts instead of the texts"
     )
-    parser.add_argument("--unlike", type=Path, action="append", default=[], help="such a file: leave out its texts")
+    parser.add_argument("--unlike", action="append", default=[], help="such a file: leave out its texts")
     parser.add_argument("--limit", type=int, default=0, help="maximum texts, drawn with the seed; 0: all")
     parser.add_argument("--least", type=float, default=0.8, help="texts with a lower mean probability are left out")
     parser.add_argument("--seed", type=int, default=7, help="seed of the draw")
@@ -160,7 +161,7 @@ def _texts(options: argparse.Namespace) -> list[str]:
     texts = _texts_in(options.texts)
     if options.sentences:
         texts = [sentence for text in texts for sentence in sentences_of(text)]
-    unlike = {text for path in options.unlike for text in _texts_in(path)}
+    unlike = {text for file in options.unlike for text in _texts_in(file)}
     if options.sentences:
         unlike |= {sentence for text in unlike for sentence in sentences_of(text)}
     fresh = [text for text in dict.fromkeys(texts) if text not in unlike]
@@ -168,8 +169,8 @@ def _texts(options: argparse.Namespace) -> list[str]:
     return draw.sample(fresh, options.limit) if 0 < options.limit < len(fresh) else fresh
 
 
-def _texts_in(path: Path) -> list[str]:
-    return [row.text for row in read(path, Columns(label=None)).rows]
+def _texts_in(specification: str) -> list[str]:
+    return [row.text for row in parse_texts(specification).read().rows]
 
 
 def _judge(classifiers: Mapping[str, TorchClassifier], linear: Pipeline | None, held_out: Sequence[Example]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import BenchmarkError
-from training.reading import Columns, read
+from training.reading import parse_texts
 
 _FRAGMENTS: Final = Path(__file__).parent / "fragments.toml"
 _SLOT: Final = re.compile(r"\{(\w+)\}")
@@ -71,7 +71,7 @@ class Texts:
         return self.mixed(_SENTENCES + _REVIEWS, seed)
 
 
-def choose_texts(file: Path | None, seed: int) -> Texts:
+def choose_texts(file: str | None, seed: int) -> Texts:
     """Return the project's own texts, or those of a file in place of both kinds."""
     if file is not None:
         pool = read_corpus(file)
@@ -94,14 +94,14 @@ def compose(name: str, count: int, seed: int = 0) -> TextPool:
     return TextPool(name, tuple(texts))
 
 
-def read_corpus(path: Path) -> TextPool:
-    """Read a user's texts, by the reader of training and export; duplicates are dropped.
+def read_corpus(file: str) -> TextPool:
+    """Read a user's texts, ``PATH[,option=value …]``, by the reader of training and export; duplicates are dropped.
 
     Raises:
         DataError: if the file is missing or is not what its suffix says, or a row is unfit.
     """
-    table = read(path, Columns(label=None))
-    return TextPool(path.stem, tuple(dict.fromkeys(row.text for row in table.rows)))
+    source = parse_texts(file)
+    return TextPool(source.path.stem, tuple(dict.fromkeys(row.text for row in source.read().rows)))
 
 
 def _read_fragments() -> Mapping[str, Sequence[str]]:

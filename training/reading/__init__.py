@@ -12,7 +12,7 @@ from training.reading.encoding import TextFormat
 from training.reading.files import SUFFIXES, read
 from training.reading.labels import describe_labels, label_names, match_indices, match_labels
 from training.reading.rows import Columns, DataError, Row, TextTable
-from training.reading.source import FileSource, parse_file
+from training.reading.source import FileSource, parse_file, parse_texts
 
 __all__ = [
     "SUFFIXES",
@@ -27,5 +27,6 @@ __all__ = [
     "match_indices",
     "match_labels",
     "parse_file",
+    "parse_texts",
     "read",
 ]

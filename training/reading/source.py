@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +52,16 @@ def parse_file(specification: str, *, group: str | None = None, may_lack_label: 
         may_lack_label=may_lack_label and "label" not in options,
     )
     return FileSource(Path(path), columns, format_of(options))
+
+
+def parse_texts(specification: str) -> FileSource:
+    """Return the file of texts that ``PATH[,option=value …]`` names; it may have any other column, and none is read.
+
+    Raises:
+        DataError: as ``parse_file``.
+    """
+    source = parse_file(specification)
+    return replace(source, columns=replace(source.columns, label=None))
 
 
 def split_options(specification: str, known: Collection[str]) -> tuple[str, dict[str, str]]:

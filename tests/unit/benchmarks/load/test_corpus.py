@@ -51,15 +51,22 @@ def test_a_file_holds_a_text_per_line(tmp_path: Path) -> None:
     """Empty lines and duplicates are skipped."""
     path = tmp_path / "mine.txt"
     path.write_text("one\n\ntwo\none\n")
-    assert ("one", "two") == read_corpus(path).texts
-    assert "mine" == read_corpus(path).name
+    assert ("one", "two") == read_corpus(str(path)).texts
+    assert "mine" == read_corpus(str(path)).name
 
 
 def test_json_lines_hold_a_text_field(tmp_path: Path) -> None:
     """Other fields are ignored."""
     path = tmp_path / "mine.jsonl"
     path.write_text('{"text": "one", "label": 1}\n{"text": "two"}\n')
-    assert ("one", "two") == read_corpus(path).texts
+    assert ("one", "two") == read_corpus(str(path)).texts
+
+
+def test_options_of_the_file_are_read(tmp_path: Path) -> None:
+    """Encoding and column follow the name, as for every file of data."""
+    path = tmp_path / "mine.csv"
+    path.write_bytes("body;label\n1 \u20ac;\n".encode("cp1252"))
+    assert ("1 \u20ac",) == read_corpus(f"{path},text=body,encoding=windows-1252").texts
 
 
 @pytest.mark.parametrize(("name", "content"), [("empty.txt", "\n"), ("bad.jsonl", '{"words": 1}'), ("none.txt", None)])
@@ -69,7 +76,7 @@ def test_a_file_without_texts_is_refused(tmp_path: Path, name: str, content: str
     if content is not None:
         path.write_text(content)
     with pytest.raises(DataError, match=name):
-        read_corpus(path)
+        read_corpus(str(path))
 
 
 def test_an_unknown_corpus_is_refused() -> None:

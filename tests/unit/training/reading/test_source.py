@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.reading import Columns, DataError, FileSource, TextFormat, parse_file
+from training.reading import Columns, DataError, FileSource, TextFormat, parse_file, parse_texts
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,13 @@ from training.reading import Columns, DataError, FileSource, TextFormat, parse_f
 def test_options_follow_the_path(specification: str, source: FileSource) -> None:
     """Options follow commas; the name of a file may hold commas itself."""
     assert source == parse_file(specification)
+
+
+def test_texts_need_no_label(tmp_path: Path) -> None:
+    """Where texts alone are wanted, a column of labels is not looked at, even if it has gaps."""
+    path = tmp_path / "a.csv"
+    path.write_text("label,body\n,good\n")
+    assert ["good"] == [row.text for row in parse_texts(f"{path},text=body").read().rows]
 
 
 def test_the_group_may_be_given_by_the_caller() -> None:
