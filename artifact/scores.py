@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 BINS: Final = 15
 """Equal-width bins of confidence for the expected calibration error."""
-_WIDEST: Final = 20.0
-"""The temperature is looked for between 1/20 and 20."""
+TEMPERATURES: Final = (0.5, 5.0)
+"""Bounds of a fitted temperature. Rows that are all right would drive it to 0 and every answer to 1.000000, rows that
+are all wrong to flat answers; real models have 1 to 3."""
 _STEPS: Final = 60
 """Golden sections: each keeps 0.618 of the interval."""
 _SMALLEST: Final = 1e-12
@@ -149,7 +150,7 @@ def log_loss(probabilities: NDArray[np.float64], labels: Labels) -> float:
 
 
 def fit_temperature(logits: Logits, labels: Labels) -> float:
-    """Return the temperature with the smallest log loss (Guo et al. 2017, section 4.2), between 1/20 and 20.
+    """Return the temperature with the smallest log loss (Guo et al. 2017, section 4.2), within ``TEMPERATURES``.
 
     Args:
         logits: (texts, labels).
@@ -159,7 +160,7 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     def loss(log_temperature: float) -> float:
         return log_loss(softmax(logits, float(np.exp(log_temperature))), labels)
 
-    low, high = -float(np.log(_WIDEST)), float(np.log(_WIDEST))
+    low, high = (float(np.log(bound)) for bound in TEMPERATURES)
     golden = (5**0.5 - 1) / 2  # the loss has one minimum in the logarithm of the temperature
     for _ in range(_STEPS):
         left, right = high - golden * (high - low), low + golden * (high - low)
