@@ -13,6 +13,7 @@ from training.reading.files import SUFFIXES, read
 from training.reading.labels import describe_labels, label_names, match_indices, match_labels
 from training.reading.rows import Columns, DataError, Row, TextTable
 from training.reading.source import FileSource, parse_file, parse_texts
+from training.reading.targets import describe_many, describe_values, match_many, read_values
 
 __all__ = [
     "SUFFIXES",
@@ -23,10 +24,14 @@ __all__ = [
     "TextFormat",
     "TextTable",
     "describe_labels",
+    "describe_many",
+    "describe_values",
     "label_names",
     "match_indices",
     "match_labels",
+    "match_many",
     "parse_file",
     "parse_texts",
     "read",
+    "read_values",
 ]

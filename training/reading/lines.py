@@ -16,9 +16,9 @@ def read_plain(path: DataFile, columns: Columns, text_format: TextFormat = UTF_8
     """Yield one text per line.
 
     Raises:
-        DataError: if a label or a confidence is asked for, or the lines end in a carriage return alone.
+        DataError: if another column is asked for, or the lines end in a carriage return alone.
     """
-    for name in (columns.label, columns.confidence):
+    for name in (columns.text_pair, columns.label, columns.confidence):
         if name is not None and name in columns.needed:
             raise DataError(f"{path} is plain text, which has no column {name!r}; use .csv, .tsv, .jsonl or .parquet")
     for number, line in enumerate(decoded_lines(path, text_format), 1):

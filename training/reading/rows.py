@@ -17,6 +17,7 @@ Record: TypeAlias = tuple[int, Mapping[str, Any]]
 """Number of a row, from 1, and its values by column."""
 
 _REPAIR: Final = "correct the row or remove it"
+_INDICATORS: Final = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
 class DataError(Exception):
@@ -33,6 +34,10 @@ class Columns:
         confidence: the label's probability, above 0 and at most 1; None makes every label certain.
         group: a value by which figures are broken down; a file may lack it.
         may_lack_label: whether a file may lack the label's column; its rows then have no label.
+        text_pair: the second text, for models of pairs; None reads single texts.
+        many: whether a row has any number of labels, for multi-label models; see ``targets``.
+        indicators: names of all labels. With ``many``, a file without the label's column may have a column of 0 and 1
+            for each of them.
     """
 
     text: str = "text"
@@ -40,12 +45,15 @@ class Columns:
     confidence: str | None = None
     group: str | None = None
     may_lack_label: bool = False
+    text_pair: str | None = None
+    many: bool = False
+    indicators: tuple[str, ...] = ()
 
     @property
     def needed(self) -> list[str]:
         """The columns that a file must have."""
         label = None if self.may_lack_label else self.label
-        return [name for name in (self.text, label, self.confidence) if name is not None]
+        return [name for name in (self.text, self.text_pair, label, self.confidence) if name is not None]
 
     def fit(self, found: Sequence[str]) -> bool:
         """Return whether a file with these columns has all that it must have."""
@@ -61,17 +69,28 @@ class Columns:
         Raises:
             DataError: if a column is missing or occurs twice.
         """
-        for name in self.needed:
+        indicators = self._indicators_among(found)
+        needed = [name for name in self.needed if not indicators or name != self.label]
+        for name in needed:
             if name not in found:
                 raise DataError(
                     f"{where} has no column {name!r}, only {', '.join(map(repr, found)) or 'none'}; "
                     "rename a column, or name another one behind the file's name (,text=… or ,label=…; bulk: --text)"
                 )
-        wanted = [*self.needed, *(name for name in (self.label, self.group) if name is not None and name in found)]
+        wanted = [
+            *needed,
+            *indicators,
+            *(name for name in (self.label, self.group) if name is not None and name in found),
+        ]
         for name in wanted:
             if found.count(name) > 1:
                 raise DataError(f"{where} has two columns {name!r}; rename one of them")
         return list(dict.fromkeys(wanted))
+
+    def _indicators_among(self, found: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns of 0 and 1 where a file has all of them, and no column of labels."""
+        instead = self.many and self.label not in found and set(self.indicators) <= set(found)
+        return self.indicators if instead else ()
 
 
 STANDARD: Final = Columns()
@@ -86,6 +105,8 @@ class Row(NamedTuple):
         label: a name or a number; bytes are decoded, ``1.0`` is 1, a date is text. None where no label was asked for.
         confidence: the label's probability.
         group: as text; None where the file has no such column or no value.
+        text_pair: the second text of a pair, never blank; None where none was asked for.
+        labels: with ``Columns.many`` the row's labels, of which a text may hold several; None where there are none.
     """
 
     number: int
@@ -93,6 +114,8 @@ class Row(NamedTuple):
     label: Label | None
     confidence: float = 1.0
     group: str | None = None
+    text_pair: str | None = None
+    labels: tuple[Label, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +186,44 @@ class _UnfitError(Exception):
 
 
 def _row(number: int, values: Mapping[str, Any], columns: Columns) -> Row:
-    text = values[columns.text]
-    if isinstance(text, bytes):
-        text = _plain(text, columns.text)
-    if not isinstance(text, str):
-        raise _UnfitError(columns.text, f"the text is {_shown(text)}; {_REPAIR}")
-    if is_blank(text):
-        raise _UnfitError(columns.text, f"the text is empty; {_REPAIR}")
-    label = None if columns.label is None else _label_of(values, columns.label, columns)
+    text = _text(values[columns.text], columns.text)
+    pair = None if columns.text_pair is None else _text(values[columns.text_pair], columns.text_pair)
+    label = None if columns.label is None or columns.many else _label_of(values, columns.label, columns)
     confidence = 1.0 if columns.confidence is None else _confidence(values[columns.confidence], columns.confidence)
     group = None if columns.group is None else values.get(columns.group)
-    return Row(number, text, label, confidence, None if group is None or group == "" else str(group))
+    labels = _labels(values, columns) if columns.many else None
+    return Row(number, text, label, confidence, None if group is None or group == "" else str(group), pair, labels)
+
+
+def _text(value: Any, column: str) -> str:  # noqa: ANN401 - a value of the file before its check
+    text = _plain(value, column) if isinstance(value, bytes) else value
+    if not isinstance(text, str):
+        raise _UnfitError(column, f"the text is {_shown(text)}; {_REPAIR}")
+    if is_blank(text):
+        raise _UnfitError(column, f"the text is empty; {_REPAIR}")
+    return text
 
 
 def _label_of(values: Mapping[str, Any], name: str, columns: Columns) -> Label | None:
     return None if columns.may_lack_label and name not in values else _label(values[name], name)
+
+
+def _labels(values: Mapping[str, Any], columns: Columns) -> tuple[Label, ...] | None:
+    """Return the labels of a multi-label row: of a list, of a text, or of columns of 0 and 1."""
+    if columns.label is not None and columns.label in values:
+        value = values[columns.label]
+        if isinstance(value, list | tuple):
+            return tuple(_label(each, columns.label) for each in value)
+        return () if isinstance(value, str) and not value.strip() else (_label(value, columns.label),)
+    found = [name for name in columns.indicators if name in values]
+    return tuple(name for name in found if _holds(values[name], name)) if found else None
+
+
+def _holds(value: Any, column: str) -> bool:  # noqa: ANN401 - as above
+    words = str(_plain(value, column)).strip().lower()
+    if words not in _INDICATORS:
+        raise _UnfitError(column, f"the value is {_shown(value)}, not 0 or 1; {_REPAIR}")
+    return _INDICATORS[words]
 
 
 def _label(value: Any, column: str) -> Label:  # noqa: ANN401 - a value of the file before its check

@@ -12,7 +12,7 @@ from training.reading.rows import STANDARD, Columns, DataError, TextTable
 
 _FILE: Final = re.compile(rf"(.*?(?:{'|'.join(map(re.escape, SUFFIXES))}))(?:,(.*))?", re.IGNORECASE | re.DOTALL)
 _NEXT: Final = re.compile(r",(?=\w+=)")
-_OPTIONS: Final = ("text", "label", "group", "encoding", "separator", "quotes")
+_OPTIONS: Final = ("text", "label", "group", "encoding", "separator", "quotes", "text_pair")
 _SEPARATORS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
 
 
@@ -37,7 +37,7 @@ def parse_file(specification: str, *, group: str | None = None, may_lack_label: 
     """Return the file that ``PATH[,option=value …]`` names.
 
     Args:
-        specification: as on the command line; options are text, label, group, encoding, separator and quotes.
+        specification: with text, label, group, encoding, separator, quotes or text_pair as options.
         group: column of the group if the specification names none.
         may_lack_label: whether the file may lack a label's column that the specification does not name.
 
@@ -50,6 +50,7 @@ def parse_file(specification: str, *, group: str | None = None, may_lack_label: 
         options.get("label", STANDARD.label) or None,
         group=options.get("group", group),
         may_lack_label=may_lack_label and "label" not in options,
+        text_pair=options.get("text_pair"),
     )
     return FileSource(Path(path), columns, format_of(options))
 
