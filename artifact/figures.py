@@ -57,6 +57,11 @@ def figures(head: Head, scores: NDArray[np.float64], truth: Truth) -> dict[str, 
     }
 
 
+def show_figure(name: str, value: float) -> str:
+    """Return a figure as text: errors and correlations as numbers, shares in percent."""
+    return f"{value:.4f}" if name in {"pearson", "spearman", "rmse"} else f"{value:.2%}"
+
+
 def fit_thresholds(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, ...]:
     """Return for each label the threshold with the best F1 on some rows, to two digits, between 0.05 and 0.95.
 

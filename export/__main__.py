@@ -12,6 +12,7 @@ from typing import get_args
 
 from rich.console import Console
 
+from artifact.scores import Problem
 from export.errors import ExportError
 from export.measure.select import Gates
 from export.variants import CANDIDATES, Target, candidates
@@ -29,6 +30,7 @@ def _export(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     from export import pipeline  # noqa: PLC0415 - torch takes seconds; --help should not
     from export.progress import Progress  # noqa: PLC0415 - as above
+    from export.source.head import HeadChoice  # noqa: PLC0415 - as above
     from export.write import package, report  # noqa: PLC0415 - as above
     from export.write.artifact import fill as fill_artifact  # noqa: PLC0415 - as above
 
@@ -44,6 +46,7 @@ def _export(options: argparse.Namespace) -> int:
         table=tuple(variant for variant in candidates(options.target) if variant.name in options.only) or None,
         revision=options.revision,
         max_length=options.max_length,
+        head=HeadChoice(options.problem, options.activation, options.pairs),
     )
     progress = Progress(console)
     chosen: list[str] = []
@@ -83,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="FILE",
         help="held-out rows instead of the checkpoint's own: parquet, csv, tsv or json with text and label, or texts "
-        "alone, or txt; options follow after commas: text=COLUMN,label=COLUMN,encoding=windows-1252 (docs/data.md); "
+        "alone, or txt; options follow after commas: text=COLUMN,text_pair=COLUMN,label=COLUMN (docs/data.md); "
         "half calibrates, half measures; never a test split; may be given several times. Without any, texts that the "
         "project ships are used",
     )
@@ -92,6 +95,22 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         metavar="TOKENS",
         help="most tokens that are read of a text (default: as in training, else what the model can, at most 512)",
+    )
+    parser.add_argument(
+        "--problem",
+        choices=get_args(Problem),
+        help="what the model answers: one label, any number of labels, or a value (default: as its config.json says; "
+        "docs/heads.md)",
+    )
+    parser.add_argument(
+        "--activation",
+        choices=("identity", "sigmoid"),
+        help="how a model of one logit makes its value (default: as its config.json says)",
+    )
+    parser.add_argument(
+        "--pairs",
+        action=argparse.BooleanOptionalAction,
+        help="whether the model reads a text and its text_pair (default: as configuration, labels or data say)",
     )
     parser.add_argument(
         "--target",
@@ -111,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--max-change",
         type=float,
         default=Gates().largest_change,
-        help="largest change of a probability against fp32 on any measured text (default: %(default)s)",
+        help="largest change of a score against fp32 on any measured text (default: %(default)s)",
     )
     parser.add_argument(
         "--max-size-mb",

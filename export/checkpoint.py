@@ -13,11 +13,14 @@ from tokenizers import Tokenizer
 from transformers import PretrainedConfig, PreTrainedModel
 
 from artifact.manifest import Truncation
+from artifact.pairs import PairTokenization
+from artifact.scores import Head
 from artifact.tokenization import Tokenization
 from export.errors import ExportError
 from export.source.adapter import find_base, is_adapter, merge
 from export.source.config import read_config, read_labels
 from export.source.find import Source
+from export.source.head import HeadChoice, read_head
 from export.source.recipe import TrainingRun, read_recipe, training_runs
 from export.source.tokenizer import (
     FoundTokenizer,
@@ -41,6 +44,8 @@ class Checkpoint:
         name: of the model, for the manifest.
         base_model: the model that its first run started from.
         labels: names in label order.
+        head: how logits become scores and a decision, before it is calibrated.
+        pairs: whether it reads pairs of texts.
         max_length: most tokens per row, special tokens included.
         source_commit: of the code that trained it, or "unknown".
         model: in PyTorch, fp32, in evaluation mode.
@@ -60,6 +65,8 @@ class Checkpoint:
     source_commit: str
     model: PreTrainedModel = field(repr=False, compare=False)
     tokenizer: FoundTokenizer = field(repr=False)
+    head: Head
+    pairs: bool = False
     notes: tuple[str, ...] = ()
     runs: tuple[TrainingRun, ...] = ()
 
@@ -71,24 +78,33 @@ class Checkpoint:
     def tokenization(self) -> Tokenization:
         """Return the tokenization of training and of the server."""
         tokenizer = Tokenizer.from_str(self.tokenizer.document)
+        if self.pairs:
+            return PairTokenization(tokenizer, max_length=self.max_length)
         return Tokenization(tokenizer, max_length=self.max_length, head_tokens=self.head_tokens)
 
     def check_texts(self, texts: Sequence[str]) -> None:
-        """Check the tokenizer on the texts of the export.
+        """Check the tokenizer on the texts of the export, those of pairs one by one.
 
         Raises:
             ExportError: if it knows almost none of their words, or was converted and reads one differently.
         """
-        check_known(self.directory, self.tokenization(), texts)
+        tokenizer = Tokenizer.from_str(self.tokenizer.document)
+        check_known(self.directory, Tokenization(tokenizer, max_length=self.max_length, head_tokens=0), texts)
         check_conversion(self.directory, self.tokenizer, texts)
 
 
-def read_checkpoint(source: Path | Source, *, max_length: int | None = None) -> Checkpoint:
+def read_checkpoint(
+    source: Path | Source,
+    *,
+    max_length: int | None = None,
+    choice: HeadChoice = HeadChoice(),  # noqa: B008 - frozen
+) -> Checkpoint:
     """Load a checkpoint, whole, and return its description.
 
     Args:
         source: a directory with one model, or what ``find`` returned.
         max_length: most tokens that the model shall read; by default what it was trained with, at most 512.
+        choice: what the user says of the head.
 
     Raises:
         ExportError: if a file is missing or damaged, the model is no text classifier of transformers, its weights are
@@ -113,19 +129,22 @@ def read_checkpoint(source: Path | Source, *, max_length: int | None = None) -> 
         directory, max_length, recipe.get("max_length"), tokenizer.max_length, position_rows(model)
     )
     runs = tuple(training_runs(recipe))
+    head = read_head(directory, config, labels, recipe, choice)
     found = Checkpoint(
         directory=directory,
         name=str(recipe.get("name") or source.name),
         base_model=str(runs[0].base_model if runs else recipe.get("base_model") or _named(source, config) or "unknown"),
         labels=labels,
         max_length=longest,
-        truncation=recipe.get("truncation", "head"),
-        head_tokens=int(recipe.get("head_tokens", 0)),
+        truncation="head" if head.pairs else recipe.get("truncation", "head"),
+        head_tokens=0 if head.pairs else int(recipe.get("head_tokens", 0)),
         pad_token_id=pad_token_id,
         source_commit=str(recipe.get("source_commit") or "unknown"),
         model=model,
         tokenizer=tokenizer,
-        notes=tuple(line for line in (source.note, _conversion(tokenizer), note) if line),
+        head=head.head,
+        pairs=head.pairs,
+        notes=tuple(line for line in (source.note, _conversion(tokenizer), note, *head.notes) if line),
         runs=runs,
     )
     try:

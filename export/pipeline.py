@@ -5,7 +5,7 @@ and proves the fastest one that passes on all texts. A candidate that was not pr
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,8 +14,10 @@ from typing import Final
 import numpy as np
 import onnx
 
+from artifact.figures import fit_thresholds
 from artifact.manifest import SessionOptions
 from artifact.runtime import Batch, OnnxEngine
+from artifact.scores import Head
 from export.build import Builder, build_all
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.errors import ExportError
@@ -24,14 +26,15 @@ from export.graph.convert import check_parity, convert
 from export.label_check import check_labels, recorded_accuracy
 from export.measure import latency
 from export.measure.bench import Bench
-from export.measure.quality import logits_alone, probability_changes
+from export.measure.quality import logits_alone, score_changes
 from export.measure.select import Gates, Measured
 from export.progress import Progress
 from export.quantize.activations import Observer
 from export.quantize.saturation import this_cpu_saturates
 from export.rewrites.apply import Check
-from export.samples import Sample, Samples, load_samples, spread
+from export.samples import Sample, Samples, load_samples, spread, truth
 from export.source.find import find
+from export.source.head import HeadChoice
 from export.variants import BASELINES, FALLBACKS, PYTORCH, Target, Variant, candidates, is_saturation_safe
 from export.write.package import check_replaceable
 from training.reading import FileSource
@@ -54,6 +57,7 @@ class ExportRequest:
         table: candidates to compare; those of the target where None.
         revision: branch, tag or commit on the hub.
         max_length: most tokens that the model reads; its own choice where None.
+        head: what the user says of the head.
     """
 
     checkpoint: Path | str
@@ -66,6 +70,7 @@ class ExportRequest:
     table: tuple[Variant, ...] | None = None
     revision: str | None = None
     max_length: int | None = None
+    head: HeadChoice = HeadChoice()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class Findings:
     """The results of an export; the report and the artifact are written from them.
 
     Attributes:
-        parity: largest difference of a probability between PyTorch and fp32 ONNX.
+        head: of the checkpoint, with thresholds that are fitted where that can be.
+        parity: largest difference of a score between PyTorch and fp32 ONNX.
         fp32: the converted graph.
         rows: every measured variant.
         pytorch: latency of the PyTorch model.
@@ -82,6 +88,7 @@ class Findings:
     """
 
     checkpoint: Checkpoint
+    head: Head
     samples: Samples
     target: Target
     gates: Gates
@@ -101,7 +108,8 @@ def run(request: ExportRequest, progress: Progress, work: Callable[[Findings], N
     """
     check_replaceable(request.output)
     _check_cpu(request.target)
-    checkpoint = read_checkpoint(find(request.checkpoint, request.revision), max_length=request.max_length)
+    source = find(request.checkpoint, request.revision)
+    checkpoint = read_checkpoint(source, max_length=request.max_length, choice=_choice(request))
     for line in checkpoint.notes:
         progress.say(line)
     _check_size(checkpoint, request.gates)
@@ -110,9 +118,16 @@ def run(request: ExportRequest, progress: Progress, work: Callable[[Findings], N
     )
     for line in samples.notes:
         progress.say(line)
-    checkpoint.check_texts([sample.text for sample in (*samples.calibration, *samples.measurement)])
+    checkpoint.check_texts([text for sample in (*samples.calibration, *samples.measurement) for text in sample.texts])
     with TemporaryDirectory(prefix="verdict-export-") as folder:
         work(_export(request, checkpoint, samples, Path(folder), progress))
+
+
+def _choice(request: ExportRequest) -> HeadChoice:
+    """Return the user's choice of the head; data with second texts says that the model reads pairs."""
+    if request.head.pairs is None and any(source.columns.text_pair for source in request.data):
+        return replace(request.head, pairs=True)
+    return request.head
 
 
 def _check_cpu(target: Target) -> None:
@@ -154,10 +169,11 @@ def _export(
         tick()
     if request.data:
         _check_labels(request, checkpoint, samples, fp32)
+    head = _fit_head(checkpoint, samples, fp32)
     builder = _builder(checkpoint, samples, fp32, folder)
     table = request.table or candidates(request.target)
     built, unbuilt = build_all(builder, (*BASELINES, *table), progress)
-    bench = Bench(checkpoint, samples, request.gates, progress)
+    bench = Bench(checkpoint, head, samples, request.gates, progress)
     times = bench.latencies(built, model)
     rows = bench.screen(built, times)
     rows, chosen = bench.prove(rows)
@@ -170,8 +186,27 @@ def _export(
         rows, times, chosen = outcome.rows, outcome.times, outcome.chosen
         unbuilt |= outcome.unbuilt
     return Findings(
-        checkpoint, samples, request.target, request.gates, parity, fp32, tuple(rows), times[PYTORCH], unbuilt, chosen
+        checkpoint=checkpoint,
+        head=head,
+        samples=samples,
+        target=request.target,
+        gates=request.gates,
+        parity=parity,
+        fp32=fp32,
+        rows=tuple(rows),
+        pytorch=times[PYTORCH],
+        unbuilt=unbuilt,
+        chosen=chosen,
     )
+
+
+def _fit_head(checkpoint: Checkpoint, samples: Samples, fp32: Path) -> Head:
+    """Return the head with the thresholds that are best for fp32 on the calibration texts, where these have labels."""
+    head, labels = checkpoint.head, truth(checkpoint.head, samples.calibration)
+    if head.problem != "multi_label" or labels is None:
+        return head
+    logits = logits_alone(OnnxEngine(fp32), [sample.ids for sample in samples.calibration], checkpoint.pad_token_id)
+    return replace(head, thresholds=fit_thresholds(head.table(logits), labels))
 
 
 def _check_labels(request: ExportRequest, checkpoint: Checkpoint, samples: Samples, fp32: Path) -> None:
@@ -180,12 +215,13 @@ def _check_labels(request: ExportRequest, checkpoint: Checkpoint, samples: Sampl
     Raises:
         ExportError: see ``check_labels``.
     """
-    chosen = [sample for sample in spread(samples.measurement, _LABEL_TEXTS) if sample.label is not None]
-    if chosen:
+    chosen = spread(samples.measurement, _LABEL_TEXTS)
+    labels = truth(checkpoint.head, chosen)
+    if labels is not None and checkpoint.head.problem == "single_label":
         logits = logits_alone(OnnxEngine(fp32), [sample.ids for sample in chosen], checkpoint.pad_token_id)
         check_labels(
             logits.argmax(axis=1),
-            np.array([sample.label for sample in chosen], np.int64),
+            labels,
             checkpoint.labels,
             where=", ".join(str(source.path) for source in request.data),
             recorded=recorded_accuracy(checkpoint.directory),
@@ -206,12 +242,13 @@ def _check_against(
     batches = [Batch.of([row], checkpoint.pad_token_id) for row in rows] + [Batch.of(rows, checkpoint.pad_token_id)]
     before = OnnxEngine(path, options)
     expected = [before.run(batch) for batch in batches]
+    head = checkpoint.head
 
     def largest_change(model: onnx.ModelProto) -> float:
         checked = folder / "checked.onnx"
         onnx.save(model, checked)
         engine = OnnxEngine(checked, options)
         pairs = zip(batches, expected, strict=True)
-        return float(np.max([probability_changes(engine.run(batch), logits).max() for batch, logits in pairs]))
+        return float(np.max([score_changes(head, engine.run(batch), logits).max() for batch, logits in pairs]))
 
     return largest_change

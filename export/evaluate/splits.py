@@ -79,7 +79,7 @@ def evaluate(
     if manifest.problem != "single_label" or manifest.pairs:
         raise ExportError(f"{directory} is not a single-label model of single texts; splits measure such alone")
     names = manifest.labels
-    files = [read_rows(split.source, names) for split in splits]
+    files = [read_rows(split.source, manifest.head) for split in splits]
     for file in files:
         progress.say(file.note)
     rows = [file.rows for file in files]

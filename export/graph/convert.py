@@ -18,11 +18,11 @@ from transformers import PreTrainedModel
 from artifact.runtime import Batch, OnnxEngine
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
-from export.measure.quality import probability_changes
+from export.measure.quality import score_changes
 from export.samples import Sample
 
 PARITY_TOLERANCE: Final = 1e-4
-"""Largest accepted difference of a probability between PyTorch and fp32 ONNX."""
+"""Largest accepted difference of a score between PyTorch and fp32 ONNX."""
 _OPSET: Final = 18
 _BATCH: Final = 8
 
@@ -63,7 +63,7 @@ def check_parity(model: PreTrainedModel, fp32: OnnxEngine, checkpoint: Checkpoin
     """Compare PyTorch and ONNX on texts alone, and padded in batches; return the largest difference.
 
     Raises:
-        ExportError: naming the text, if a probability differs by more than ``PARITY_TOLERANCE``.
+        ExportError: naming the text, if a score differs by more than ``PARITY_TOLERANCE``.
     """
     largest = 0.0
     by_length = sorted(samples, key=lambda sample: len(sample.ids))
@@ -72,7 +72,7 @@ def check_parity(model: PreTrainedModel, fp32: OnnxEngine, checkpoint: Checkpoin
         batch = Batch.of([sample.ids for sample in group], checkpoint.pad_token_id)
         with one_thread():
             expected = torch_logits(model, batch)
-        differences = probability_changes(fp32.run(batch), expected)
+        differences = score_changes(checkpoint.head, fp32.run(batch), expected)
         worst = int(differences.argmax())
         largest = max(largest, float(differences[worst]))
         if not differences[worst] <= PARITY_TOLERANCE:  # so that NaN fails
@@ -97,7 +97,13 @@ def one_thread() -> Iterator[None]:
 def torch_logits(model: PreTrainedModel, batch: Batch) -> NDArray[np.float32]:
     """Return PyTorch's logits, (batch, labels) float32."""
     with torch.inference_mode():
-        inputs = batch.feeds(("input_ids", "attention_mask"))
+        types = () if batch.token_type_ids is None or not _has_token_types(model) else ("token_type_ids",)
+        inputs = batch.feeds(("input_ids", "attention_mask", *types))
         output = model(**{name: torch.from_numpy(values) for name, values in inputs.items()})
         logits: NDArray[np.float32] = output.logits.float().numpy()
     return logits
+
+
+def _has_token_types(model: PreTrainedModel) -> bool:
+    """Return whether a model has embeddings of more than one token type; others do not take them, or know only one."""
+    return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from artifact.figures import Truth
 from artifact.runtime import OnnxEngine
+from artifact.scores import Head
 from export.build import Built
 from export.checkpoint import Checkpoint
 from export.graph.convert import one_thread, torch_logits
@@ -31,11 +33,12 @@ _PROOF_INVARIANCE: Final = (200, 20)
 class Bench:
     """Measures built graphs on the measurement texts of one checkpoint."""
 
-    def __init__(self, checkpoint: Checkpoint, samples: Samples, gates: Gates, progress: Progress) -> None:
+    def __init__(self, checkpoint: Checkpoint, head: Head, samples: Samples, gates: Gates, progress: Progress) -> None:
         self._checkpoint = checkpoint
         self._pad = checkpoint.pad_token_id
         self._rows = [sample.ids for sample in samples.measurement]
-        self._labels = samples.labels
+        self._head = head
+        self._labels = samples.truth(head)
         self._gates = gates
         self._progress = progress
         self._reference = np.empty((0, len(checkpoint.labels)), np.float32)
@@ -80,7 +83,7 @@ class Bench:
         row = replace(row, proved=True)
         with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
             logits = self._logits(row.built, len(self._rows), tick)
-        judged = self._judge(replace(row, quality=quality(logits, self._reference, self._labels)))
+        judged = self._judge(replace(row, quality=quality(self._head, logits, self._reference, self._labels)))
         if judged.failures:
             return judged
         count, rounds = _PROOF_INVARIANCE
@@ -94,7 +97,7 @@ class Bench:
         row = Measured(
             built=built,
             latency=times,
-            quality=quality(logits, self._reference[:texts], self._labels_of(texts)),
+            quality=quality(self._head, logits, self._reference[:texts], self._labels_of(texts)),
             batch_variance=self._variance(built, _SCREEN_INVARIANCE, lambda: None),
             size_bytes=built.path.stat().st_size,
             peak_bytes=peak_bytes(built.path, built.variant.session, self._checkpoint.max_length),
@@ -104,17 +107,18 @@ class Bench:
     def _judge(self, row: Measured) -> Measured:
         """Return the row with the gates that it fails; fp32 is judged on the same texts."""
         logits = self._reference[: row.quality.n]
-        reference = quality(logits, logits, self._labels_of(row.quality.n))
-        if row.quality.accuracy is not None and reference.accuracy is not None:
-            row = replace(row, accuracy_gain=row.quality.accuracy - reference.accuracy)
+        reference = quality(self._head, logits, logits, self._labels_of(row.quality.n))
+        if row.quality.main is not None and reference.main is not None:
+            row = replace(row, accuracy_gain=row.quality.main - reference.main)
         return replace(row, failures=failures(row, reference, self._gates))
 
-    def _labels_of(self, texts: int) -> NDArray[np.int64] | None:
+    def _labels_of(self, texts: int) -> Truth | None:
         return None if self._labels is None else self._labels[:texts]
 
     def _variance(self, built: Built, invariance: tuple[int, int], tick: Callable[[], None]) -> float:
         count, rounds = invariance
         return batch_variance(
+            self._head,
             OnnxEngine(built.path, built.variant.session),
             self._rows[:count],
             self._pad,

@@ -1,16 +1,17 @@
-"""Quality: accuracy and changes of one graph, on held-out texts that it was not calibrated on."""
+"""Quality: figures and changes of one graph, on held-out texts that it was not calibrated on."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artifact.cpu import usable_cores
+from artifact.figures import MAIN, Truth, figures, rank_correlation
 from artifact.runtime import Batch, Engine
-from artifact.scores import accuracy, expected_calibration_error, fit_temperature, softmax
+from artifact.scores import Head, fit_temperature
 from export.samples import Ids
 
 BATCH: Final = 8
@@ -24,12 +25,14 @@ class Quality:
 
     Attributes:
         n: texts.
-        accuracy: share of right labels; None where the texts have no labels.
+        accuracy: share of right labels; None where the texts have no labels, or for other heads than single-label.
         calibration_error: expected calibration error after temperature scaling; None as above.
-        temperature: fitted to the logits and labels; 1 without labels.
-        largest_change: of a probability against fp32, both uncalibrated.
-        mean_change: mean over texts of the largest change of a probability against fp32.
-        flipped: share of texts whose label differs from that of fp32.
+        temperature: fitted to the logits and labels; 1 without labels and for other heads.
+        largest_change: of a score against fp32, both uncalibrated; see ``score_changes``.
+        mean_change: mean over texts of the largest change of a score against fp32.
+        flipped: share of decisions that differ from those of fp32: of texts, or of texts and labels where a text may
+            have several; for a regression, by how much the rank correlation with fp32 is below 1.
+        figures: all figures of the problem by name; see ``artifact.figures``. Empty where the texts have no labels.
     """
 
     n: int
@@ -39,6 +42,12 @@ class Quality:
     largest_change: float
     mean_change: float
     flipped: float
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def main(self) -> float | None:
+        """The figure by which graphs are compared; None where the texts have no labels."""
+        return next((value for name, value in self.figures.items() if name in MAIN.values()), self.accuracy)
 
 
 def logits_alone(
@@ -53,34 +62,53 @@ def logits_alone(
     return np.concatenate(results)
 
 
-def probability_changes(logits: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return each text's largest change of a probability, (texts,), between two sets of logits, (texts, labels)."""
-    result: NDArray[np.float64] = np.abs(softmax(logits) - softmax(others)).max(axis=1)
-    return result
+def score_changes(head: Head, logits: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return each text's largest change of a score, (texts,), between two sets of logits, (texts, labels).
+
+    The change of a value that is no probability is divided by the largest of the others where that is above 1.
+    """
+    result: NDArray[np.float64] = np.abs(head.table(logits) - head.table(others)).max(axis=1)
+    return result / max(1.0, float(np.abs(others).max())) if head.activation == "identity" else result
 
 
-def quality(logits: NDArray[np.float32], reference: NDArray[np.float32], labels: NDArray[np.int64] | None) -> Quality:
+def quality(head: Head, logits: NDArray[np.float32], reference: NDArray[np.float32], labels: Truth | None) -> Quality:
     """Compare logits with the labels, where there are any, and with the logits of fp32.
 
     Args:
+        head: with temperature 1.
         logits: (texts, labels) float32.
         reference: of the fp32 graph, (texts, labels) float32.
-        labels: (texts,) int64, the true ones; None where they are not known.
+        labels: the true ones; None where they are not known.
     """
-    changes = probability_changes(logits, reference)
-    temperature = 1.0 if labels is None else fit_temperature(logits, labels)
+    changes = score_changes(head, logits, reference)
+    if labels is not None and head.problem == "single_label":
+        head = replace(head, temperature=fit_temperature(logits, labels))
+    found = {} if labels is None else figures(head, head.table(logits), labels)
     return Quality(
         n=len(logits),
-        accuracy=None if labels is None else accuracy(logits, labels),
-        calibration_error=None if labels is None else expected_calibration_error(softmax(logits, temperature), labels),
-        temperature=temperature,
+        accuracy=found.get("accuracy"),
+        calibration_error=found.get("expected_calibration_error"),
+        temperature=head.temperature,
         largest_change=float(changes.max()),
         mean_change=float(changes.mean()),
-        flipped=float((logits.argmax(axis=1) != reference.argmax(axis=1)).mean()),
+        flipped=_flipped(head, logits, reference),
+        figures=found,
     )
 
 
+def _flipped(head: Head, logits: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    if head.problem == "single_label":
+        return float((logits.argmax(axis=1) != reference.argmax(axis=1)).mean())
+    if head.problem == "multi_label":
+        chosen, expected = (head.table(each) >= np.array(head.thresholds) for each in (logits, reference))
+        return float((chosen != expected).mean())
+    if np.ptp(reference) == 0:
+        return 0.0
+    return max(0.0, 1 - rank_correlation(logits[:, 0].astype(np.float64), reference[:, 0].astype(np.float64)))
+
+
 def batch_variance(
+    head: Head,
     engine: Engine,
     rows: Sequence[Ids],
     pad_token_id: int,
@@ -89,7 +117,7 @@ def batch_variance(
     max_length: int,
     tick: Callable[[], None] = lambda: None,
 ) -> float:
-    """Return the largest change of a probability between a text alone and in a batch.
+    """Return the largest change of a score between a text alone and in a batch.
 
     Every round deals all texts at random into batches of ``BATCH``, so that each text is in ``rounds`` batches. Every
     second round pads further than the longest text needs.
@@ -107,7 +135,7 @@ def batch_variance(
     def change(batch: tuple[NDArray[np.int64], int]) -> float:
         members, width = batch
         together = engine.run(Batch.of([rows[index] for index in members], pad_token_id, least_tokens=width))
-        return float(probability_changes(together, alone[members]).max())
+        return float(score_changes(head, together, alone[members]).max())
 
     changes = []
     with ThreadPoolExecutor(len(usable_cores())) as pool:

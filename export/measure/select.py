@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from artifact.figures import MAIN, NAMES
 from export.build import Built
 from export.measure.latency import Latency
 from export.measure.quality import Quality
@@ -19,10 +20,10 @@ class Gates:
     """Limits for a candidate, compared with fp32 on the same texts.
 
     Attributes:
-        accuracy_points: percentage points of accuracy.
-        flipped: share of labels that change.
-        largest_change: of a probability.
-        batch_variance: largest change of a probability between alone and in a batch.
+        accuracy_points: percentage points of accuracy, of micro F1 (multi-label) or of correlation (regression).
+        flipped: share of decisions that change; see ``Quality``.
+        largest_change: of a score.
+        batch_variance: largest change of a score between alone and in a batch.
         calibration_points: percentage points of expected calibration error.
         size_bytes: of the graph; None where any size will do.
     """
@@ -40,7 +41,7 @@ class Measured:
     """The measurements of one variant.
 
     Attributes:
-        accuracy_gain: over fp32 on the same texts; None where they have no labels.
+        accuracy_gain: of the main figure over fp32 on the same texts; None where they have no labels.
         proved: whether it was measured on all texts.
         failures: the gates that it fails, in words.
     """
@@ -68,20 +69,20 @@ def failures(measured: Measured, reference: Quality, gates: Gates) -> tuple[str,
     a quarter of a percent. Largest changes and the size are judged at once: more texts cannot make them smaller.
     """
     found, proved = measured.quality, measured.proved
-    lost = _points(reference.accuracy, found.accuracy)
+    lost = _points(reference.main, found.main)
     worse = _points(found.calibration_error, reference.calibration_error)
     checks = (
         (
             lost <= gates.accuracy_points or not proved,
-            f"accuracy {lost:.2f} points under fp32, allowed {gates.accuracy_points}",
+            f"{_main_name(found)} {lost:.2f} points under fp32, allowed {gates.accuracy_points}",
         ),
         (
             found.flipped <= gates.flipped or not proved,
-            f"{found.flipped:.2%} of labels flipped, allowed {gates.flipped:.1%}",
+            f"{found.flipped:.2%} of decisions flipped, allowed {gates.flipped:.1%}",
         ),
         (
             found.largest_change <= gates.largest_change,
-            f"a probability changed by {found.largest_change:.3f}, allowed {gates.largest_change}",
+            f"a score changed by {found.largest_change:.3f}, allowed {gates.largest_change}",
         ),
         (
             measured.batch_variance <= gates.batch_variance,
@@ -103,6 +104,10 @@ def exceeds_size(size_bytes: int, gates: Gates) -> tuple[str, ...]:
     if gates.size_bytes is None or size_bytes <= gates.size_bytes:
         return ()
     return (f"{size_bytes / 1e6:.1f} MB, allowed {gates.size_bytes / 1e6:.1f}",)
+
+
+def _main_name(found: Quality) -> str:
+    return next((NAMES[name] for name in found.figures if name in MAIN.values()), "accuracy")
 
 
 def _points(one: float | None, other: float | None) -> float:

@@ -1,13 +1,16 @@
 """Artifact: fills a directory with the chosen graph, the tokenizer, the card and the report, and describes them."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import onnx
 
+from artifact.figures import MAIN, NAMES, show_figure
 from artifact.manifest import CARD, MODEL, TOKENIZER, Manifest, Quantization, Tensor, describe_file
 from artifact.runtime import OnnxEngine
+from artifact.scores import Head
 from export.measure.quality import Quality
 from export.measure.select import Measured
 from export.pipeline import Findings
@@ -39,7 +42,8 @@ def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> 
     write(findings, directory / "report", durations_s)
     manifest = _manifest(findings, chosen, directory)
     (directory / CARD).write_text(
-        render(manifest, checkpoint, _figures(chosen.quality), _texts(findings.samples)), encoding="utf-8"
+        render(manifest, checkpoint, _figures(chosen.quality, findings.head), _texts(findings.samples)),
+        encoding="utf-8",
     )
     return manifest
 
@@ -49,36 +53,33 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
     model = onnx.load(chosen.built.path, load_external_data=False)
     files = tuple(describe_file(directory / name) for name in (MODEL, TOKENIZER))
     engine = OnnxEngine(chosen.built.path, chosen.built.variant.session)
-    samples = probes.choose(
-        findings.samples.measurement,
-        engine,
-        len(checkpoint.labels),
-        checkpoint.pad_token_id,
-        probes.saturation_shift(model, checkpoint.pad_token_id) if _can_saturate(findings, chosen) else None,
-    )
+    head = replace(findings.head, temperature=chosen.quality.temperature)
+    shift = None
+    if _can_saturate(findings, chosen):
+        shift = probes.saturation_shift(model, findings.head, checkpoint.pad_token_id)
+    samples = probes.choose(findings.samples.measurement, engine, findings.head, checkpoint.pad_token_id, shift)
+    known = probes.build(samples, engine, OnnxEngine(findings.fp32), checkpoint.pad_token_id, head)
     return Manifest(
         name=checkpoint.name,
         version=files[0].sha256[:_VERSION_CHARS],
+        problem=head.problem,
+        pairs=checkpoint.pairs,
         labels=checkpoint.labels,
+        thresholds=head.thresholds,
+        activation=head.activation,
         max_length=checkpoint.max_length,
         truncation=checkpoint.truncation,
         head_tokens=checkpoint.head_tokens,
         pad_token_id=checkpoint.pad_token_id,
-        temperature=chosen.quality.temperature,
+        temperature=head.temperature,
         inputs=tuple(Tensor(name=v.name, dtype="int64", axes=("batch", "tokens")) for v in model.graph.input),
         outputs=(Tensor(name=model.graph.output[0].name, dtype="float32", axes=("batch", "labels")),),
         opset=next(entry.version for entry in model.opset_import if not entry.domain),
         quantization=_quantization(chosen),
         session=chosen.built.variant.session,
         files=files,
-        probes=probes.build(
-            samples,
-            engine,
-            OnnxEngine(findings.fp32),
-            checkpoint.pad_token_id,
-            chosen.quality.temperature,
-        ),
-        probe_tolerance=probes.TOLERANCE,
+        probes=known,
+        probe_tolerance=probes.tolerance(head, known),
         source_commit=checkpoint.source_commit,
     )
 
@@ -86,7 +87,7 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
 def _texts(samples: Samples) -> str:
     if samples.are_general:
         return "texts that the project ships"
-    return "held-out texts" if samples.labels is not None else "texts without labels"
+    return "held-out texts" if samples.are_labelled else "texts without labels"
 
 
 def _can_saturate(findings: Findings, chosen: Measured) -> bool:
@@ -109,22 +110,15 @@ def _quantization(chosen: Measured) -> Quantization:
     )
 
 
-def _figures(quality: Quality) -> dict[str, str]:
+def _figures(quality: Quality, head: Head) -> dict[str, str]:
+    """Return the figures of the card, formatted, by name."""
+    kind = "value" if head.activation == "identity" else "probability"
+    flipped = "1 - rank correlation" if head.problem == "regression" else "labels that changed"
     return {
         "texts": f"{quality.n:,}",
-        "labels that changed": f"{quality.flipped:.2%}",
-        "largest change of a probability": f"{quality.largest_change:.3f}",
-        "mean change of a probability": f"{quality.mean_change:.4f}",
-        **(
-            _accuracy(quality)
-            if quality.accuracy is not None
-            else {"accuracy": "not measured, the texts have no labels"}
-        ),
-    }
-
-
-def _accuracy(quality: Quality) -> dict[str, str]:
-    return {
-        "accuracy": f"{quality.accuracy:.2%}",
-        "expected calibration error": f"{quality.calibration_error:.2%}",
+        flipped: f"{quality.flipped:.2%}",
+        f"largest change of a {kind}": f"{quality.largest_change:.3f}",
+        f"mean change of a {kind}": f"{quality.mean_change:.4f}",
+        **{NAMES[name]: show_figure(name, value) for name, value in quality.figures.items()},
+        **({} if quality.figures else {NAMES[MAIN[head.problem]]: "not measured, the texts have no labels"}),
     }

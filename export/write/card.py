@@ -1,8 +1,10 @@
 """Card: the artifact's README, the model card, written from its manifest and figures."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
+from artifact.figures import NAMES, show_figure
 from artifact.manifest import Evaluation, Manifest
 from export.checkpoint import Checkpoint
 from export.source.recipe import TrainingRun
@@ -11,14 +13,6 @@ from export.write.table import markdown as markdown_table
 
 _BEGIN: Final = "<!-- evaluations -->"
 _END: Final = "<!-- end of evaluations -->"
-_EVALUATIONS: Final[Columns[Evaluation]] = (
-    ("data set", lambda row: row.dataset),
-    ("split", lambda row: row.split),
-    ("n", lambda row: f"{row.n:,}"),
-    ("accuracy", lambda row: f"{row.accuracy:.2%}"),
-    ("expected calibration error", lambda row: f"{row.expected_calibration_error:.2%}"),
-    ("measured on", lambda row: row.measured_on),
-)
 
 
 def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str], texts: str) -> str:
@@ -35,7 +29,7 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
     lines = [
         f"# {manifest.name}",
         "",
-        f"A text classifier ({', '.join(manifest.labels)}), fine-tuned from {checkpoint.base_model}, "
+        f"{_kind(manifest)} ({', '.join(manifest.labels)}), fine-tuned from {checkpoint.base_model}, "
         f"{precision} and served by Verdict. Version {manifest.version}.",
         "",
         f"- Reads at most {manifest.max_length} tokens, {_reading(manifest)}.",
@@ -59,7 +53,29 @@ def render(manifest: Manifest, checkpoint: Checkpoint, quality: Mapping[str, str
     return "\n".join(lines) + "\n"
 
 
+_KINDS: Final = {
+    "single_label": "A text classifier",
+    "multi_label": "A multi-label text classifier",
+    "regression": "A regression",
+}
+
+
+def _kind(manifest: Manifest) -> str:
+    return _KINDS[manifest.problem] + (" of pairs of texts" if manifest.pairs else "")
+
+
 def _calibration(manifest: Manifest, quality: Mapping[str, str]) -> str:
+    if manifest.problem == "regression":
+        return (
+            f"- Its value is the {manifest.head.activation} of its one logit; no temperature or threshold is applied."
+        )
+    if manifest.problem == "multi_label":
+        limits = ", ".join(
+            f"{label} {limit:g}" for label, limit in zip(manifest.labels, manifest.thresholds, strict=True)
+        )
+        return (
+            f"- Each label's probability is the sigmoid of its logit; a label is chosen from its threshold: {limits}."
+        )
     if "expected calibration error" not in quality:
         return (
             "- Probabilities are the model's own: without labels neither their calibration nor accuracy was measured."
@@ -109,7 +125,30 @@ def render_evaluations(card: str, manifest: Manifest, details: Sequence[str] = (
 def _evaluations(manifest: Manifest) -> list[str]:
     if not manifest.evaluations:
         return [_BEGIN, _END]
-    return [_BEGIN, "## Accuracy", "", *markdown_table(_EVALUATIONS, manifest.evaluations), _END]
+    return [_BEGIN, "## Accuracy", "", *markdown_table(_columns(manifest), manifest.evaluations), _END]
+
+
+def _columns(manifest: Manifest) -> Columns[Evaluation]:
+    """Return the columns of the table of evaluations: those of all, with the figures that any of them has."""
+    found = {name for row in manifest.evaluations for name in figures_of(row)}
+    return [
+        ("data set", lambda row: row.dataset),
+        ("split", lambda row: row.split),
+        ("n", lambda row: f"{row.n:,}"),
+        *((NAMES[name], partial(_cell, name)) for name in NAMES if name in found),
+        ("measured on", lambda row: row.measured_on),
+    ]
+
+
+def _cell(name: str, row: Evaluation) -> str:
+    value = figures_of(row).get(name)
+    return "-" if value is None else show_figure(name, value)
+
+
+def figures_of(row: Evaluation) -> dict[str, float]:
+    """Return all figures of an evaluation by name."""
+    own = {"accuracy": row.accuracy, "expected_calibration_error": row.expected_calibration_error}
+    return {name: value for name, value in own.items() if value is not None} | (row.figures or {})
 
 
 def _reading(manifest: Manifest) -> str:

@@ -20,9 +20,9 @@ _LINE: Final = 0.028
 
 
 def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
-    """Write a small PNG: accuracy and change against fp32 over milliseconds per text.
+    """Write a small PNG: the main figure and the change against fp32 over milliseconds per text.
 
-    Without labels, flipped decisions stand in place of accuracy.
+    Without labels, flipped decisions stand in place of the figure.
 
     Args:
         rows: every measured variant.
@@ -38,9 +38,9 @@ def draw(rows: Sequence[Measured], chosen: Measured | None, path: Path) -> None:
     _scatter(above, ordered, chosen, gains or flips)
     _scatter(below, ordered, chosen, [100 * row.quality.mean_change for row in ordered])
     above.set_ylabel(
-        "accuracy over fp32 on the\nsame texts, points" if gains else "decisions that differ\nfrom fp32, %"
+        "main figure over fp32 on\nthe same texts, points" if gains else "decisions that differ\nfrom fp32, %"
     )
-    below.set_ylabel("mean change of a\nprobability against fp32, points")
+    below.set_ylabel("mean change of a\nscore against fp32, points")
     below.set_xlabel("ms per text on the real mix of lengths, one core")
     above.set_title("Candidates: numbers are ranks by speed")
     below.xaxis.set_major_locator(LogLocator(subs=_TICKS))

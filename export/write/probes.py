@@ -13,8 +13,8 @@ import onnx
 
 from artifact.manifest import Probe
 from artifact.runtime import Batch, OnnxEngine
-from artifact.scores import softmax
-from export.measure.quality import probability_changes
+from artifact.scores import Head
+from export.measure.quality import score_changes
 from export.quantize.saturation import exact_logits, saturated_logits
 from export.samples import Sample, spread
 
@@ -35,32 +35,38 @@ _EXAMINED: Final = 300
 def choose(
     samples: Sequence[Sample],
     artifact: OnnxEngine,
-    labels: int,
+    head: Head,
     pad_token_id: int,
     shift: Callable[[Sample], float] | None = None,
 ) -> list[Sample]:
     """Pick texts of every label: some spread over the lengths, and the most uncertain ones.
 
-    A text without a label counts as what the artifact predicts.
+    A text counts as what the artifact predicts, unless it has one label.
 
     A wrong sum moves the probability of an uncertain text most, and different lengths use different kernels.
 
     Args:
         samples: to choose from.
         artifact: the chosen graph.
-        labels: their number.
+        head: of the artifact; the texts of other heads than single-label are all of one kind.
         pad_token_id: the id that fills.
         shift: for a graph that can saturate, how far a saturating CPU moves a probability of a text; the texts that it
             moves most come first.
     """
 
+    def scores_of(sample: Sample) -> list[float]:
+        return head.scores(artifact.run(Batch.of([sample.ids], pad_token_id))[0].tolist())
+
     def confidence(sample: Sample) -> float:
-        return float(softmax(artifact.run(Batch.of([sample.ids], pad_token_id))).max())
+        if head.problem == "multi_label":
+            scores = scores_of(sample)
+            return min(abs(score - limit) for score, limit in zip(scores, head.thresholds, strict=True))
+        return max(scores_of(sample))
 
     def label_of(sample: Sample) -> int:
-        if sample.label is not None:
-            return sample.label
-        return int(artifact.run(Batch.of([sample.ids], pad_token_id)).argmax())
+        if head.problem != "single_label":
+            return 0
+        return sample.label if isinstance(sample.label, int) else head.chosen(scores_of(sample))[0]
 
     fitting = [sample for sample in samples if len(sample.text) >= _SHORTEST_CHARS][:_EXAMINED]
     chosen: list[Sample] = []
@@ -69,7 +75,7 @@ def choose(
         short = [sample for sample in short if len(sample.ids) <= _SENSITIVE_TOKENS][:_EXAMINED]
         chosen += sorted(sorted(short, key=confidence)[:_IMITATED], key=shift, reverse=True)[:_SENSITIVE]
     kinds = [label_of(sample) for sample in fitting]
-    for label in range(min(labels, _MOST_LABELS)):
+    for label in range(min(len(head.labels), _MOST_LABELS)):
         own = [s for s, kind in zip(fitting, kinds, strict=True) if kind == label and s not in chosen]
         picked = spread(own, _BY_LENGTH) if own else []
         rest = [sample for sample in own if sample not in picked]
@@ -78,8 +84,8 @@ def choose(
     return chosen
 
 
-def saturation_shift(model: onnx.ModelProto, pad_token_id: int) -> Callable[[Sample], float]:
-    """Return a function: text -> how far a saturating CPU moves a probability; 0 for a graph it cannot compute."""
+def saturation_shift(model: onnx.ModelProto, head: Head, pad_token_id: int) -> Callable[[Sample], float]:
+    """Return a function: text -> how far a saturating CPU moves a score; 0 for a graph it cannot compute."""
 
     def shift(sample: Sample) -> float:
         batch = Batch.of([sample.ids], pad_token_id)
@@ -87,18 +93,28 @@ def saturation_shift(model: onnx.ModelProto, pad_token_id: int) -> Callable[[Sam
             wrong, right = saturated_logits(model, batch), exact_logits(model, batch)
         except Exception:  # onnx raises many classes about an operator that it does not know
             return 0.0
-        return float(probability_changes(wrong, right).max())
+        return float(score_changes(head, wrong, right).max())
 
     return shift
 
 
 def build(
-    samples: Sequence[Sample], artifact: OnnxEngine, reference: OnnxEngine, pad_token_id: int, temperature: float
+    samples: Sequence[Sample], artifact: OnnxEngine, reference: OnnxEngine, pad_token_id: int, head: Head
 ) -> tuple[Probe, ...]:
     """Return probes with the answers of the artifact and of the fp32 graph (``reference``), each text alone."""
 
     def answer(engine: OnnxEngine, sample: Sample) -> tuple[float, ...]:
-        row = softmax(engine.run(Batch.of([sample.ids], pad_token_id)), temperature)[0]
+        row = head.table(engine.run(Batch.of([sample.ids], pad_token_id)))[0]
         return tuple(round(float(value), 6) for value in row)
 
-    return tuple(Probe(text=s.text, probabilities=answer(artifact, s), reference=answer(reference, s)) for s in samples)
+    return tuple(
+        Probe(text=s.text, text_pair=s.text_pair, probabilities=answer(artifact, s), reference=answer(reference, s))
+        for s in samples
+    )
+
+
+def tolerance(head: Head, probes: Sequence[Probe]) -> float:
+    """Return the largest accepted difference of a score; of values it grows with the largest of them."""
+    if head.activation != "identity":
+        return TOLERANCE
+    return min(TOLERANCE * max(1.0, *(abs(probe.probabilities[0]) for probe in probes)), 0.99)

@@ -10,6 +10,9 @@ import onnxruntime
 from rich.table import Table
 
 from artifact.cpu import cpu_model
+from artifact.figures import MAIN, NAMES, show_figure
+from artifact.scores import TEMPERATURES, Head
+from export.measure.quality import Quality
 from export.measure.select import Measured, by_speed
 from export.pipeline import Findings
 from export.variants import CANDIDATES, FALLBACKS, FP32, FP32_REWRITTEN, PYTORCH, USUAL
@@ -17,13 +20,14 @@ from export.write.frontier import draw
 from export.write.table import Columns
 from export.write.table import markdown as markdown_table
 
+_AT_BOUND: Final = 1e-3
 _FIGURES: Final[Columns[Measured]] = (
     ("mix ms", lambda row: f"{row.latency.mix_ms:.2f}"),
     ("sentence", lambda row: _ms(row.latency.sentences_ms)),
     ("review", lambda row: _ms(row.latency.reviews_ms)),
     ("in eights", lambda row: _ms(row.latency.together_ms)),
     ("texts", lambda row: f"{row.quality.n:,}"),
-    ("accuracy", lambda row: _share(row.quality.accuracy)),
+    ("accuracy", lambda row: _share(row.quality.main)),
     ("over fp32", lambda row: "-" if row.accuracy_gain is None else f"{100 * row.accuracy_gain:+.2f}"),
     ("ECE", lambda row: _share(row.quality.calibration_error)),
     ("max Δp", lambda row: f"{row.quality.largest_change:.3f}"),
@@ -35,11 +39,17 @@ _FIGURES: Final[Columns[Measured]] = (
 )
 
 
+def _figures(head: Head) -> Columns[Measured]:
+    """Return the columns of figures; accuracy stands for the main figure of the head's problem."""
+    main = NAMES[MAIN[head.problem]]
+    return [(main if heading == "accuracy" else heading, cell) for heading, cell in _FIGURES]
+
+
 def table(findings: Findings) -> Table:
     """Return the table for the terminal, the fastest variant first."""
     columns: Columns[Measured] = (
         ("variant", lambda row: row.name),
-        *_FIGURES,
+        *_figures(findings.head),
         ("verdict", lambda row: verdict(row, findings.chosen)),
     )
     shown = Table(title="milliseconds a text on one core, alone and in eights; the fastest first")
@@ -96,7 +106,7 @@ def markdown(findings: Findings) -> str:
     columns: Columns[Measured] = (
         ("variant", lambda row: row.name),
         ("what", lambda row: row.built.variant.why),
-        *_FIGURES,
+        *_figures(findings.head),
         *((f"ms at {tokens} tokens", _at(tokens)) for tokens in rows[0].latency.by_length_ms),
         ("verdict", lambda row: "; ".join(row.failures) or verdict(row, findings.chosen)),
     )
@@ -107,22 +117,27 @@ def markdown(findings: Findings) -> str:
 
 
 def _summary(findings: Findings) -> list[str]:
-    texts = findings.samples
+    texts, head = findings.samples, findings.head
     lines = [
         f"Target `{findings.target}`; {machine()}. Calibrated on {len(texts.calibration)} texts, measured "
         f"on {len(texts.measurement)} others (the choice) and a part of them (the rest). Milliseconds are of one "
         "core's processor time per text, alone or in a micro-batch of eight sentences; a sentence has at most 64 "
         "tokens.",
         "",
-        f"fp32 ONNX differs from PyTorch by at most {findings.parity:.1e} in a probability.",
+        f"fp32 ONNX differs from PyTorch by at most {findings.parity:.1e} in a score.",
         "",
+        *(f"- {note}" for note in findings.checkpoint.notes),
         *(f"- {note}" for note in texts.notes),
     ]
-    if texts.labels is None:
-        lines += ["", "**Accuracy and calibration were not measured**: the texts have no labels. The temperature is 1."]
+    if not texts.are_labelled:
+        lines += [
+            "",
+            f"**Accuracy and calibration were not measured**: the texts have no labels. {_uncalibrated(head)}",
+        ]
     if findings.chosen is None:
         return [*lines, "", "**No candidate passes the gates.**"]
     lines += _steps(findings)
+    lines += _calibration(head, findings.chosen.quality)
     lines += ["", f"**Chosen: `{findings.chosen.name}`** ({findings.chosen.built.variant.why}). Times as fast as:", ""]
     for name, kinds in ratios(findings).items():
         lines.append(f"- {name}: " + ", ".join(f"{value:.2f} on {kind}" for kind, value in kinds.items()))
@@ -140,8 +155,29 @@ def _steps(findings: Findings) -> list[str]:
         outcome = "chosen" if row is findings.chosen else "; ".join(row.failures) or "not needed"
         lines.append(
             f"- `{row.name}`: {row.latency.mix_ms:.2f} ms per text, {row.size_bytes / 1e6:.1f} MB, "
-            f"a probability changes by {row.quality.largest_change:.3f}: {outcome}"
+            f"a score changes by {row.quality.largest_change:.3f}: {outcome}"
         )
+    return lines
+
+
+def _uncalibrated(head: Head) -> str:
+    return {"single_label": "The temperature is 1.", "multi_label": "Every threshold is 0.5."}.get(head.problem, "")
+
+
+def _calibration(head: Head, chosen: Quality) -> list[str]:
+    """Return what was fitted, and the figures of the choice that the table does not have."""
+    if not chosen.figures:
+        return []
+    lines = ["", "Figures of the choice:", ""]
+    lines += [f"- {NAMES[name]}: {show_figure(name, value)}" for name, value in chosen.figures.items()]
+    if any(abs(chosen.temperature - bound) < _AT_BOUND for bound in TEMPERATURES):
+        lines.append(
+            f"- The temperature is at its bound, {chosen.temperature:.2f}: nearly all of these rows are right, or "
+            "nearly all are wrong, so they do not say how sure the model should be."
+        )
+    if head.thresholds:
+        fitted = ", ".join(f"{label} {limit:g}" for label, limit in zip(head.labels, head.thresholds, strict=True))
+        lines.append(f"- Thresholds, fitted on the calibration texts where a label has ten or more of them: {fitted}")
     return lines
 
 
@@ -159,6 +195,7 @@ def _document(findings: Findings, durations_s: dict[str, float]) -> dict[str, An
     return {
         "schema_version": 1,
         "chosen": findings.chosen.name if findings.chosen else None,
+        "head": asdict(findings.head) | {"pairs": findings.checkpoint.pairs},
         "target": findings.target,
         "machine": machine(),
         "gates": asdict(findings.gates),

@@ -106,6 +106,8 @@ def unigram() -> tuple[Any, dict[str, str]]:
     raw = Tokenizer(models.Unigram(scores, unk_id=3))
     raw.pre_tokenizer = pre_tokenizers.Metaspace()
     raw.decoder = decoders.Metaspace()
-    raw.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    raw.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
     names = ("bos_token", "pad_token", "eos_token", "unk_token", "mask_token")
     return raw, {**dict(zip(names, special, strict=True)), "cls_token": "<s>", "sep_token": "</s>"}

@@ -88,7 +88,7 @@ def test_nothing_that_fails_its_gates_is_written(tmp_path: Path) -> None:
     checkpoint = build_checkpoint(tmp_path / "checkpoint")
     (findings,) = _export(checkpoint, tmp_path / "artifact", gates=Gates(largest_change=-1.0))
     assert findings.chosen is None
-    assert all(any("probability" in reason for reason in row.failures) for row in findings.rows)
+    assert all(any("a score changed" in reason for reason in row.failures) for row in findings.rows)
     assert not (tmp_path / "artifact").exists()
 
 

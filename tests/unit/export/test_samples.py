@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("onnx")
+from artifact.scores import Head
 from export.checkpoint import Checkpoint, read_checkpoint
 from export.errors import ExportError
 from export.general_texts import general_texts
@@ -14,6 +15,8 @@ from tests.support.checkpoints import build_checkpoint
 from training.reading import FileSource, parse_file
 
 pytestmark = pytest.mark.development
+
+HEAD = Head(("negative", "positive"))
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +61,7 @@ def test_labels_are_indices_or_names(tmp_path: Path, name: str, content: str) ->
     """A quoted line break stays in its text, and the file's name is the group."""
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    assert [("good\nagain", 1, "rows"), ("bad", 0, "rows")] == read_rows(
-        FileSource(path), ("negative", "positive")
-    ).rows
+    assert [("good\nagain", 1, "rows", None), ("bad", 0, "rows", None)] == read_rows(FileSource(path), HEAD).rows
 
 
 def test_a_column_groups_the_rows(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_column_groups_the_rows(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("text,label,kind\ngood,1,short\nbad,0,\n")
     source = parse_file(f"{path},group=kind")
-    assert ["short", "rows"] == [row.group for row in read_rows(source, ("negative", "positive")).rows]
+    assert ["short", "rows"] == [row.group for row in read_rows(source, HEAD).rows]
 
 
 def test_validation_rows_hold_indices(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_validation_rows_hold_indices(tmp_path: Path) -> None:
     assert {0, 1} == {sample.label for sample in samples.measurement}
     rows = tmp_path / "rows.csv"
     rows.write_text("text,label\ngood,2\nbad,1\n")
-    assert [1, 0] == [row.label for row in read_rows(FileSource(rows), checkpoint.labels).rows]
+    assert [1, 0] == [row.label for row in read_rows(FileSource(rows), checkpoint.head).rows]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_unreadable_rows_are_one_clear_line(tmp_path: Path, name: str, content: 
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(ExportError, match=name):
-        read_rows(FileSource(path), ("negative", "positive"))
+        read_rows(FileSource(path), HEAD)
 
 
 def test_a_label_that_the_model_lacks_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_names_that_are_numbers_are_names(tmp_path: Path) -> None:
     names = tuple(sorted(map(str, range(12))))
     path = tmp_path / "rows.csv"
     path.write_text("text,label\n" + "".join(f"text {n},{n}\n" for n in range(12)))
-    found = read_rows(FileSource(path), names)
+    found = read_rows(FileSource(path), Head(names))
     assert list(map(str, range(12))) == [names[row.label] for row in found.rows if row.label is not None]
     assert found.note.startswith(f"labels of {path}: 0: 1 rows; 1: 1 rows; 2 10: 1 rows")
 
@@ -140,7 +141,7 @@ def test_texts_alone_have_no_labels(tmp_path: Path, name: str, content: str) -> 
     """Plain text, and a file without a column of labels, are read without; the note says so."""
     path = tmp_path / name
     path.write_text(content)
-    found = read_rows(parse_file(str(path), may_lack_label=True), ("negative", "positive"))
+    found = read_rows(parse_file(str(path), may_lack_label=True), HEAD)
     assert [LabelledText("good", None, "rows"), LabelledText("bad", None, "rows")] == found.rows
     assert "2 texts, no labels" in found.note
 
@@ -150,9 +151,9 @@ def test_labels_may_be_left_out_by_name(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("text,label\ngood,up\n")
     source = parse_file(f"{path},label=", may_lack_label=True)
-    assert [None] == [row.label for row in read_rows(source, ("negative", "positive")).rows]
+    assert [None] == [row.label for row in read_rows(source, HEAD).rows]
     with pytest.raises(ExportError, match="has no column 'queue'"):
-        read_rows(parse_file(f"{path},label=queue", may_lack_label=True), ("negative", "positive"))
+        read_rows(parse_file(f"{path},label=queue", may_lack_label=True), HEAD)
 
 
 def test_labels_on_some_rows_alone_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_labels_on_some_rows_alone_are_refused(checkpoint: Checkpoint, tmp_path:
     path.write_text('{"text": "good", "label": "positive"}\n{"text": "bad"}\n' * 10)
     source = parse_file(str(path), may_lack_label=True)
     with pytest.raises(ExportError, match="line 2 has no label, other rows have one"):
-        read_rows(source, checkpoint.labels)
+        read_rows(source, checkpoint.head)
     (tmp_path / "a.csv").write_text("text,label\n" + "good,positive\n" * 20)
     (tmp_path / "b.txt").write_text("good\n" * 20)
     mixed = [parse_file(str(tmp_path / name), may_lack_label=True) for name in ("a.csv", "b.txt")]
@@ -176,7 +177,7 @@ def test_texts_without_labels_are_divided_too(checkpoint: Checkpoint, tmp_path: 
         checkpoint, [parse_file(str(tmp_path / "a.txt"), may_lack_label=True)], calibration=10, limit=50
     )
     assert (10, 30) == (len(samples.calibration), len(samples.measurement))
-    assert samples.labels is None
+    assert not samples.are_labelled
     assert not samples.are_general
 
 
@@ -185,7 +186,7 @@ def test_without_data_the_projects_texts_are_used(tmp_path: Path) -> None:
     folder = build_checkpoint(tmp_path / "checkpoint")
     (folder / "validation.parquet").unlink()
     samples = load_samples(read_checkpoint(folder), [], calibration=100, limit=2000)
-    assert samples.labels is None
+    assert not samples.are_labelled
     assert samples.are_general
     assert len(samples.calibration) <= 100
     assert len(samples.measurement) >= 300

@@ -53,7 +53,7 @@ def test_a_candidate_like_fp32_passes() -> None:
     [
         ({"accuracy": 0.9165}, "accuracy"),
         ({"flipped": 0.0081}, "flipped"),
-        ({"largest_change": 0.11}, "probability"),
+        ({"largest_change": 0.11}, "a score changed"),
         ({"batch_variance": 2e-6}, "batch"),
         ({"calibration_error": 0.0151}, "calibration"),
         ({"size_bytes": 25_000_000}, "MB"),

@@ -10,9 +10,9 @@ pytest.importorskip("torch")
 import onnx
 
 from artifact.runtime import Batch, OnnxEngine
-from artifact.scores import softmax
+from artifact.scores import Head, softmax
 from export.build import Builder
-from export.measure.quality import probability_changes
+from export.measure.quality import score_changes
 from export.quantize.activations import Observer
 from export.quantize.saturation import exact_logits, saturated_logits, this_cpu_saturates
 from export.samples import Sample
@@ -21,6 +21,8 @@ from export.write.probes import TOLERANCE, choose, saturation_shift
 from tests.unit.export.conftest import TinyGraph
 
 pytestmark = pytest.mark.development
+
+HEAD = Head(("a", "b", "c"))
 
 
 def _rows(tiny: TinyGraph) -> list[tuple[int, ...]]:
@@ -44,7 +46,7 @@ def _changes(tiny: TinyGraph, folder: Path, *, saturation_safe: bool) -> NDArray
     """Return the largest difference per text between a saturating CPU's probabilities and any other's."""
     model, _ = _graph(tiny, folder, saturation_safe=saturation_safe)
     right, wrong = exact_logits(model, _batch(tiny)), saturated_logits(model, _batch(tiny))
-    return probability_changes(wrong, right)
+    return score_changes(HEAD, wrong, right)
 
 
 @pytest.mark.parametrize("saturation_safe", [True, False], ids=["bounded", "full range"])
@@ -64,8 +66,8 @@ def test_known_answers_are_those_that_saturation_moves_most(tiny_graphs: dict[st
     tiny = tiny_graphs["bert"]
     model, session = _graph(tiny, tmp_path, saturation_safe=False)
     samples = [Sample(f"sample {place}", place % 3, "drawn", row) for place, row in enumerate(_rows(tiny))]
-    shift = saturation_shift(model, tiny.pad_token_id)
-    chosen = choose(samples, session, 3, tiny.pad_token_id, shift)
+    shift = saturation_shift(model, HEAD, tiny.pad_token_id)
+    chosen = choose(samples, session, HEAD, tiny.pad_token_id, shift)
     shifts = sorted(map(shift, samples), reverse=True)
     assert [shift(sample) for sample in chosen[:4]] == shifts[:4]
     assert shifts[0] > TOLERANCE
