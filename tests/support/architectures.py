@@ -11,6 +11,8 @@ from tests.support.checkpoints import byte_level, word_piece, words
 
 WIDE: Final = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 LENGTH: Final = 64
+_GAIN: Final = {"modernbert": 3, "gpt2": 4, "qwen2": 3}
+"""Factor of the random weights; 6 for the others. More would make these answers chaotic."""
 _BEHIND_PADDING: Final = {"max_position_embeddings": LENGTH + 2, "type_vocab_size": 1}
 
 ARCHITECTURES: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
@@ -76,7 +78,10 @@ def build_foreign(
 
     prefix, kind, own = ARCHITECTURES[architecture]
     raw, special = {"word_piece": word_piece, "byte_level": byte_level, "unigram": unigram}[kind]()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, model_max_length=LENGTH, **special)
+    names = ["input_ids", "attention_mask"]  # most of these models take no token types
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=raw, model_max_length=LENGTH, model_input_names=names, **special
+    )
     shared = {
         "vocab_size": len(tokenizer),
         "pad_token_id": tokenizer.pad_token_id,
@@ -90,7 +95,7 @@ def build_foreign(
     model = getattr(transformers, f"{prefix}ForSequenceClassification")(config).eval()
     for parameter in model.parameters():
         if parameter.ndim == 2:
-            parameter.data.mul_(6)
+            parameter.data.mul_(_GAIN.get(architecture, 6))
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
