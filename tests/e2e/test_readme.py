@@ -1,6 +1,5 @@
 """The README's commands, run as written: the server gives the responses shown there."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,23 +9,16 @@ import httpx
 import pytest
 
 from artifact.child import ServedArtifact
+from tests.support.examples import check_alike, examples
 from tests.support.process import ROOT, server_process
 
 README = ROOT / "README.md"
 DEFAULT = ROOT / "models" / "default"
-PAIR = re.compile(r"^```\w*\n\$ (curl [^\n]*)\n```\n```json\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
-CLOSE = 0.05
 
 pytestmark = [
     pytest.mark.skipif(not README.exists(), reason="README.md is not in the repository yet"),
     pytest.mark.skipif(not (DEFAULT / "manifest.json").exists(), reason="models/default is not in the repository yet"),
 ]
-
-
-def examples() -> list[tuple[str, Any]]:
-    """Return every curl command of the README that is followed by the JSON it answers."""
-    text = README.read_text() if README.exists() else ""
-    return [(command, json.loads(answer)) for command, answer in PAIR.findall(text)]
 
 
 @pytest.fixture(scope="module")
@@ -50,32 +42,15 @@ def _flags(words: list[str]) -> list[tuple[str, str]]:
     return [(word, words[place + 1]) for place, word in enumerate(words[:-1]) if word in {"-H", "-d"}]
 
 
-def check_alike(shown: Any, answered: Any, name: str = "") -> None:
-    """Check that an answer has the shown shape, labels and messages, and nearly the shown probabilities."""
-    assert type(shown) is type(answered)
-    if isinstance(shown, dict):
-        assert list(shown) == list(answered)
-        for key in shown:
-            check_alike(shown[key], answered[key], key)
-    elif isinstance(shown, list):
-        assert len(shown) == len(answered)
-        for one, other in zip(shown, answered, strict=True):
-            check_alike(one, other, name)
-    elif name == "probabilities":
-        assert pytest.approx(shown, abs=CLOSE) == answered
-    elif name != "request_id":
-        assert shown == answered
-
-
 def test_the_readme_shows_predictions() -> None:
     """The README has examples to run: at least one text and one batch."""
-    commands = [command for command, _ in examples()]
+    commands = [command for command, _ in examples(README)]
     assert [command for command in commands if "/predict " in command]
     assert [command for command in commands if "/predict/batch " in command]
 
 
 @pytest.mark.parametrize(
-    ("command", "shown"), examples(), ids=lambda value: value[:40] if isinstance(value, str) else ""
+    ("command", "shown"), examples(README), ids=lambda value: value[:40] if isinstance(value, str) else ""
 )
 def test_an_example_answers_what_is_shown(server: ServedArtifact, command: str, shown: Any) -> None:
     """The response has the same keys, labels and messages, and probabilities within 0.05."""
