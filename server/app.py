@@ -19,6 +19,8 @@ from artifact.vocabulary import check_token_ids
 from server.http import admin, errors, openapi, operations
 from server.http.body import Bodies
 from server.http.call import CallWatch, Services
+from server.http.connection.refusals import Refusals
+from server.http.connection.shared import Connections
 from server.http.context import RequestMiddleware, request_spans
 from server.http.fast_path import FastPath
 from server.http.protocols import WIRE_FORMATS, choose_formats
@@ -97,6 +99,7 @@ def create_app(
     app.state.metrics = metrics
     app.state.lifecycle = lifecycle
     app.state.services = services
+    app.state.connections = Connections(settings, Refusals(metrics))
     for wire_format in formats:
         app.include_router(wire_format.router)
     app.include_router(operations.router)

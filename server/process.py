@@ -11,8 +11,9 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,6 +22,7 @@ from artifact.manifest import ArtifactError
 from server.app import create_app
 from server.errors import ReloadFailedError
 from server.http.connection.protocol import BoundedProtocol
+from server.http.connection.shared import Connections
 from server.inference.classifier import Classifier
 from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle
@@ -35,8 +37,7 @@ _FULL_COLLECTION_TICKS: Final = 100
 requests in the queue a full collection blocks the event loop for 0.1 s."""
 _FORCED_COLLECTION_TICKS: Final = 6000
 """Ticks between full garbage collections of a server that is never idle."""
-_KEEP_ALIVE_S: Final = 75
-"""Longer than a load balancer keeps an idle connection (60 s on AWS), or it would send into one just closed."""
+_SWEEP_TICKS: Final = 10
 
 
 class StartupError(Exception):
@@ -55,11 +56,19 @@ class DrainingServer(uvicorn.Server):
         lifecycle: tells when nothing is in flight.
         classifier: reloaded at SIGHUP.
         heap: trimmed while the server is idle.
+        connections: swept once a second, and closed at the end.
         drain_timeout_s: seconds to answer admitted requests.
     """
 
     def __init__(
-        self, config: uvicorn.Config, lifecycle: Lifecycle, classifier: Classifier, heap: Heap, drain_timeout_s: float
+        self,
+        config: uvicorn.Config,
+        lifecycle: Lifecycle,
+        classifier: Classifier,
+        heap: Heap,
+        *,
+        connections: Connections,
+        drain_timeout_s: float,
     ) -> None:
         super().__init__(config)
         self._classifier = classifier
@@ -67,6 +76,7 @@ class DrainingServer(uvicorn.Server):
         self._drain_timeout_s = drain_timeout_s
         self._drain: asyncio.Task[None] | None = None
         self._heap = heap
+        self._connections = connections
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then say so."""
@@ -76,7 +86,7 @@ class DrainingServer(uvicorn.Server):
         _logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
     async def on_tick(self, counter: int) -> bool:
-        """Collect garbage: the youngest generation at every tick, all of it while the server is idle.
+        """Sweep the connections, and collect garbage: the youngest generation at every tick, all of it while idle.
 
         A full collection of an idle server is followed by a trim of the heap: the first gives back what loading left.
 
@@ -88,10 +98,15 @@ class DrainingServer(uvicorn.Server):
         gc.collect(_OLDEST if full else _YOUNGEST)
         if full and idle:
             self._heap.trim()
+        if not counter % _SWEEP_TICKS:
+            self._connections.sweep(self._open())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the application even if there is no time left for requests; uvicorn would not."""
+        """Close all connections in less than a second, then the application, which uvicorn might not."""
+        for server in self.servers:
+            server.close()
+        await self._connections.end(self._open(), self.server_state.tasks)
         await super().shutdown(sockets)
         if self.force_exit:
             await self.lifespan.shutdown()
@@ -107,13 +122,19 @@ class DrainingServer(uvicorn.Server):
         if isinstance(self._classifier, ReloadableClassifier):
             self._reload = asyncio.create_task(_reload_or_log(self._classifier))
 
+    def _open(self) -> set[BoundedProtocol]:
+        return cast("set[BoundedProtocol]", self.server_state.connections)
+
     async def _drain_and_exit(self, signal_: signal.Signals) -> None:
         try:
             _logger.info("%s: draining for at most %g s", signal_.name, self._drain_timeout_s)
+            self._connections.end_keep_alive(self._open())
+            loop = asyncio.get_running_loop()
+            deadline_s = loop.time() + self._drain_timeout_s
             unanswered = await self._lifecycle.drain(self._drain_timeout_s)
             if unanswered:
                 _logger.warning("%d requests were not answered in %g s", unanswered, self._drain_timeout_s)
-                self.force_exit = True
+            await self._connections.flush(self._open(), deadline_s - loop.time())
         finally:
             self.should_exit = True
 
@@ -160,7 +181,14 @@ def _serve() -> None:
         gc.freeze()
         gc.disable()
         heap = Heap(settings.inference_workers * WORKER_BYTES, find_trim())
-        server = DrainingServer(config, app.state.lifecycle, app.state.classifier, heap, settings.drain_timeout_s)
+        server = DrainingServer(
+            config,
+            app.state.lifecycle,
+            app.state.classifier,
+            heap,
+            connections=app.state.connections,
+            drain_timeout_s=settings.drain_timeout_s,
+        )
         server.run(sockets=[listener])
         app.state.metrics.ledger.flush()  # requests that ended with the event loop, at a second signal
     _logger.info("stopped")
@@ -207,13 +235,13 @@ def uvicorn_config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app.state.fast_path or app,
         loop="uvloop",
-        http=BoundedProtocol,
+        http=partial(BoundedProtocol, app.state.connections),  # type: ignore[arg-type]  # it is only called
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=app.state.settings.keep_alive_s,
         timeout_graceful_shutdown=5,
     )

@@ -39,7 +39,7 @@ def _threads() -> int:
 class Settings(BaseSettings):
     """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds.
 
-    At most 20 are our own. The others have the names that OpenTelemetry's SDK and Vertex AI give them.
+    At most 24 are our own. ``otlp_endpoint`` has the name that OpenTelemetry's SDK defines and operators know.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
@@ -105,6 +105,17 @@ class Settings(BaseSettings):
         ge=0,
         allow_inf_nan=False,
         description="time to answer admitted requests after SIGTERM; set it below the platform's kill time",
+    )
+    keep_alive_s: int = Field(
+        default=75,
+        ge=1,
+        description="time that an idle connection is kept for the next request; set it above the idle time-out of the "
+        "balancer in front, or a request may meet a connection that is just closing",
+    )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        description="connections that are open at the same time, idle ones included; one takes about 13 KB",
     )
     cache_items: int = Field(
         default=0,

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import DrainingError, EngineFailedError, VerdictError
 from server.http.call import Services
+from server.http.connection.response import CLOSE, close_after
 from server.http.errors import render
 from server.http.headers import SAFE_HEADERS, request_id
 
@@ -82,7 +83,7 @@ class RequestContext:
         """Return the headers that every response has."""
         headers = [(b"x-request-id", self._request_id.encode()), *SAFE_HEADERS]
         if self._services.lifecycle.draining:
-            headers.append((b"connection", b"close"))  # the next request must find another server
+            headers.append(CLOSE)  # the next request must find another server
         return headers
 
     def excuse(self, error: BaseException) -> Response:
@@ -132,6 +133,8 @@ class RequestMiddleware:
                 if message["type"] == "http.response.start":
                     context.status = message["status"]
                     message = {**message, "headers": [*message["headers"], *context.headers()]}
+                    if CLOSE in message["headers"]:
+                        close_after(receive)
                 await send(message)
 
             try:

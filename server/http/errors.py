@@ -1,6 +1,6 @@
 """The one table from errors to statuses, and the native body of errors; a wire format may have its own of both.
 
-Domain errors know no HTTP. The four errors defined here end a connection before there is a request.
+Domain errors know no HTTP. The five errors defined here end a connection before there is a request.
 """
 
 import math
@@ -52,6 +52,10 @@ class NotHttpError(errors.InvalidRequestError):
     """The bytes on the connection are not an HTTP/1.1 request."""
 
 
+class BadHostError(errors.InvalidRequestError):
+    """The request names no host, several, or one that is none."""
+
+
 class LargeHeadError(errors.InvalidRequestError):
     """The request line and the headers are over their limit."""
 
@@ -83,6 +87,7 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
     errors.ReloadFailedError: 409,
     errors.CallerGoneError: 499,
     NotHttpError: 400,
+    BadHostError: 400,
     LargeHeadError: 431,
     SlowHeadError: 408,
     TooManyConnectionsError: 503,
@@ -92,9 +97,11 @@ STATUS: Final[dict[type[errors.VerdictError], int]] = {
 A text that the model fails on is 422: on a 5xx clients send it again, and load balancers take the server out.
 """
 
-OF_ANY_REQUEST: Final = (errors.EngineFailedError, NotHttpError, LargeHeadError, SlowHeadError, TooManyConnectionsError)
+OF_CONNECTIONS: Final = (NotHttpError, BadHostError, LargeHeadError, SlowHeadError, TooManyConnectionsError)
+"""Errors that end a connection before there is a request."""
+OF_ANY_REQUEST: Final = (errors.EngineFailedError, *OF_CONNECTIONS)
 """Errors that every route can answer with."""
-_CONNECTION_ENDS: Final = (errors.SlowBodyError, NotHttpError, LargeHeadError, SlowHeadError, TooManyConnectionsError)
+_CONNECTION_ENDS: Final = (errors.SlowBodyError, *OF_CONNECTIONS)
 """The rest of such a request would be read as the next one."""
 _RETRY_IN_A_SECOND: Final = (errors.DrainingError, errors.NotReadyError)
 """By then a load balancer has another server for the request."""

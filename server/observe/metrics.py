@@ -58,6 +58,9 @@ class Metrics:
         self.batch_tokens = histogram("batch_padded_tokens", "Padded tokens of a micro-batch", _TOKENS)
         self.truncated = counter("truncated_texts_total", "Texts of which a part was not read")
         self.predictions = counter("predictions_total", "Predictions by label", "label")
+        self.refused_connections = counter(
+            "refused_connections_total", "Connections that ended before a request was answered", "reason"
+        )
         self.ready = gauge("ready", "1 while the server takes requests")
         self.cache = counter("cache_total", "Rows looked up in the cache", "outcome")
         self.model_info = gauge("model_info", "The model served", "name", "version", "quantization")

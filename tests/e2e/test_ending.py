@@ -119,6 +119,89 @@ def test_hanging_up_reloads_the_artifact(tmp_path: Path) -> None:
     check_clean(server)
 
 
+class Crowd:
+    """Callers of every kind at the end of a server, a number of each.
+
+    Args:
+        port: of the server.
+        count: of each kind.
+    """
+
+    def __init__(self, port: int, count: int) -> None:
+        self.half_sent = [HalfSent(port) for _ in range(count)]
+        self.idle = [self._connect(port, b"") for _ in range(count)]
+        self.kept = [self._connect(port, PROBE) for _ in range(count)]
+        self.slow = [self._connect(port, PROBE[:-3]) for _ in range(count)]
+        for connection in self.kept:
+            assert connection.recv(1024).startswith(b"HTTP/1.1 200 ")
+        self.unread = [self._connect(port, METRICS * 600) for _ in range(count)]
+
+    def _connect(self, port: int, sent: bytes) -> socket.socket:
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # an answer or two fill it
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(sent)
+        return connection
+
+    def close(self) -> None:
+        """Close all connections that tests have not read."""
+        for connection in (*self.idle, *self.kept, *self.slow, *self.unread):
+            connection.close()
+
+
+PROBE = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+METRICS = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_no_connection_holds_up_the_end(count: int) -> None:
+    """Unread answers, half-sent bodies, slow heads and idle connections neither delay nor spoil the end."""
+    with server_process(drain_timeout_s="0.5") as server:
+        crowd = Crowd(server.port, count)
+        answered = HalfSent(server.port)
+        server.signal(signal.SIGTERM)
+        server.wait_for("SIGTERM: draining")
+        assert (200, True) == answered.finish()
+        assert 0 == server.wait()
+        assert [True] * count == [b"draining" in request.read() for request in crowd.half_sent]
+        crowd.close()
+    check_clean(server)
+    assert "stopped" in server.lines[-1]
+
+
+def test_a_second_signal_ends_unread_answers_too() -> None:
+    """A second signal waits for no caller that does not read."""
+    with server_process(drain_timeout_s="600") as server:
+        crowd = Crowd(server.port, 2)
+        server.signal(signal.SIGTERM)
+        server.wait_for("SIGTERM: draining")
+        server.signal(signal.SIGTERM)
+        assert 0 == server.wait()
+        assert [True] * 2 == [b"draining" in request.read() for request in crowd.half_sent]
+        crowd.close()
+    check_clean(server)
+
+
+def test_a_last_answer_is_read_in_the_time_to_drain() -> None:
+    """An answer that its caller reads slowly is sent whole before the server ends."""
+    with server_process(drain_timeout_s="30") as server, socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(20)
+        slow.connect(("127.0.0.1", server.port))
+        slow.sendall(METRICS * 600)
+        received = slow.recv(1024)
+        server.signal(signal.SIGTERM)
+        server.wait_for("SIGTERM: draining")
+        while part := slow.recv(65536):
+            received += part
+        assert 0 == server.wait()
+    *_, last = received.split(b"HTTP/1.1 200 OK")
+    head, _, body = last.partition(b"\r\n\r\n")
+    assert f"content-length: {len(body)}\r\n".encode() in head + b"\r\n"
+    check_clean(server)
+
+
 def check_clean(server: ServedArtifact) -> None:
     """Check that nothing in the log looks like a failure."""
     assert "Traceback" not in server.log

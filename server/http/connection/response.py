@@ -1,10 +1,26 @@
 """Responses past ASGI: a whole one in one write, and whether a request's caller has gone."""
 
-import itertools
+from collections.abc import Iterable
+from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+CLOSE: Final = (b"connection", b"close")
+_KEEP_ALIVE: Final = (b"connection", b"keep-alive")
+
+
+class RenderedHeaders(list[tuple[bytes, bytes]]):
+    """Headers that many responses share, and their bytes.
+
+    Attributes:
+        lines: the headers as they are written.
+    """
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        super().__init__(headers)
+        self.lines = b"".join(b"%b: %b\r\n" % header for header in self)
 
 
 def send_whole(send: Send, answer: Response) -> bool:
@@ -25,13 +41,16 @@ def send_whole(send: Send, answer: Response) -> bool:
         return False
     if cycle.disconnected:
         return True
-    parts: list[bytes | memoryview] = [STATUS_LINE[answer.status_code]]
-    for name, value in itertools.chain(cycle.default_headers, answer.raw_headers):
-        if name == b"connection":
-            cycle.keep_alive = False
-        else:
-            parts += (name, b": ", value, b"\r\n")
+    if CLOSE in answer.raw_headers:
+        cycle.keep_alive = False
     if not cycle.keep_alive:
+        drop_keep_alive(cycle)
+    shared = cycle.default_headers
+    lines = shared.lines if type(shared) is RenderedHeaders else RenderedHeaders(shared).lines
+    parts: list[bytes | memoryview] = [STATUS_LINE[answer.status_code], lines]
+    for name, value in answer.raw_headers:
+        parts += (name, b": ", value, b"\r\n")
+    if not cycle.keep_alive and CLOSE not in answer.raw_headers:
         parts.append(b"connection: close\r\n")
     parts += (b"\r\n", answer.body)
     cycle.transport.write(b"".join(parts))
@@ -40,6 +59,18 @@ def send_whole(send: Send, answer: Response) -> bool:
         cycle.transport.close()
     cycle.on_response()
     return True
+
+
+def drop_keep_alive(cycle: RequestResponseCycle) -> None:
+    """Take the promise of a further request out of a response that has not begun."""
+    cycle.default_headers = [header for header in cycle.default_headers if header[0] not in _KEEP_ALIVE]
+
+
+def close_after(receive: Receive) -> None:
+    """Take that promise out of the response to the request of ASGI's ``receive``, if the server is uvicorn."""
+    cycle = getattr(receive, "__self__", None)
+    if type(cycle) is RequestResponseCycle:
+        drop_keep_alive(cycle)
 
 
 def has_disconnected(receive: Receive) -> bool | None:

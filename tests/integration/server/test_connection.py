@@ -173,10 +173,110 @@ async def test_the_server_is_no_proxy() -> None:
         assert b"HTTP/1.1 200" not in await read_all(reader)
 
 
-async def test_connections_leave_files_for_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections beyond the spare file descriptors are asked to retry later."""
-    monkeypatch.setattr(protocol, "_max_connections", lambda: 0)
-    async with connecting() as (reader, _):
+async def test_connections_leave_room_for_others() -> None:
+    """Connections beyond the limit are asked to retry later; one that closes makes room."""
+    async with connecting(max_connections=1) as (_, writer):
+        host, port = writer.get_extra_info("peername")
+        reader, second = await asyncio.open_connection(host, port)
         answer = await read_all(reader)
+        second.close()
     assert "too many connections" in check_refused(answer, 503, "overloaded")
     assert b"\r\nretry-after: 1\r\n" in answer
+
+
+NO_HOST = b"POST /predict HTTP/%s\r\n%scontent-length: 16\r\n\r\n" + BODY
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [
+        pytest.param(b"1.1", b"", 400, id="none"),
+        pytest.param(b"1.1", b"host: x\r\nhost: x\r\n", 400, id="two"),
+        pytest.param(b"1.0", b"host: x\r\nhost: y\r\n", 400, id="two in HTTP/1.0"),
+        pytest.param(b"1.1", b"host: x/y\r\n", 400, id="a path"),
+        pytest.param(b"1.1", b"host: x, y\r\n", 400, id="a list"),
+        pytest.param(b"1.0", b"", 200, id="none in HTTP/1.0"),
+        pytest.param(b"1.1", b"host:\r\n", 200, id="an empty one"),
+        pytest.param(b"1.1", b"Host: [::1]:8080\r\n", 200, id="an address of IPv6"),
+    ],
+)
+async def test_a_request_names_its_host_once(version: bytes, hosts: bytes, status: int) -> None:
+    """RFC 9112, section 3.2: a missing, repeated or malformed Host is 400; HTTP/1.0 needs none."""
+    async with connecting() as (reader, writer):
+        writer.write(NO_HOST % (version, hosts + (CLOSE if status == 200 else b"")))
+        answer = await read_all(reader)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    if status == 400:
+        assert "Host" in check_refused(answer, 400, "invalid_request")
+
+
+async def test_the_host_of_every_request_is_checked() -> None:
+    """A connection that has named its host once must name it again."""
+    async with connecting() as (reader, writer):
+        writer.write(REQUEST % b"" + NO_HOST % (b"1.1", b""))
+        first = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+        assert first.startswith(b"HTTP/1.1 200 ")
+        check_refused(await read_all(reader), 400, "invalid_request")
+
+
+async def test_many_headers_are_refused() -> None:
+    """Short headers take more memory than bytes: more than 100 are refused."""
+    async with connecting() as (reader, writer):
+        writer.write(REQUEST % (b"a:b\r\n" * 101))
+        assert "100 headers" in check_refused(await read_all(reader), 431, "invalid_request")
+    async with connecting() as (reader, writer):
+        writer.write(REQUEST % (b"a:b\r\n" * 97 + CLOSE))
+        assert (await read_all(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_response_promises_to_keep_its_connection() -> None:
+    """The header tells how long, on both paths; the last response of a connection promises nothing."""
+    async with connecting(keep_alive_s=7) as (reader, writer):
+        for path in (b"POST /predict", b"POST /predict?x"):
+            writer.write((REQUEST % b"").replace(b"POST /predict", path))
+            answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+            assert b"\r\nconnection: keep-alive\r\nkeep-alive: timeout=7\r\n" in answer
+        writer.write(REQUEST % CLOSE)
+        answer = await read_all(reader)
+        assert b"connection: close\r\n" in answer
+        assert b"keep-alive" not in answer
+
+
+async def test_an_idle_connection_is_kept_for_its_time() -> None:
+    """A connection without a request is closed after the setting, without a word."""
+    async with connecting(keep_alive_s=1) as (reader, writer):
+        writer.write(REQUEST % b"")
+        answer = await read_all(reader)
+    assert 1 == answer.count(b"HTTP/1.1 ")
+
+
+PIECES = {
+    "posts": REQUEST % b"",
+    "gets": b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n",
+    "chunks": b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n10\r\n"
+    + BODY
+    + b"\r\n0\r\n\r\n",
+    "chunks of blank lines": b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    + b"4\r\n\r\n\r\n\r\n" * 20
+    + b"10\r\n"
+    + BODY
+    + b"\r\n0\r\n\r\n",
+    "offers of another protocol": REQUEST % UPGRADE,
+    "refused bodies": b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 28\r\n\r\n"
+    + b'{"text": ""}\r\n\r\nGET / HTTP/1',
+}
+
+
+@pytest.mark.parametrize("kind", PIECES)
+@pytest.mark.parametrize("size", [1, 3, 7, 61, 100_000])
+async def test_pipelined_requests_are_answered_one_by_one(kind: str, size: int) -> None:
+    """Requests in pieces of any size get one answer each; no request is parsed while another waits for its answer."""
+    count = 8
+    sent = PIECES[kind] * count + REQUEST % CLOSE
+    async with connecting() as (reader, writer):
+        for at in range(0, len(sent), size):
+            writer.write(sent[at : at + size])
+            await writer.drain()
+        answer = await read_all(reader)
+    assert count + 1 == len(re.findall(rb"HTTP/1.1 \d+ ", answer)), answer
+    assert (1 if kind == "refused bodies" else count + 1) == answer.count(b"HTTP/1.1 200 ")

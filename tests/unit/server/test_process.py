@@ -14,12 +14,15 @@ import httpx
 import pytest
 import uvicorn
 
+from server.http.connection.refusals import Refusals
+from server.http.connection.shared import Connections
 from server.lifecycle import Lifecycle
 from server.memory import Heap
 from server.observe.metrics import Metrics
 from server.process import DrainingServer, main
 from tests.support.classifiers import FakeClassifier
 from tests.support.engines import PATIENCE_S
+from tests.support.serving import make_settings
 from tests.support.tiny import TINY
 
 
@@ -138,7 +141,15 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int | str], Lifecycl
     monkeypatch.setattr(gc, "collect", looks.append)
     monkeypatch.setattr(Heap, "trim", lambda _: looks.append(_TRIM))
     lifecycle = Lifecycle(Metrics())
-    server = DrainingServer(uvicorn.Config(lambda: None), lifecycle, FakeClassifier(), Heap(0, None), drain_timeout_s=1)
+    connections = Connections(make_settings(), Refusals(Metrics()))
+    server = DrainingServer(
+        uvicorn.Config(lambda: None),
+        lifecycle,
+        FakeClassifier(),
+        Heap(0, None),
+        connections=connections,
+        drain_timeout_s=1,
+    )
     return looks, lifecycle, server
 
 

@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 from server.http import connection
 from server.http.connection import UVICORN
 from server.http.connection.protocol import BoundedProtocol
+from server.http.connection.reading import LockedFlow
 
 pytestmark = pytest.mark.anyio
 
@@ -38,19 +39,24 @@ def _cycle() -> RequestResponseCycle:
     )
 
 
+def _instances() -> dict[type, object]:
+    """Return an instance of each class of uvicorn's, as on a connection that has begun a request."""
+    protocol = HttpToolsProtocol(Config(lambda: None), ServerState(), {}, asyncio.get_running_loop())
+    protocol.on_message_begin()
+    return {
+        HttpToolsProtocol: protocol,
+        RequestResponseCycle: _cycle(),
+        FlowControl: FlowControl(asyncio.Transport()),
+    }
+
+
 def _parameters(of: Any) -> str:
     return ", ".join(name for name in inspect.signature(of).parameters if name != "self")
 
 
 async def test_uvicorn_has_all_that_the_server_uses_of_it() -> None:
     """The undocumented names exist, and their methods have the parameters that this server relies on."""
-    protocol = HttpToolsProtocol(Config(lambda: None), ServerState(), {}, asyncio.get_running_loop())
-    protocol.on_message_begin()
-    instances: dict[type, object] = {
-        HttpToolsProtocol: protocol,
-        RequestResponseCycle: _cycle(),
-        FlowControl: FlowControl(asyncio.Transport()),
-    }
+    instances = _instances()
     assert set(UVICORN) == set(instances)
     for owner, names in UVICORN.items():
         methods = [name for name in names if "(" in name]
@@ -62,23 +68,32 @@ async def test_uvicorn_has_all_that_the_server_uses_of_it() -> None:
             assert hasattr(instances[owner], name), f"{owner.__name__} of this uvicorn has no {name}"
 
 
-def test_the_table_of_uvicorns_names_is_complete() -> None:
+SUBCLASSES = {"BoundedProtocol": (BoundedProtocol, HttpToolsProtocol), "LockedFlow": (LockedFlow, FlowControl)}
+
+
+async def test_the_table_of_uvicorns_names_is_complete() -> None:
     """Every uvicorn name that the package uses is listed, and every listed name is used."""
-    nodes = [node for module in MODULES for node in ast.walk(ast.parse(module.read_text()))]
+    trees = [ast.parse(module.read_text()) for module in MODULES]
     used: dict[type, set[str]] = {owner: set() for owner in UVICORN}
-    for path in map(_path, nodes):
+    for path in (_path(node) for tree in trees for node in ast.walk(tree)):
         match path:
             case ["self", "cycle", name] | ["cycle", name]:
                 used[RequestResponseCycle].add(name)
-            case ["cycle", "flow", name]:
+            case ["cycle" | "connection" | "self", "flow", name]:
                 used[FlowControl].add(name)
-            case ["self" | "super", name]:
+            case ["connection", name]:
                 used[HttpToolsProtocol].add(name)
+    for node in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+        if node.name in SUBCLASSES:
+            _, owner = SUBCLASSES[node.name]
+            paths = [_path(part) for part in ast.walk(node)]
+            used[owner] |= {path[1] for path in paths if len(path) == 2 and path[0] in {"self", "super"}}
     used[RequestResponseCycle] |= {"receive", "send"}  # its ``__self__`` is read
-    own = set(vars(BoundedProtocol)) - set(vars(HttpToolsProtocol))
-    used[HttpToolsProtocol] -= own
-    methods = {name for name, value in vars(BoundedProtocol).items() if inspect.isfunction(value)}
-    used[HttpToolsProtocol] |= methods - own  # those that it overrides
+    for ours, owner in SUBCLASSES.values():
+        own = set(vars(ours)) - set(vars(owner))
+        methods = {name for name, value in vars(ours).items() if inspect.isfunction(value)}
+        used[owner] = (used[owner] - own) | (methods - own)  # those that it overrides
+    used = {owner: names & set(dir(_instances()[owner])) - {"__init__"} for owner, names in used.items()}
     assert {owner: {name.partition("(")[0] for name in names} for owner, names in UVICORN.items()} == used
 
 
