@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", metavar="FOLDER", help="folder or URL for the scored files and _report.json")
     parser.add_argument("--artifact", default="models/default", help="the model (default: %(default)s)")
     parser.add_argument("--text", metavar="COLUMN", help="the text's column; guessed if only one can be it")
-    parser.add_argument("--text-pair", metavar="COLUMN", help="the second text's column, for models of pairs")
+    parser.add_argument(
+        "--text-pair", metavar="COLUMN", help="the second text's column, for models of pairs (default: text_pair)"
+    )
     parser.add_argument("--encoding", default="", help="of text files that are not UTF-8, such as windows-1252")
     parser.add_argument(
         "--separator", default="", help="csv and tsv: if the header does not show it; tab, or one character"
@@ -100,19 +102,20 @@ def _run(options: argparse.Namespace, started: float, console: Console) -> int:
     from bulk.files.inputs import find  # noqa: PLC0415 - pyarrow takes a while; --help and wrong options should not
     from bulk.files.storage import Folder  # noqa: PLC0415 - as above
     from bulk.job import Job, Options  # noqa: PLC0415 - as above
-    from bulk.show.preview import choose_text  # noqa: PLC0415 - as above
+    from bulk.show.preview import PAIR, choose_text  # noqa: PLC0415 - as above
     from bulk.task import describe  # noqa: PLC0415 - as above
 
     manifest = read_manifest(Path(options.artifact))
-    if options.text_pair:
+    if options.text_pair and not manifest.pairs:
         raise UsageError(f"{options.artifact} reads single texts, no pairs; leave --text-pair out")
+    pair = (options.text_pair or PAIR) if manifest.pairs else None
     inputs = find(options.inputs)
-    added = ScoreColumns(options.prefix, options.probabilities)
+    added = ScoreColumns(options.prefix, options.probabilities, manifest.problem)
     written = format_of({name: getattr(options, name) for name in ("encoding", "separator", "quotes")})
     chosen = Options(
         artifact=str(Path(options.artifact).resolve()),
         model=describe(manifest),
-        text=choose_text(inputs.files, options.text, added.schema.names, written),
+        text=choose_text(inputs.files, options.text, added.schema.names, written, pair=pair),
         format=options.format,
         prefix=options.prefix,
         probabilities=options.probabilities,
@@ -122,6 +125,8 @@ def _run(options: argparse.Namespace, started: float, console: Console) -> int:
         encoding=written.encoding,
         separator=written.separator,
         quotes=written.quotes,
+        text_pair=pair,
+        problem=manifest.problem,
     )
     workers = options.workers or default_threads(cpu_quota())
     if options.sample or options.dry_run:

@@ -16,9 +16,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Final, Self
 
+from artifact.scores import Problem
 from bulk.errors import UsageError
 from bulk.files.columns import ScoreColumns
 from bulk.files.inputs import InputFile
@@ -47,6 +48,8 @@ class Options:
         csv_safe: whether cells that a spreadsheet would compute are made harmless.
         stop: whether the first row with an error ends the run.
         encoding, separator, quotes: of text files, see ``training.reading.TextFormat``.
+        text_pair: the second text's column; None for a model of single texts.
+        problem: of the model's head; decides which columns are added.
     """
 
     artifact: str
@@ -61,17 +64,20 @@ class Options:
     encoding: str = ""
     separator: str = ""
     quotes: str = "double"
+    text_pair: str | None = None
+    problem: Problem = "single_label"
 
     @property
     def columns(self) -> ScoreColumns:
         """What scoring adds."""
-        return ScoreColumns(self.prefix, self.probabilities)
+        return ScoreColumns(self.prefix, self.probabilities, self.problem)
 
     @property
     def input_columns(self) -> AllColumns:
         """What an input must have and may not have."""
         written = TextFormat(self.encoding, self.separator, self.quotes)
-        return AllColumns(self.text, added=frozenset(self.columns.schema.names), text_format=written)
+        added = frozenset(self.columns.schema.names)
+        return AllColumns(self.text, text_pair=self.text_pair, added=added, text_format=written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +224,7 @@ class Job:
 
     def _check_same(self, earlier: dict[str, Any]) -> None:
         own = asdict(self.options)
+        earlier = {each.name: each.default for each in fields(Options) if each.default is not MISSING} | earlier
         for name in own.keys() | earlier.keys():
             if name not in {"artifact", "stop"} and own.get(name) != earlier.get(name):
                 raise UsageError(

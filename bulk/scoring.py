@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from artifact.blank import is_blank
 from artifact.cost_curve import CostCurve
-from artifact.manifest import Artifact, ArtifactError, load_artifact
+from artifact.manifest import Artifact, TextOrPair, load_artifact
 from artifact.pairs import load_tokenization
 from artifact.rows import Row
 from artifact.runtime import Batch, Engine, OnnxEngine
@@ -28,20 +28,22 @@ MAX_CHARS: Final = 100_000
 """Characters of one text; the server's limit by default."""
 _WORDLESS: Final = "the text is empty for this model: its tokenizer makes no token of it"
 _DIGITS: Final = 6
-"""Probabilities are rounded as the server rounds them."""
+"""Scores are rounded as the server rounds them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What the model says of one text, or why it says nothing.
+    """What the model says of one text or pair, or why it says nothing.
 
     Attributes:
-        label: the most probable label; None with an error.
-        probabilities: calibrated, in label order, rounded to six digits; empty with an error.
+        label: the most probable label of a single-label model; None for other heads and with an error.
+        probabilities: calibrated, in label order, rounded to six digits; empty for a regression and with an error.
         tokens: tokens read, special tokens included.
         truncated: whether a part of the text was not read.
         unknown: tokens that the tokenizer does not know.
         error: why the text has no score; None if it has one.
+        labels: those that a multi-label model chooses; None for other heads.
+        value: of a regression, rounded to six digits; None for other heads.
     """
 
     label: str | None
@@ -50,6 +52,8 @@ class Score:
     truncated: bool = False
     unknown: int = 0
     error: str | None = None
+    labels: list[str] | None = None
+    value: float | None = None
 
     @property
     def score(self) -> float | None:
@@ -83,42 +87,44 @@ class TextScorer:
         """Check an artifact and load it.
 
         Raises:
-            ArtifactError: if it cannot be used, or has another head than a single-label one of single texts.
+            ArtifactError: if it cannot be used.
         """
         artifact = load_artifact(directory)
-        if artifact.manifest.problem != "single_label" or artifact.manifest.pairs:
-            raise ArtifactError(
-                f"{directory} is not a single-label model of single texts; files are scored by such alone"
-            )
         return cls(artifact, OnnxEngine.load(artifact, intra_op_threads=1), max_chars=max_chars)
 
     def score(self, texts: Sequence[object]) -> list[Score]:
         """Return a score per text, in order; equal texts are computed once.
 
         Args:
-            texts: anything; what is no text that the model can read gets an error.
+            texts: anything, for a model of pairs tuples of two; what the model can not read gets an error.
         """
         errors = {index: error for index, text in enumerate(texts) if (error := self._unfit(text)) is not None}
-        fit: list[str] = [str(text) for index, text in enumerate(texts) if index not in errors]
+        fit = [_content(text) for index, text in enumerate(texts) if index not in errors]
         distinct = list(dict.fromkeys(fit))
         scored = dict(zip(distinct, self._score(distinct), strict=True))
         return [
-            Score(None, [], error=errors[index]) if index in errors else scored[str(text)]
+            Score(None, [], error=errors[index]) if index in errors else scored[_content(text)]
             for index, text in enumerate(texts)
         ]
 
     def _unfit(self, text: object) -> str | None:
+        if not self.artifact.manifest.pairs:
+            return self._unfit_part(text, "text")
+        first, second = text if isinstance(text, tuple) else (text, None)
+        return self._unfit_part(first, "text") or self._unfit_part(second, "text_pair")
+
+    def _unfit_part(self, text: object, name: str) -> str | None:
         if text is None:
-            return "the text is null"
+            return f"the {name} is null"
         if not isinstance(text, str):
-            return f"the text is {text!r:.40} ({type(text).__name__})"
+            return f"the {name} is {text!r:.40} ({type(text).__name__})"
         if is_blank(text):
-            return "the text is empty"
+            return f"the {name} is empty"
         if len(text) > self._max_chars:
-            return f"the text has {len(text):,} characters, at most {self._max_chars:,} are read"
+            return f"the {name} has {len(text):,} characters, at most {self._max_chars:,} are read"
         return None
 
-    def _score(self, texts: Sequence[str]) -> list[Score]:
+    def _score(self, texts: Sequence[TextOrPair]) -> list[Score]:
         tokenized = self._tokenization.encode(texts, self._truncation)
         rows = list(dict.fromkeys(window for text in tokenized if not text.is_empty for window in text.windows))
         logits = self._run(rows)
@@ -135,10 +141,14 @@ class TextScorer:
             return Score(None, [], text.tokens, text.truncated, text.unknown, error=failed)
         logits = mean_logits([found for found in windows if not isinstance(found, str)], text.weights)
         exact = self._head.scores(logits)
-        (best,) = self._head.chosen(exact)
-        label = self._head.labels[best]
-        probabilities = [round(probability, _DIGITS) for probability in exact]
-        return Score(label, probabilities, text.tokens, text.truncated, text.unknown)
+        rounded = [round(score, _DIGITS) for score in exact]
+        read = (text.tokens, text.truncated, text.unknown)
+        if self._head.problem == "regression":
+            return Score(None, [], *read, value=rounded[0])
+        names = [self._head.labels[index] for index in self._head.chosen(exact)]
+        if self._head.problem == "multi_label":
+            return Score(None, rounded, *read, labels=names)
+        return Score(names[0], rounded, *read)
 
     def _run(self, rows: Sequence[Row]) -> dict[Row, list[float] | str]:
         """Return each row's logits, or what the engine says of a row that it fails on."""
@@ -162,6 +172,10 @@ class TextScorer:
         if not all(map(math.isfinite, itertools.chain.from_iterable(logits))):
             raise ValueError("its logits are not finite numbers")
         return logits
+
+
+def _content(text: object) -> TextOrPair:
+    return (str(text[0]), str(text[1])) if isinstance(text, tuple) else str(text)
 
 
 def shared_scorer(directory: Path, max_chars: int = MAX_CHARS) -> TextScorer:

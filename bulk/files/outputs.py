@@ -58,7 +58,7 @@ def write(path: Path, format_: str, parts: Parts, scores: ScoreColumns, *, csv_s
         parts = _typed(parts, scores, written)
     with _WRITERS[format_](path, csv_safe=csv_safe) as add:
         for table in parts():
-            written.labels.update(table[scores.prefix + "label"].drop_null().to_pylist())
+            written.labels.update(scores.count_labels(table))
             add(table)
     return written
 

@@ -37,7 +37,7 @@ class Part:
     Attributes:
         index: counts the parts of the file from 0.
         table: the input's columns.
-        texts: what stands in the text's column; None where there is nothing.
+        texts: what stands in the text's column, with ``text_pair`` a tuple of both; None where there is nothing.
         numbers: of the rows, from 1: lines of a text file, rows of a Parquet file.
     """
 
@@ -66,13 +66,18 @@ class AllColumns(Columns):
         Raises:
             DataError: if the text's column is missing, a name occurs twice, or one is to be added.
         """
-        if self.text not in found:
-            raise DataError(f"{where} has no column {self.text!r}, only {', '.join(map(repr, found)) or 'none'}")
+        for name in self.needed:
+            if name not in found:
+                raise DataError(f"{where} has no column {name!r}, only {', '.join(map(repr, found)) or 'none'}")
         twice = next((name for name in found if found.count(name) > 1), None)
         if twice is not None:
             raise DataError(f"{where} has two columns {twice!r}; rename one of them")
         self.check_free(found, where)
         return list(found)
+
+    def content(self, values: Mapping[str, Any]) -> object:
+        """Return what is scored of a row: the text, or both texts of a pair."""
+        return values[self.text] if self.text_pair is None else (values[self.text], values[self.text_pair])
 
     def check_free(self, found: Iterable[str], where: str) -> None:
         """Check that no column has the name of one that scoring adds.
@@ -123,10 +128,10 @@ def _separated_parts(file: InputFile, columns: AllColumns, wanted: Wanted) -> It
     records = reader(file, columns, columns.text_format)
     first = next(records, None)
     if first is None:
-        names = [columns.text] if file.suffix == ".txt" else columns.among(header(file, columns.text_format), str(file))
+        names = columns.needed if file.suffix == ".txt" else columns.among(header(file, columns.text_format), str(file))
         yield Part(0, pa.table({name: pa.array([], pa.string()) for name in names}), [], [])
         return
-    rows = ((number, values, values[columns.text]) for number, values in itertools.chain([first], records))
+    rows = ((number, values, columns.content(values)) for number, values in itertools.chain([first], records))
     yield from _collect(rows, wanted, _text_table, list(first[1]))
 
 
@@ -163,7 +168,8 @@ def _json_rows(file: InputFile, columns: AllColumns) -> Iterator[tuple[int, str,
         where = f"{file} line {number}"
         check_encodable(line, where)
         columns.check_free(record, where)
-        yield number, line, check_encodable(record.get(columns.text), f"{where}, column {columns.text!r}")
+        values = {name: check_encodable(record.get(name), f"{where}, column {name!r}") for name in columns.needed}
+        yield number, line, columns.content(values)
 
 
 def _text_table(names: list[str], records: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -203,7 +209,9 @@ def _parquet_parts(file: InputFile, columns: AllColumns, wanted: Wanted) -> Iter
                 yield None
                 continue
             numbers = list(range(index * PART_ROWS + 1, index * PART_ROWS + 1 + len(rows)))
-            yield Part(index, rows, _texts(rows[columns.text], f"{file} row", numbers, columns.text), numbers)
+            read = {name: _texts(rows[name], f"{file} row", numbers, name) for name in columns.needed}
+            texts = [columns.content(dict(zip(read, each, strict=True))) for each in zip(*read.values(), strict=True)]
+            yield Part(index, rows, texts, numbers)
 
 
 def _tables(source: parquet.ParquetFile, start: int) -> Iterator[pa.Table]:

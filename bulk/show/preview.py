@@ -22,6 +22,8 @@ _GUESSED_FROM: Final = 100
 _FILES: Final = 8
 _NAME: Final = "text"
 """A column of this name is the text; so are the lines of a plain text file."""
+PAIR: Final = "text_pair"
+"""A column of this name is the second text of a pair, unless another one is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,12 @@ class Sample:
 
 
 def choose_text(
-    files: Sequence[InputFile], named: str | None, added: Sequence[str], text_format: TextFormat = UTF_8
+    files: Sequence[InputFile],
+    named: str | None,
+    added: Sequence[str],
+    text_format: TextFormat = UTF_8,
+    *,
+    pair: str | None = None,
 ) -> str:
     """Return the text's column: the one that is named, the one called ``text``, or the only one with several words.
 
@@ -47,6 +54,7 @@ def choose_text(
         named: by the user; None guesses.
         added: names of the columns that scoring adds.
         text_format: how text files are written.
+        pair: the second text's column, which is not guessed.
 
     Raises:
         UsageError: if there is none, more than one, or a column has the name of one that is added.
@@ -54,8 +62,10 @@ def choose_text(
     """
     file, columns = _first_columns(files, text_format)
     listed = "; ".join(f"{name!r} ({_shown(values)})" for name, values in columns.items()) or "none"
-    if named is not None and named not in columns:
-        raise UsageError(f"{file} has no column {named!r}. Its columns: {listed}")
+    for name in (named, pair):
+        if name is not None and name not in columns:
+            asked = "; name the second text's with --text-pair" if name == pair else ""
+            raise UsageError(f"{file} has no column {name!r}{asked}. Its columns: {listed}")
     try:
         AllColumns(added=frozenset(added)).check_free(columns, str(file))
     except DataError as error:
@@ -64,7 +74,7 @@ def choose_text(
         return named
     if _NAME in columns:
         return _NAME
-    prose = [name for name, values in columns.items() if _is_prose(values)]
+    prose = [name for name, values in columns.items() if name != pair and _is_prose(values)]
     if len(prose) == 1:
         return prose[0]
     what = "no column of texts" if not prose else f"{len(prose)} columns of texts"

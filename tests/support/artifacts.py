@@ -48,3 +48,25 @@ def bare_tokenizer(directory: Path) -> Path:
         document["probes"] = [{"text": "good", "probabilities": known, "reference": known}]
 
     return edit_manifest(directory, relearn)
+
+
+def multi_label(directory: Path, thresholds: tuple[float, float] = (0.6, 0.5)) -> Path:
+    """Let the model choose any number of its labels, each from its threshold."""
+    known = [0.5, 1 / (1 + math.exp(-8 / 3))]
+
+    def change(document: dict[str, Any]) -> None:
+        document |= {"problem": "multi_label", "thresholds": thresholds, "activation": None}
+        document["probes"] = [{"text": "good", "probabilities": known, "reference": known}]
+
+    return edit_manifest(directory, change)
+
+
+def of_pairs(directory: Path) -> Path:
+    """Let the model read pairs: the logits of "good" and "good" are the mean of five tokens' scores."""
+    known = [1 / (1 + math.exp(16 / 5)), 1 / (1 + math.exp(-16 / 5))]
+
+    def change(document: dict[str, Any]) -> None:
+        document |= {"pairs": True, "truncation": "head"}
+        document["probes"] = [{"text": "good", "text_pair": "good", "probabilities": known, "reference": known}]
+
+    return edit_manifest(directory, change)

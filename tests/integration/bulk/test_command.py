@@ -12,20 +12,21 @@ import pytest
 from pyarrow import parquet
 
 from artifact.child import Child, ServedArtifact
+from tests.support.artifacts import copy_tiny, multi_label, of_pairs
 from tests.support.tables import words, write_json_lines, write_parquet
 from tests.support.tiny import TINY
 
 ROWS = 60_000
 
 
-def bulk(*arguments: object) -> Child:
-    """Start the command on the tiny artifact."""
-    return Child([sys.executable, "-m", "bulk", *map(str, arguments), "--artifact", TINY])
+def bulk(*arguments: object, artifact: Path = TINY) -> Child:
+    """Start the command, on the tiny artifact if no other is named."""
+    return Child([sys.executable, "-m", "bulk", *map(str, arguments), "--artifact", artifact])
 
 
-def run(*arguments: object) -> tuple[int, str]:
+def run(*arguments: object, artifact: Path = TINY) -> tuple[int, str]:
     """Run the command; return its exit code and all that it wrote."""
-    with bulk(*arguments) as child:
+    with bulk(*arguments, artifact=artifact) as child:
         return child.wait(), child.log
 
 
@@ -62,6 +63,60 @@ def test_scores_are_bit_for_bit_those_of_the_server(tmp_path: Path) -> None:
             row["tokens"],
             row["truncated"],
         )
+
+
+@pytest.mark.parametrize(("suffix", "format_"), [("jsonl", "jsonl"), ("csv", "parquet"), ("parquet", "csv")])
+def test_pairs_are_scored_as_the_server_scores_them(tmp_path: Path, suffix: str, format_: str) -> None:
+    """The second text's column is named, or called ``text_pair``; every format of input and output knows pairs."""
+    artifact = of_pairs(copy_tiny(tmp_path / "artifact"))
+    texts, pairs = words(40), words(80)[40:]
+    source = tmp_path / f"in.{suffix}"
+    if suffix == "parquet":
+        write_parquet(source, {"text_pair": pairs, "text": texts})
+    elif suffix == "jsonl":
+        write_json_lines(source, [{"a": one, "b": other} for one, other in zip(texts, pairs, strict=True)])
+    else:
+        rows = zip(texts, pairs, strict=True)
+        source.write_text("a,b\n" + "".join(f"{one},{other}\n" for one, other in rows))
+    named = [] if suffix == "parquet" else ["--text", "a", "--text-pair", "b"]
+    code, said = run(source, "--output", tmp_path / "out", "--format", format_, *named, artifact=artifact)
+    assert 0 == code, said
+    with ServedArtifact(artifact) as server, httpx.Client(base_url=server.url) as client:
+        body = {"texts": texts, "text_pairs": pairs}
+        answers = client.post("/predict/batch", json=body).raise_for_status().json()["predictions"]
+    output = tmp_path / "out" / f"in.{format_}"
+    if format_ == "parquet":
+        rows_out = parquet.read_table(output).to_pylist()
+    else:
+        content = output.read_text()
+        rows_out = (
+            [*csv.DictReader(content.splitlines())] if format_ == "csv" else list(map(json.loads, content.splitlines()))
+        )
+    assert [answer["label"] for answer in answers] == [row["label"] for row in rows_out]
+    assert [max(answer["probabilities"]) for answer in answers] == [float(row["score"]) for row in rows_out]
+
+
+@pytest.mark.parametrize("format_", ["parquet", "jsonl", "csv"])
+def test_a_multi_label_model_writes_the_chosen_labels(tmp_path: Path, format_: str) -> None:
+    """The columns are those of the head, and the report counts each label."""
+    artifact = multi_label(copy_tiny(tmp_path / "artifact"))
+    source = write_json_lines(tmp_path / "in.jsonl", [{"text": text} for text in ("good", "good bad", "a", "")])
+    code, said = run(source, "--output", tmp_path / "out", "--format", format_, artifact=artifact)
+    assert 0 == code, said
+    output = tmp_path / "out" / f"in.{format_}"
+    if format_ == "parquet":
+        rows = parquet.read_table(output).to_pylist()
+    elif format_ == "csv":
+        rows = [
+            row | {"labels": json.loads(row["labels"] or "null")}
+            for row in csv.DictReader(output.read_text().splitlines())
+        ]
+    else:
+        rows = list(map(json.loads, output.read_text().splitlines()))
+    assert [["positive"], ["negative", "positive"], ["positive"], None] == [row["labels"] for row in rows]
+    assert ["text", "labels", "probabilities", "tokens", "truncated", "unknown", "error"] == list(rows[0])
+    assert {"positive": 3, "negative": 1} == json.loads((tmp_path / "out" / "_report.json").read_text())["labels"]
+    assert 0 == run(source, "--sample", 2, artifact=artifact)[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])

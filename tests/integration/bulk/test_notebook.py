@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import daft
 import pandas as pd
 
 from artifact.child import ROOT
 from bulk import scorer
+from bulk.scoring import TextScorer
+from tests.support.artifacts import copy_tiny, of_pairs
 from tests.support.tables import make_scorer, words
 from tests.support.tiny import TINY
 
@@ -37,6 +40,18 @@ def test_a_pandas_column_becomes_a_data_frame_with_its_index() -> None:
     assert list(frame.index) == list(scored.index)
     assert expected("score")[:40] == scored["p_score"].tolist()[:40]
     assert "the text is null" == scored["p_error"].iloc[-1]
+
+
+def test_pairs_are_two_columns(tmp_path: Path) -> None:
+    """Of a daft frame and of a pandas frame alike."""
+    artifact = of_pairs(copy_tiny(tmp_path))
+    texts, pairs = words(10), words(20)[10:]
+    expected = [score.score for score in TextScorer.load(artifact).score(list(zip(texts, pairs, strict=True)))]
+    score = scorer(artifact)
+    frame = daft.from_pydict({"a": texts, "b": pairs})
+    assert expected == frame.select(score(daft.col("a"), daft.col("b")).unnest()).to_pydict()["score"]
+    table = pd.DataFrame({"a": texts, "b": pairs})
+    assert expected == score(table["a"], table["b"])["score"].tolist()
 
 
 def test_importing_the_package_imports_neither_daft_nor_the_runtime() -> None:

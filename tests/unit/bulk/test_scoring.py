@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from artifact.manifest import load_artifact
 from artifact.runtime import Batch, OnnxEngine
 from bulk.scoring import TextScorer
-from tests.support.artifacts import bare_tokenizer, copy_tiny
+from tests.support.artifacts import bare_tokenizer, copy_tiny, edit_manifest, multi_label, of_pairs
+from tests.support.engines import FixedEngine
 from tests.support.tables import make_scorer, words
 from tests.support.tiny import TINY, logits
 
@@ -105,3 +107,34 @@ def test_unknown_and_cut_texts_say_so() -> None:
     """A reader of the output can see of which scores to be careful."""
     unknown, long = make_scorer().score(["👍", "good " * 40])
     assert (1, True) == (unknown.unknown, long.truncated)
+
+
+def test_a_multi_label_model_chooses_labels(tmp_path: Path) -> None:
+    """Each from its threshold; all probabilities are there, and no label is the score."""
+    first, second = TextScorer.load(multi_label(copy_tiny(tmp_path))).score(["good", "bad good"])
+    assert (["positive"], ["negative", "positive"]) == (first.labels, second.labels)
+    assert [0.5, round(1 / (1 + math.exp(-8 / 3)), 6)] == first.probabilities
+    assert (None, None) == (first.label, first.value)
+
+
+def test_a_regression_has_a_value(tmp_path: Path) -> None:
+    """Rounded as the server rounds it."""
+
+    def change(document: dict[str, Any]) -> None:
+        document |= {"problem": "regression", "labels": ["stars"], "activation": None}
+        document["probes"] = [{"text": "good", "probabilities": [1.0], "reference": [1.0]}]
+
+    artifact = load_artifact(edit_manifest(copy_tiny(tmp_path), change))
+    (score,) = TextScorer(artifact, FixedEngine([[3.12345678]])).score(["good"])
+    assert (3.123457, None, [], None) == (score.value, score.label, score.probabilities, score.labels)
+
+
+def test_a_model_of_pairs_scores_pairs(tmp_path: Path) -> None:
+    """Both texts count; one that is missing or empty is an error that names it."""
+    scorer = TextScorer.load(of_pairs(copy_tiny(tmp_path)))
+    pairs = [("good", "bad"), ("good", "good"), ("good", None), (" ", "good"), ("good", "good"), "good"]
+    found = scorer.score(pairs)
+    assert [6 - 1] * 2 == [score.tokens for score in found[:2]]
+    assert (0.5, found[1]) == (found[0].score, found[4])
+    assert ["the text_pair is null", "the text is empty"] == [score.error for score in found[2:4]]
+    assert "the text_pair is null" == found[5].error
