@@ -20,6 +20,7 @@ from pyarrow import parquet
 
 from bulk.files.columns import ScoreColumns
 from bulk.files.rows import LINE
+from training.reading import DataError
 
 _NUMBER: Final = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?%?")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -51,6 +52,9 @@ def write(path: Path, format_: str, parts: Parts, scores: ScoreColumns, *, csv_s
         parts: the scored parts.
         scores: the columns that were added.
         csv_safe: whether an apostrophe is put before text that a spreadsheet would compute.
+
+    Raises:
+        DataError: if CSV or JSON cannot hold a value of a Parquet column.
     """
     written = Written()
     first = next(parts())
@@ -92,7 +96,7 @@ def _csv(path: Path, *, csv_safe: bool) -> Iterator[Callable[[pa.Table], None]]:
             if not begun:
                 writer.writerow(map(safe, table.column_names))
                 begun = True
-            rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+            rows = zip(*(_values(table, name) for name in table.column_names), strict=True)
             writer.writerows([_cell(value, safe) for value in row] for row in rows)
 
         yield add
@@ -106,11 +110,22 @@ def _json_lines(path: Path, *, csv_safe: bool) -> Iterator[Callable[[pa.Table], 
 
 def _write_json_lines(stream: TextIO, table: pa.Table) -> None:
     if LINE not in table.column_names:
-        stream.writelines(_json(row) + "\n" for row in table.to_pylist())
+        columns = {name: _values(table, name) for name in table.column_names}
+        rows = zip(*columns.values(), strict=True)
+        stream.writelines(_json(dict(zip(columns, row, strict=True))) + "\n" for row in rows)
         return
     for line, row in zip(table[LINE].to_pylist(), table.drop_columns([LINE]).to_pylist(), strict=True):
         body = line.rstrip().removesuffix("}").rstrip()
         stream.write(f"{body}{'' if body.endswith('{') else ', '}{_json(row)[1:]}\n")
+
+
+def _values(table: pa.Table, name: str) -> list[Any]:
+    try:
+        return list(table[name].to_pylist())
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"the column {name!r} holds a value that cannot be written as text ({error}); write --format parquet"
+        ) from error
 
 
 _WRITERS: Final = {"parquet": _parquet, "csv": _csv, "jsonl": _json_lines}

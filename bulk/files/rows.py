@@ -106,7 +106,7 @@ def read_parts(file: InputFile, columns: AllColumns, wanted: Wanted) -> Iterator
             yield from _collect(_json_rows(file, columns), wanted, _json_table, [LINE])
         else:
             yield from _separated_parts(file, columns, wanted)
-    except (OSError, EOFError, pa.ArrowException) as error:
+    except (OSError, EOFError, UnicodeDecodeError, pa.ArrowException) as error:
         raise DataError(f"{file} cannot be read: {str(error).partition(chr(10))[0]}") from error
 
 
@@ -236,12 +236,14 @@ def _tables(source: parquet.ParquetFile, start: int) -> Iterator[pa.Table]:
 def _texts(column: pa.ChunkedArray, where: str, numbers: Sequence[int], name: str) -> list[object]:
     try:
         return [_decoded(value) for value in column.to_pylist()]
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):
         for number, value in zip(numbers, column, strict=True):
             try:
                 value.as_py()
             except UnicodeDecodeError as error:
                 raise DataError(f"{where} {number}, column {name!r}: the bytes are not UTF-8 ({error})") from error
+            except (ValueError, OverflowError) as error:
+                raise DataError(f"{where} {number}, column {name!r}: Python cannot hold the value ({error})") from error
         raise
 
 

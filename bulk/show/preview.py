@@ -88,7 +88,7 @@ def _first_columns(files: Sequence[InputFile], text_format: TextFormat) -> tuple
             return file, _columns(file, text_format)
         except DataError as error:
             problem = problem or error
-        except (OSError, EOFError, pa.ArrowException) as error:
+        except (OSError, EOFError, UnicodeDecodeError, pa.ArrowException) as error:
             problem = problem or DataError(f"{file} cannot be read: {str(error).partition(chr(10))[0]}")
     raise problem or DataError("there is no file")
 
@@ -134,7 +134,7 @@ def _columns(file: InputFile, text_format: TextFormat) -> dict[str, list[Any]]:
         with file.open_anywhere() as stream, parquet.ParquetFile(stream) as source:
             batch = next(source.iter_batches(_GUESSED_FROM), None)
             names = source.schema_arrow.names
-            return {name: batch.column(name).to_pylist() if batch is not None else [] for name in names}
+            return {name: _values(batch.column(name)) if batch is not None else [] for name in names}
     if file.suffix in JSON_LINES:
         found = itertools.islice(json_records(file, _NAME, text_format), _GUESSED_FROM)
         records = [record for _, _, record in found]
@@ -143,6 +143,14 @@ def _columns(file: InputFile, text_format: TextFormat) -> dict[str, list[Any]]:
     columns = header(file, text_format)
     rows = list(itertools.islice(read_separated(file, AllColumns(columns[0]), text_format), _GUESSED_FROM))
     return {name: [values[name] for _, values in rows] for name in columns}
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Return a column's values; none where Python cannot hold one, which then is no text."""
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError):
+        return []
 
 
 def _is_prose(values: Sequence[Any]) -> bool:

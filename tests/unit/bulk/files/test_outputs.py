@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from pyarrow import parquet
 
 from bulk.files.columns import ScoreColumns
 from bulk.files.outputs import Written, write
 from bulk.files.rows import LINE
 from bulk.scoring import Score
+from training.reading import DataError
 
 GOOD = Score("positive", [0.25, 0.75], 3)
 FAILED = Score(None, [], error="the text is null")
@@ -46,6 +48,16 @@ def test_parquet_keeps_types_and_metadata(tmp_path: Path) -> None:
     assert ["label", "score", "tokens", "truncated", "unknown", "error"] == found.column_names[2:]
     assert [0.75, None] * 2 == found["score"].to_pylist()
     assert [None, "the text is null"] * 2 == found["error"].to_pylist()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_value_that_text_cannot_hold_is_named(tmp_path: Path, kind: str) -> None:
+    """A time beyond the year 9999 stays in Parquet, and is one line in CSV and JSON, with the column and the remedy."""
+    table = pa.table({"text": ["a"], "when": pa.array([2**60], pa.timestamp("ms"))})
+    with pytest.raises(DataError, match=r"the column 'when' holds a value that cannot be written .*--format parquet"):
+        written(tmp_path / f"o.{kind}", [table])
+    written(tmp_path / "o.parquet", [table])
+    assert table == parquet.read_table(tmp_path / "o.parquet").select(["text", "when"])
 
 
 def test_labels_are_counted(tmp_path: Path) -> None:

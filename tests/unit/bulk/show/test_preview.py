@@ -6,7 +6,9 @@ import random
 import string
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from bulk.errors import UsageError
 from bulk.files.rows import AllColumns
@@ -59,6 +61,13 @@ def test_where_it_is_not_clear_the_columns_are_listed(
     (tmp_path / "t.csv").write_text(content)
     with pytest.raises(UsageError, match=message):
         choose(tmp_path / "t.csv", named=named)
+
+
+def test_a_column_that_python_cannot_hold_is_no_text(tmp_path: Path) -> None:
+    """A time beyond the year 9999 does not keep the text beside it from being found."""
+    table = {"body": ["a b", "c d"], "when": pa.array([2**60, 0], pa.timestamp("ms"))}
+    parquet.write_table(pa.table(table), tmp_path / "a.parquet")
+    assert "body" == choose(tmp_path / "a.parquet")
 
 
 def test_a_malformed_first_file_does_not_decide(tmp_path: Path) -> None:
