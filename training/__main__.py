@@ -137,7 +137,7 @@ def _plan(options: argparse.Namespace, given: Sequence[str]) -> Plan:
         validation=[
             parse_source(specification, split="validation", held_out=0.0) for specification in options.validation
         ],
-        labels=options.labels.split(",") if options.labels else None,
+        labels=[name.strip() for name in options.labels.split(",")] if options.labels else None,
         output=options.output,
         parameters=HyperParameters(**{field: getattr(options, field) for field in names}),
         save_steps=options.save_steps,

@@ -72,6 +72,12 @@ ODD_FILES: tuple[OddFile, ...] = (
     OddFile("mark-utf-16-be.tsv", b"\xfe\xff" + _LINES.replace(b",", b"\t").decode().encode("utf-16-be"), _GOOD),
     OddFile("mark-utf-32.csv", b"\xff\xfe\0\0" + _LINES.decode().encode("utf-32-le"), _GOOD),
     OddFile("no-mark-utf-16.csv", _LINES.decode().encode("utf-16-le"), "looks like UTF-16 without .*utf-16-le"),
+    OddFile(
+        "no-mark-no-order.csv",
+        _LINES.decode().encode("utf-16-le"),
+        "has no byte-order mark, so utf-16 does not say .*encoding=utf-16-le",
+        ",encoding=utf-16",
+    ),
     OddFile("no-mark-utf-16-named.csv", _LINES.decode().encode("utf-16-le"), _GOOD, ",encoding=utf-16-le"),
     OddFile("cut-utf-16.csv", b"\xff\xfe" + _LINES.decode().encode("utf-16-le")[:-1], r"line 3: byte 56 .*UTF-16"),
     OddFile(

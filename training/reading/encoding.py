@@ -19,6 +19,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF8, "utf-8"),
 )
+_ESCAPES: Final = {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "utf-7", "undefined"}
+"""Codecs that are no encodings of files: they read escapes, some of them as halves of surrogate pairs."""
 _LONGEST_MARK: Final = 4
 _BLOCK_BYTES: Final = 2**20
 
@@ -56,11 +58,14 @@ class TextFormat:
     def __post_init__(self) -> None:
         try:
             "".encode(self.encoding or "utf-8")
-        except LookupError:
+            is_known = codecs.lookup(self.encoding or "utf-8").name not in _ESCAPES
+        except (LookupError, ValueError):
+            is_known = False
+        if not is_known:
             raise DataError(
                 f"the encoding {self.encoding!r} is unknown; there are utf-8, utf-16, windows-1252, iso-8859-15, "
                 "gb18030, shift_jis and all others of Python"
-            ) from None
+            )
         if len(self.separator) > 1 or self.separator in {'"', "\r", "\n"}:
             raise DataError(f"the separator {self.separator!r} is not one character, such as ; or |")
         if self.quotes not in {"double", "none"}:
@@ -96,6 +101,10 @@ def _encoding(path: DataFile, start: bytes, text_format: TextFormat) -> tuple[st
                     f"{text_format.encoding}; leave the encoding out"
                 )
             return marked, len(mark)
+    if text_format.encoding and (named := codecs.lookup(text_format.encoding).name) in {"utf-16", "utf-32"}:
+        raise DataError(
+            f"{path} has no byte-order mark, so {named} does not say its byte order; {_named(named + '-le')}"
+        )
     zeros = [byte == 0 for byte in start]
     if not text_format.encoding and zeros in ([False, True] * 2, [True, False] * 2):
         guess = "utf-16-le" if zeros[1] else "utf-16-be"

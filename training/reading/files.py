@@ -34,7 +34,7 @@ def read(path: Path, columns: Columns = STANDARD, text_format: TextFormat = UTF_
     try:
         return collect(reader(path, columns, text_format), columns, location=str(path), unit=unit, min_words=min_words)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{path} cannot be read: {error.strerror or _first_line(error)}") from error
 
 
 def _read_parquet(path: Path, columns: Columns, _: TextFormat) -> Iterator[Record]:
@@ -44,8 +44,8 @@ def _read_parquet(path: Path, columns: Columns, _: TextFormat) -> Iterator[Recor
         with parquet.ParquetFile(path) as file:
             names = columns.among(file.schema_arrow.names, str(path))
             table = file.read(columns=names)
-    except ArrowException as error:
-        raise DataError(f"{path} cannot be read as Parquet: {str(error).partition(chr(10))[0]}") from error
+    except (ArrowException, UnicodeDecodeError) as error:  # the second for a column's name
+        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
     values = [_values(table[name], f"{path} row", name) for name in names]
     for number, row in enumerate(zip(*values, strict=True), 1):
         yield number, dict(zip(names, row, strict=True))
@@ -63,6 +63,10 @@ def _values(column: "ChunkedArray", where: str, name: str) -> list[Any]:
             except (ValueError, OverflowError) as error:
                 raise DataError(f"{where} {number}, column {name!r}: Python cannot hold the value ({error})") from error
         raise
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split("\n", 1)[0].split())
 
 
 _READERS: Final[dict[str, Callable[[Path, Columns, TextFormat], Iterator[Record]]]] = {

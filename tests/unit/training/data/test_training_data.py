@@ -86,6 +86,16 @@ def test_a_label_too_rare_to_be_held_out_is_named(tmp_path: Path) -> None:
         load_training_data([source], None, seed=1)
 
 
+def test_nearly_equal_labels_are_one_where_the_names_are_given(tmp_path: Path) -> None:
+    """Without names two spellings are refused; with them both are read as the one that is named."""
+    source = _source(tmp_path / "a.tsv", [*_rows(20), *_rows(6, ("No", " yes"), start=20)])
+    with pytest.raises(DataError, match=r"a.tsv line 22: the label 'No' is 'no' \(.*line 2\) but for case"):
+        load_training_data([source], None, seed=1)
+    corpus = load_training_data([source], ["no", "yes"], seed=1)
+    assert ["no", "yes"] == corpus.labels
+    assert "0 no (written 'No'): 13 rows; 1 yes (written ' yes'): 13 rows" in corpus.mappings[0]
+
+
 def test_the_mapping_of_each_source_is_kept(tmp_path: Path) -> None:
     """For each source it is told how its labels were read, and how many rows were too short."""
     source = _source(tmp_path / "a.tsv", [*_rows(20, ("0", "1")), ("short", "1")], min_words=2)

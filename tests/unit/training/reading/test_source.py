@@ -44,6 +44,8 @@ def test_the_group_may_be_given_by_the_caller() -> None:
         ("a.csv,text", "unknown data option 'text'"),
         ("a.csv,encoding=klingon", "the encoding 'klingon' is unknown; there are utf-8"),
         ("a.csv,encoding=hex", "the encoding 'hex' is unknown"),
+        ("a.csv,encoding=undefined", "the encoding 'undefined' is unknown"),
+        ("a.csv,encoding=unicode_escape", "the encoding 'unicode_escape' is unknown"),
         ("a.csv,separator=::", "the separator '::' is not one character"),
         ("a.csv,quotes=single", "quotes are 'double' or 'none', not 'single'"),
     ],
