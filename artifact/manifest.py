@@ -27,6 +27,8 @@ MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.onnx"
 TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "README.md"
+FIRST_STAGE: Final = "first_stage.npy"
+"""Weights of the first stage, (buckets, labels) int8; not every artifact has one."""
 
 Truncation = Literal["head", "head_tail", "window"]
 """How a text longer than ``max_length`` is read: its start, its start and end, or all of it by windows."""
@@ -83,6 +85,27 @@ class File(_Part):
     path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a plain name, never a path")
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class FirstStageThreshold(_Part):
+    """From which confidence on the first stage answers rows of some lengths; fitted on held-out texts."""
+
+    max_tokens: int = Field(gt=0, description="of the rows that it applies to; shorter ones have their own")
+    least_confidence: float = Field(ge=0, description="the graph answers below it; above 1: always")
+    texts: int = Field(ge=0, description="held-out texts of these lengths")
+    answered: int = Field(ge=0, description="of them, by the first stage")
+
+
+class FirstStageModel(_Part):
+    """The linear model that may answer in place of the graph; its weights are a file of their own."""
+
+    orders: int = Field(gt=0, le=8, description="n-grams of 1 to so many token ids")
+    short_tokens: int = Field(ge=0, description="rows of at most so many tokens are short")
+    graph_tokens: tuple[int, ...] = Field(description="the graph answers short rows that hold one of these token ids")
+    scale: float = Field(gt=0, description="of the int8 weights")
+    bias: tuple[float, ...] = Field(description="in label order")
+    largest_loss: float = Field(ge=0, le=1, description="share of texts whose answer may become wrong: the user's")
+    thresholds: tuple[FirstStageThreshold, ...]
 
 
 class Evaluation(_Part):
@@ -144,6 +167,7 @@ class Manifest(_Part):
     session: SessionOptions = SessionOptions()
     files: tuple[File, ...]
     evaluations: tuple[Evaluation, ...] = ()
+    first_stage: FirstStageModel | None = Field(default=None, exclude_if=lambda stage: stage is None)
     probes: tuple[Probe, ...] = Field(min_length=1)
     probe_tolerance: float = Field(gt=0, lt=1, description="largest accepted difference of a score")
     source_commit: str
@@ -167,7 +191,19 @@ class Manifest(_Part):
             if (probe.text_pair is not None) != self.pairs:
                 raise ValueError(f"the probe {probe.text[:40]!r} is not of the kind that pairs {self.pairs} says")
         self._check_head()
+        if self.first_stage is not None:
+            self._check_first_stage(self.first_stage)
         return self
+
+    def _check_first_stage(self, model: FirstStageModel) -> None:
+        if self.schema_version == 1 or self.pairs or self.problem == "regression":
+            raise ValueError(
+                "first_stage: schema version 2 has it, for models that read single texts and choose labels"
+            )
+        if len(model.bias) != len(self.labels):
+            raise ValueError(f"first_stage: {len(model.bias)} biases for {len(self.labels)} labels")
+        if FIRST_STAGE not in {file.path for file in self.files}:
+            raise ValueError(f"files does not list {FIRST_STAGE}")
 
     def _check_head(self) -> None:
         if (self.problem == "regression") != (len(self.labels) == 1) and self.problem != "multi_label":

@@ -39,7 +39,7 @@ def _threads() -> int:
 class Settings(BaseSettings):
     """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds.
 
-    At most 24 are our own. ``otlp_endpoint`` has the name that OpenTelemetry's SDK defines and operators know.
+    At most 24 are our own. The others have the names that OpenTelemetry's SDK and Vertex AI give them.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         description="rows whose logits are cached, 300 to 1,400 bytes each; 0 turns the cache off",
+    )
+    first_stage: Literal["off", "on"] = Field(
+        default="off",
+        description="on lets the artifact's first stage answer easy texts without the graph, at a small loss that its "
+        "card states; on is refused for an artifact without one",
     )
     api_key: SecretStr | None = Field(
         default=None,

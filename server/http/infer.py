@@ -110,20 +110,31 @@ def _check(texts: Sequence[TextOrPair], settings: Settings) -> None:
 
 
 def _server_timing(classification: Classification) -> bytes:
-    """Return the value of the Server-Timing header: milliseconds with microsecond digits."""
-    return b"tokenize;dur=%.3f, queue;dur=%.3f, inference;dur=%.3f" % (
+    """Return the value of the Server-Timing header: milliseconds with microsecond digits.
+
+    Where the first stage answered texts, their number follows.
+    """
+    times = b"tokenize;dur=%.3f, queue;dur=%.3f, inference;dur=%.3f" % (
         classification.tokenize_s * 1000,
         classification.queue_s * 1000,
         classification.inference_s * 1000,
     )
+    easy = _count_easy(classification)
+    return times + b", first-stage;desc=%d" % easy if easy else times
+
+
+def _count_easy(classification: Classification) -> int:
+    return sum(prediction.by_first_stage for prediction in classification.predictions)
 
 
 def _figures(classification: Classification) -> dict[str, float]:
     """Return what log and trace tell of a request: sizes and times, never a text."""
-    return {
+    figures = {
         "texts": len(classification.predictions),
         "tokens": sum(prediction.tokens for prediction in classification.predictions),
         "tokenize_ms": round(classification.tokenize_s * 1000, 3),
         "queue_ms": round(classification.queue_s * 1000, 3),
         "inference_ms": round(classification.inference_s * 1000, 3),
     }
+    easy = _count_easy(classification)
+    return figures | {"first_stage": easy} if easy else figures

@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from artifact.first_stage import FirstStage
 from artifact.manifest import Manifest, TextOrPair, Truncation
-from artifact.scores import Activation, Head, Problem, mean_logits
+from artifact.scores import Activation, Head, Problem
 from artifact.tokenization import Tokenization, TokenizedText
-from server.errors import InvalidRequestError, TextFailedError
+from server.errors import InvalidRequestError
 from server.inference.batching import Batcher
+from server.inference.cascade import Cascade, TextLogits
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import Logits
 from server.inference.tokenizer_queue import TokenizerQueue, count_chars
@@ -42,6 +44,7 @@ class Prediction:
         tokens: tokens read, special tokens included.
         truncated: whether the model did not read the whole text.
         unknown: tokens that stand for characters that the tokenizer does not know.
+        by_first_stage: whether the first stage answered in place of the graph.
     """
 
     scores: list[float]
@@ -49,6 +52,7 @@ class Prediction:
     tokens: int
     truncated: bool
     unknown: int = 0
+    by_first_stage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class TextClassifier:
         runtime: figures of the model on this machine, for ``/info``.
         inline: which requests of more than 2,000 characters are tokenized on the event loop's thread.
         max_waiting_chars: characters that wait for the tokenizer thread at most.
+        first_stage: answers easy texts in place of the graph; None: the graph answers all.
     """
 
     def __init__(
@@ -139,6 +144,7 @@ class TextClassifier:
         runtime: Mapping[str, object],
         inline: InlinePolicy,
         max_waiting_chars: int,
+        first_stage: FirstStage | None = None,
     ) -> None:
         self.runtime = runtime
         self._inline = inline
@@ -146,6 +152,7 @@ class TextClassifier:
         self._head = manifest.head
         self._tokenization = tokenization
         self._batcher = batcher
+        self._cascade = Cascade(batcher, first_stage)
         self._metrics = metrics
         self._predicted = [metrics.predictions.labels(label) for label in manifest.labels]
         self._tokenizer_queue = TokenizerQueue(tokenization, max_chars=max_waiting_chars, metrics=metrics)
@@ -196,14 +203,10 @@ class TextClassifier:
         for index, text in enumerate(tokenized):
             if text.is_empty:
                 raise InvalidRequestError(f"text {index} {_WORDLESS}")
-        rows = [window for text in tokenized for window in text.windows]
-        try:
-            batched = await self._batcher.submit(rows, deadline)
-        except TextFailedError as error:
-            raise TextFailedError(_text_of(error.index, tokenized)) from None
-        predictions = self._predict(tokenized, batched.logits)
+        answered = await self._cascade.submit(tokenized, deadline)
+        predictions = self._predict(tokenized, answered)
         self._metrics.ledger.record(self._count, predictions)
-        return Classification(predictions, self._head, tokenize_s, batched.queue_s, batched.inference_s)
+        return Classification(predictions, self._head, tokenize_s, answered.queue_s, answered.inference_s)
 
     def _check_kind(self, texts: Sequence[TextOrPair], truncation: Truncation | None) -> None:
         """Refuse a pair that is sent to a model of single texts, and the other way round."""
@@ -223,11 +226,11 @@ class TextClassifier:
             return self._tokenization.encode(texts, truncation)
         return await self._tokenizer_queue.encode(texts, truncation, deadline)
 
-    def _predict(self, texts: list[TokenizedText], logits: list[Logits]) -> list[Prediction]:
-        scores = self._head.scores
+    def _predict(self, texts: list[TokenizedText], answered: TextLogits) -> list[Prediction]:
+        scores, easy = self._head.scores, answered.by_first_stage
         return [
-            Prediction(scores(row), row, text.tokens, text.truncated, text.unknown)
-            for text, row in zip(texts, _text_logits(texts, logits), strict=True)
+            Prediction(scores(row), row, text.tokens, text.truncated, text.unknown, index in easy)
+            for index, (text, row) in enumerate(zip(texts, answered.logits, strict=True))
         ]
 
     def _count(self, predicted: Sequence[Sequence[Prediction]]) -> None:
@@ -240,17 +243,4 @@ class TextClassifier:
             for index, count in Counter(chosen).items():
                 self._predicted[index].inc(count)
         self._metrics.truncated.inc(sum(prediction.truncated for prediction in predictions))
-
-
-def _text_logits(texts: list[TokenizedText], logits: list[Logits]) -> list[Logits]:
-    """Average each text's windows by their weights: logits of each window -> logits of each text."""
-    if len(texts) == len(logits):  # no text has more than one window
-        return logits
-    of_windows = iter(logits)
-    return [mean_logits(list(itertools.islice(of_windows, len(text.windows))), text.weights) for text in texts]
-
-
-def _text_of(row: int, texts: list[TokenizedText]) -> int:
-    """Return the index of the text that has a row."""
-    ends = itertools.accumulate(len(text.windows) for text in texts)
-    return next(index for index, end in enumerate(ends) if row < end)
+        self._metrics.by_first_stage.inc(sum(prediction.by_first_stage for prediction in predictions))

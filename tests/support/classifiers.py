@@ -11,6 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from artifact.cost_curve import CostCurve
+from artifact.first_stage import FirstStage
 from artifact.manifest import Artifact, Manifest, TextOrPair, Truncation, read_manifest
 from artifact.pairs import load_tokenization
 from artifact.runtime import Batch, Engine
@@ -178,6 +179,7 @@ async def classifying(
     *,
     inline_chars: int = 0,
     tokenization: Tokenization | None = None,
+    first_stage: FirstStage | None = None,
 ) -> AsyncIterator[tuple[TextClassifier, Metrics]]:
     """Run a classifier over the engine."""
     metrics = Metrics()
@@ -194,7 +196,14 @@ async def classifying(
         inline=inline,
     )
     classifier = TextClassifier(
-        manifest, tokenization, batcher, metrics, runtime={}, inline=inline, max_waiting_chars=MAX_WAITING_CHARS
+        manifest,
+        tokenization,
+        batcher,
+        metrics,
+        runtime={},
+        inline=inline,
+        max_waiting_chars=MAX_WAITING_CHARS,
+        first_stage=first_stage,
     )
     await classifier.start()
     try:

@@ -95,16 +95,22 @@ class WitnessEngine(EchoEngine):
 
 
 class PoisonedEngine:
-    """Fail every batch that holds the token id ``POISON``."""
+    """Fail every batch that holds a token id.
+
+    Args:
+        engine: runs the others.
+        poison: the id.
+    """
 
     POISON = 666_666
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, poison: int = POISON) -> None:
         self._engine = engine
+        self._poison = poison
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
         """Run, or fail as a runtime does: with a message that callers must not see."""
-        if (batch.input_ids == self.POISON).any():
+        if (batch.input_ids == self._poison).any():
             raise RuntimeError("secret detail of the runtime")
         return self._engine.run(batch)
 

@@ -4,7 +4,7 @@ The shape of an answer is the head's: one label with all probabilities, the chos
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, FailFast, Field
@@ -33,6 +33,7 @@ class _Body(BaseModel):
         default=None,
         description="how a text longer than the model's max_length is read; the default is the model's own",
     )
+    stage: bool = Field(default=False, description="whether each answer says which stage of the cascade it is from")
 
 
 class PredictRequest(_Body):
@@ -64,6 +65,7 @@ class _Answer(BaseModel):
     unknown: int = Field(
         default=0, description="tokens that the tokenizer does not know; left out where there are none"
     )
+    stage: Literal["first", "graph"] | None = Field(default=None, description="what answered; only where asked for")
 
 
 class LabelPrediction(_Answer):
@@ -112,7 +114,7 @@ async def predict(call: Call, classifier: Classifier) -> Response:
     body = await _one.read(call)
     text = body.text if body.text_pair is None else (body.text, body.text_pair)
     classification = await infer(call, classifier, [text], body.truncation)
-    answer = _render(classification.head, classification.predictions[0])
+    answer = _render(classification.head, classification.predictions[0], stage=body.stage)
     return PredictionResponse(orjson.dumps(answer), classification)
 
 
@@ -122,7 +124,7 @@ async def predict_batch(call: Call, classifier: Classifier) -> Response:
     body = await _many.read(call)
     classification = await infer(call, classifier, _texts(body), body.truncation)
     head = classification.head
-    answer = {"predictions": [_render(head, prediction) for prediction in classification.predictions]}
+    answer = {"predictions": [_render(head, prediction, stage=body.stage) for prediction in classification.predictions]}
     return PredictionResponse(orjson.dumps(answer), classification)
 
 
@@ -136,12 +138,14 @@ def _texts(body: PredictBatchRequest) -> Sequence[TextOrPair]:
     return list(zip(body.texts, body.text_pairs, strict=True))
 
 
-def _render(head: Head, prediction: Prediction) -> dict[str, Any]:
+def _render(head: Head, prediction: Prediction, *, stage: bool) -> dict[str, Any]:
     answer = _RENDER[head.problem](head, prediction)
     answer["tokens"] = prediction.tokens
     answer["truncated"] = prediction.truncated
     if prediction.unknown:
         answer["unknown"] = prediction.unknown
+    if stage:
+        answer["stage"] = "first" if prediction.by_first_stage else "graph"
     return answer
 
 

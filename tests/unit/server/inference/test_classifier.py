@@ -122,13 +122,15 @@ async def test_predictions_and_truncated_texts_are_counted() -> None:
     assert 1 == figures["verdict_tokenize_seconds_count"]
 
 
-class _FailsOnZ(PoisonedEngine):
-    POISON = WORDS.index("z")
+Z = WORDS.index("z")
 
 
 async def test_a_failing_request_predicts_nothing() -> None:
     """All or none: if one text fails, none is counted as predicted."""
-    async with classifying(_FailsOnZ(FixedEngine([[0.0, 0.0]])), make_manifest(("x", "y"))) as (classifier, metrics):
+    async with classifying(PoisonedEngine(FixedEngine([[0.0, 0.0]]), Z), make_manifest(("x", "y"))) as (
+        classifier,
+        metrics,
+    ):
         with pytest.raises(TextFailedError):
             await classifier.classify(["z"], truncation=None, timeout_s=60)
         figures = read_figures(metrics.render())
@@ -138,7 +140,7 @@ async def test_a_failing_request_predicts_nothing() -> None:
 async def test_the_text_that_the_model_fails_on_is_named() -> None:
     """Also where texts before it are read in several windows, and where it fails in its second window."""
     texts = ["a", " ".join(["b"] * 40), " ".join(["c"] * 20 + ["z"]), "a a"]
-    async with classifying(_FailsOnZ(CountingEngine()), make_manifest(THREE)) as (classifier, _):
+    async with classifying(PoisonedEngine(CountingEngine(), Z), make_manifest(THREE)) as (classifier, _):
         with pytest.raises(TextFailedError, match="the model fails on text 2, alone too"):
             await classifier.classify(texts, truncation="window", timeout_s=60)
 
