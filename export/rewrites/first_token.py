@@ -17,6 +17,9 @@ TOKENWISE = {
 }  # fmt: skip
 """Operators that compute each token from that token alone, given constant other operands of rank 2 or less."""
 
+_BIAS_INPUT = 5
+"""Input of ``MultiHeadAttention`` that is added to the scores (ContribOperators.md)."""
+
 
 def read_first_token(graph: Graph) -> bool:
     """Move the selection of token 0 back through token-wise operators and into the last attention's query."""
@@ -91,13 +94,20 @@ class _Back:
     def _build(self, name: str) -> str:
         node, twin = self._producers.get(name), f"{name}/first"
         if node is self._attention:
-            return self._clone(node, [self.first(node.input[0]), *node.input[1:]], twin)
+            return self._clone(node, [self.first(node.input[0]), *node.input[1:5], *self._first_row(node)], twin)
         if node is not None and node.op_type in TOKENWISE and self._is_needed_here_only(name):
             return self._clone(node, [self._operand(value) for value in node.input], twin)
         zero = "first_token/index"
         if self._graph.constant(zero) is None:
             self._graph.add_constant(zero, np.array([0], np.int64))
         return self._graph.add("Gather", [name, zero], twin, axis=1)
+
+    def _first_row(self, attention: onnx.NodeProto) -> list[str]:
+        """Return the first row of a bias of the scores, (1, heads, 1, tokens), if there is one."""
+        if len(attention.input) <= _BIAS_INPUT:
+            return []
+        index = self._graph.add_constant("first_token/row", np.array([0], np.int64))
+        return [self._graph.add("Gather", [attention.input[_BIAS_INPUT], index], "first_token/bias", axis=2)]
 
     def _is_needed_here_only(self, name: str) -> bool:
         """Return whether a tensor is computed for token 0 alone, so that its other tokens can be left out."""

@@ -26,6 +26,8 @@ CHANNELS: Final = "mask_keys/channels"
 SINGLE_ROW: Final = "mask_keys/alone"
 """Whether the batch's length leaves a block of one row, (1,) bool."""
 _FAR_BELOW = -1e6
+_MASKED_INPUTS = 5
+"""Query, key, value, bias of the projections, mask; a bias of the scores may follow."""
 _IDS, _MASK = "input_ids", "attention_mask"
 _FLOAT, _INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
@@ -59,7 +61,8 @@ def mask_keys(graph: Graph) -> bool:
         attributes = graph.attributes(node)
         scale = attributes.get("scale", 1 / np.sqrt(size))
         graph.remove([node])
-        inputs = [query.addition.output[0], masked, node.input[2]]
+        bias = ["", "", node.input[5]] if len(node.input) > _MASKED_INPUTS else []
+        inputs = [query.addition.output[0], masked, node.input[2], *bias]
         graph.add("MultiHeadAttention", inputs, node.output[0], domain=MICROSOFT, num_heads=count, scale=float(scale))
     _pad_single_rows(graph, 2 * size + 1)
     return True
@@ -67,7 +70,7 @@ def mask_keys(graph: Graph) -> bool:
 
 def _projections(graph: Graph, node: onnx.NodeProto) -> tuple[_Projection, _Projection] | None:
     """Return the projections of an attention's queries and keys, if it has a mask and both read the same tokens."""
-    if len(node.input) != 5 or node.input[3] or not node.input[4]:  # noqa: PLR2004 - query, key, value, bias, mask
+    if len(node.input) < _MASKED_INPUTS or node.input[3] or not node.input[4]:
         return None
     query, key = (_projection(graph, name) for name in node.input[:2])
     if query is None or key is None or query.product.input[0] != key.product.input[0]:

@@ -33,6 +33,7 @@ _LESS_CHANNELS: Final = "skip_padding/channels"
 _MASKED_SCORE: Final = 50.0
 """Subtracted from the scores of padding."""
 _PRODUCTS: Final = {"MatMul", "MatMulIntegerToFloat"}
+_BEFORE_ATTENTION: Final = {"QuantizeLinear", "Mul", "Add", *_PRODUCTS}
 _TOKENWISE: Final = TOKENWISE | {"MatMulIntegerToFloat", "QuantizeLinear"}
 
 
@@ -106,10 +107,13 @@ class _Ragged:
         return node.output[0] if node is not None and node.op_type in _PRODUCTS else None
 
     def _embedded(self, product: onnx.NodeProto | None) -> str | None:
-        """Return the normalized embeddings, from which the first product of an attention is computed."""
+        """Return the normalized embeddings, from which the first product of an attention is computed.
+
+        Narrow embeddings (ELECTRA, ALBERT) are projected to the hidden width in between.
+        """
         name = product.input[0] if product is not None else ""
-        while (node := self._producers.get(name)) is not None and node.op_type in {"QuantizeLinear", "Mul"}:
-            name = node.input[0]
+        while (node := self._producers.get(name)) is not None and node.op_type in _BEFORE_ATTENTION:
+            name = next((computed for computed in node.input if computed in self._producers), "")
         return name if node is not None and node.op_type == "LayerNormalization" else None
 
     def _quantized(self, tensor: str) -> str:

@@ -98,7 +98,9 @@ def test_layers_that_share_their_weights_share_them_in_int8(
         value for value in model.graph.initializer if value.data_type == onnx.TensorProto.INT8 and len(value.dims) == 2
     ]
     products = {node.input[1] for node in _nodes(model.graph) if node.op_type == "MatMulIntegerToFloat"}
-    assert 7 == len(products)  # into the layers, queries, keys, values, their output, and two of the feed-forward part
+    # Into the layers, queries and keys with the mask's channel and in the last layer without, values, attention's
+    # output, and two of the feed-forward part.
+    assert 9 == len(products)
     assert len({value.raw_data for value in int8}) == len(int8)
 
 

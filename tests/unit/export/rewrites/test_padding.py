@@ -18,6 +18,8 @@ from export.graph.fuse import Fusions
 from export.graph.graph import Graph
 from export.quantize.activations import Observer
 from export.rewrites import FLOAT
+from export.rewrites.apply import Rewrite
+from export.rewrites.fuse_attention import fuse_attention
 from export.rewrites.mask import mask_keys
 from export.rewrites.padding import skip_padding
 from export.variants import CANDIDATES, Variant
@@ -110,11 +112,15 @@ def test_candidates_skip_padding(tiny_graphs: dict[str, TinyGraph], tmp_path: Pa
         assert np.array_equal(skipping, computing)
 
 
+def _without(left_out: Rewrite) -> tuple[Rewrite, ...]:
+    return tuple(rewrite for rewrite in FLOAT if rewrite is not left_out)
+
+
 @pytest.mark.parametrize(
     "variant",
     [
-        Variant("mask apart", "", float_rewrites=tuple(rewrite for rewrite in FLOAT if rewrite is not mask_keys)),
-        Variant("attention not fused", "", fusions=Fusions(gelu=True)),
+        Variant("mask apart", "", float_rewrites=_without(mask_keys)),
+        Variant("attention not fused", "", fusions=Fusions(gelu=True), float_rewrites=_without(fuse_attention)),
         Variant("layer norms fused", "", fusions=Fusions(attention=True, gelu=True, skip_layer_norm=True)),
     ],
     ids=lambda variant: variant.name,
