@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Protocol
 
 from artifact.first_stage import FirstStage
@@ -157,7 +158,7 @@ class TextClassifier:
         self._predicted = [metrics.predictions.labels(label) for label in manifest.labels]
         self._tokenizer_queue = TokenizerQueue(tokenization, max_chars=max_waiting_chars, metrics=metrics)
 
-    @property
+    @cached_property
     def info(self) -> ModelInfo:
         """The model that is served, from the manifest."""
         manifest = self._manifest

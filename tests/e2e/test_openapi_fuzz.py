@@ -48,7 +48,7 @@ def test_every_answer_is_documented_and_none_is_a_failure(tmp_path: Path, limits
         server.process.terminate()
         assert 0 == server.wait()
     assert 0 == fuzzed.returncode, fuzzed.stdout + fuzzed.stderr
-    assert "Tested: 19" in fuzzed.stdout
+    assert "Tested: 28" in fuzzed.stdout
     assert 200 == ready.status_code
     assert 'status="500"' not in figures
     assert [] == [line for line in server.lines if "Traceback" in line or "bug" in line]
@@ -79,4 +79,13 @@ def test_the_document_covers_every_route() -> None:
         "post /admin/reload",
         "post /predict",
         "post /predict/batch",
+        "get /v2",
+        "get /v2/health/live",
+        "get /v2/health/ready",
+        "get /v2/models/{name}",
+        "get /v2/models/{name}/ready",
+        "get /v2/models/{name}/versions/{version}",
+        "get /v2/models/{name}/versions/{version}/ready",
+        "post /v2/models/{name}/infer",
+        "post /v2/models/{name}/versions/{version}/infer",
     } == operations

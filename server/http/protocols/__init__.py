@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from server.http.protocols import huggingface, native, sagemaker, tei, vertex, vllm
+from server.http.protocols.open_inference import routes as open_inference
 from server.http.wire_format import WireFormat
 from server.settings import Settings, SettingsError
 
 WIRE_FORMATS: Final[tuple[WireFormat, ...]] = (
     native.FORMAT,
     huggingface.FORMAT,
+    open_inference.FORMAT,
     sagemaker.FORMAT,
     tei.FORMAT,
     vllm.FORMAT,

@@ -33,6 +33,13 @@ LOCKED = {
     "get /tei/metrics",
     "post /classify",
     "post /v1/classify",
+    "get /v2",
+    "get /v2/models/{name}",
+    "get /v2/models/{name}/ready",
+    "get /v2/models/{name}/versions/{version}",
+    "get /v2/models/{name}/versions/{version}/ready",
+    "post /v2/models/{name}/infer",
+    "post /v2/models/{name}/versions/{version}/infer",
 }
 
 
