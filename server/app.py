@@ -17,7 +17,7 @@ from artifact.pairs import load_tokenization
 from artifact.runtime import OnnxEngine
 from artifact.tokenization import Tokenization
 from artifact.vocabulary import check_token_ids
-from server.http import admin, errors, openapi, operations
+from server.http import admin, docs, errors, openapi, operations
 from server.http.body import Bodies
 from server.http.call import CallWatch, Services
 from server.http.connection.refusals import Refusals
@@ -105,6 +105,7 @@ def create_app(
         app.include_router(wire_format.router)
     app.include_router(operations.router)
     app.include_router(admin.router)
+    app.include_router(docs.router)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -11,7 +11,7 @@ from tests.support.serving import check_error, make_settings, reached, serving
 
 pytestmark = pytest.mark.anyio
 
-READ = ["/health/live", "/health/ready", "/info", "/metrics", "/openapi.json"]
+READ = ["/health/live", "/health/ready", "/info", "/metrics", "/openapi.json", "/docs", "/docs/start.js"]
 
 
 @pytest.mark.parametrize("path", READ)
