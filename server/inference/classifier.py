@@ -245,3 +245,4 @@ class TextClassifier:
                 self._predicted[index].inc(count)
         self._metrics.truncated.inc(sum(prediction.truncated for prediction in predictions))
         self._metrics.by_first_stage.inc(sum(prediction.by_first_stage for prediction in predictions))
+        self._metrics.unknown.inc(sum(prediction.unknown for prediction in predictions))

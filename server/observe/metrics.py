@@ -58,6 +58,7 @@ class Metrics:
         self.batch_tokens = histogram("batch_padded_tokens", "Padded tokens of a micro-batch", _TOKENS)
         self.truncated = counter("truncated_texts_total", "Texts of which a part was not read")
         self.by_first_stage = counter("first_stage_texts_total", "Texts that the first stage answered")
+        self.unknown = counter("unknown_tokens_total", "Tokens of characters that the tokenizer does not know")
         self.predictions = counter("predictions_total", "Predictions by label", "label")
         self.refused_connections = counter(
             "refused_connections_total", "Connections that ended before a request was answered", "reason"

@@ -47,6 +47,7 @@ PROMISED = {
     "batch_texts": set(),
     "batch_padded_tokens": set(),
     "truncated_texts": set(),
+    "unknown_tokens": set(),
     "predictions": {"label"},
     "ready": set(),
     "model_info": {"name", "version", "quantization"},

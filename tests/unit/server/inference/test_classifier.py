@@ -113,12 +113,12 @@ async def test_closing_ends_every_thread() -> None:
 
 
 async def test_predictions_and_truncated_texts_are_counted() -> None:
-    """Predictions are counted by label, and texts that were not read whole in a counter of their own."""
+    """Predictions are counted by label; texts that were not read whole, and unknown tokens, have their own counters."""
     async with classifying(CountingEngine(), make_manifest(THREE)) as (classifier, metrics):
-        await classifier.classify(["a", "a", "c", " ".join(["b"] * 30)], truncation=None, timeout_s=60)
+        await classifier.classify(["a", "a", "c \u4e16", " ".join(["b"] * 30)], truncation=None, timeout_s=60)
         figures = read_figures(metrics.render())
     assert [2, 1, 1] == [figures[f"verdict_predictions_total{{label={label}}}"] for label in ("no", "maybe", "yes")]
-    assert 1 == figures["verdict_truncated_texts_total"]
+    assert (1, 1) == (figures["verdict_truncated_texts_total"], figures["verdict_unknown_tokens_total"])
     assert 1 == figures["verdict_tokenize_seconds_count"]
 
 
