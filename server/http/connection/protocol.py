@@ -185,6 +185,8 @@ class BoundedProtocol(HttpToolsProtocol):
             value = self.headers[names.index(b"expect")][1]
             self.expect_100_continue = value.lower() == b"100-continue"
         super().on_headers_complete()
+        if self.parser.get_http_version() == "1.0" and self.parser.should_keep_alive():
+            self.cycle.keep_alive = True  # as ApacheBench asks; uvicorn would close
         if self.cycle.keep_alive:
             self.cycle.default_headers = self._shared.with_keep_alive(self.cycle.default_headers)
 

@@ -63,6 +63,20 @@ async def test_requests_on_one_connection_are_answered_in_order() -> None:
     assert 2 == answer.count(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("wish", [b"", b"connection: keep-alive\r\n", b"connection: close\r\n"])
+async def test_a_connection_is_kept_as_its_version_has_it(version: bytes, wish: bytes) -> None:
+    """HTTP/1.0 asks for it, as ApacheBench does, and is told; HTTP/1.1 asks for the end (RFC 9112, section 9.3)."""
+    request = (REQUEST % wish).replace(b"HTTP/1.1", b"HTTP/" + version)
+    kept = wish == b"connection: keep-alive\r\n" or (version == b"1.1" and not wish)
+    async with connecting() as (reader, writer):
+        writer.write(request + (REQUEST % CLOSE if kept else b""))
+        answer = await read_all(reader)
+    assert 1 + kept == answer.count(b"HTTP/1.1 200 ")
+    assert kept == (b"connection: keep-alive\r\n" in answer)
+    assert 1 == answer.count(b"connection: close\r\n")
+
+
 async def test_a_head_in_pieces_is_put_together() -> None:
     """A request may arrive in pieces of any size."""
     async with connecting() as (reader, writer):
