@@ -14,17 +14,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+from artifact.scores import Problem
 from training.checkpoint.output import OutputError
 from training.config import HyperParameters
 from training.data.sources import HELD_OUT, parse_source
-from training.plan import Criterion, Plan
+from training.plan import CRITERIA, Criterion, Plan
 from training.reading import DataError
 
 _SMOKE_ROWS = 100
 _STOPPED = 130  # the exit code of a command that Ctrl-C ended, by the shells' convention
 _DATA_HELP = (
     "a .parquet, .csv, .tsv, .jsonl or .json file or a data set on the hub, followed by options after commas: "
-    "name=…, text=COLUMN, label=COLUMN, confidence=COLUMN with the label's probability (1), split=…, "
+    "name=…, text=COLUMN, text_pair=COLUMN, label=COLUMN, confidence=COLUMN with the label's probability (1), split=…, "
     "held_out=ROWS or share kept for validation (0.05), "
     "weight=how often a row is seen per epoch (1), min_words=…, style=treebank for parser output such as "
     "SST-2, encoding=…, separator=… and quotes=none of a text file (docs/data.md); may be repeated"
@@ -48,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
         help="rows to hold out, in the form of --data; then --data sources hold out nothing unless they say held_out=…",
     )
     parser.add_argument("--labels", help="label names in order, separated by commas; default: from the data")
+    parser.add_argument(
+        "--problem",
+        choices=get_args(Problem),
+        default="single_label",
+        help="what the model answers: one label, any number of labels, or a value (docs/heads.md)",
+    )
     parser.add_argument("--output", type=Path, required=True, help="checkpoint directory; must not exist")
     parser.add_argument("--name", help="name of the model; default: the name of the output directory")
     parser.add_argument(
@@ -62,8 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--best-by",
         choices=get_args(Criterion),
-        default="macro_f1",
-        help="held-out figure that decides which weights are kept",
+        help="held-out figure that decides which weights are kept; default: macro_f1, of a regression pearson",
     )
     parser.add_argument(
         "--patience", type=int, default=0, help="stop after so many evaluations without improvement; 0: never"
@@ -142,10 +148,11 @@ def _plan(options: argparse.Namespace, given: Sequence[str]) -> Plan:
         parameters=HyperParameters(**{field: getattr(options, field) for field in names}),
         save_steps=options.save_steps,
         evaluations=options.evaluations,
-        best_by=options.best_by,
+        best_by=options.best_by or CRITERIA[options.problem][0],
         patience=options.patience,
         threads=options.threads,
         limit=_SMOKE_ROWS if options.smoke else 0,
+        problem=options.problem,
         command=shlex.join(["python", "-m", "training", *given]),
     )
 

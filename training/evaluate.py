@@ -50,10 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         classifier = load_checkpoint(options.checkpoint, options.precision)
         measured = []
         for source in sources:
-            examples = read_examples(source, classifier.labels)
+            examples = read_examples(source, classifier.labels, classifier.problem)
             examples = spread(examples, options.limit) if options.limit else examples
             logits = predict(classifier, examples)
-            measured += evaluations(logits, examples, source.split, measured_on=f"torch {options.precision}")
+            context = {"measured_on": f"torch {options.precision}"}
+            measured += evaluations(logits, examples, source.split, problem=classifier.problem, **context)
             sys.stdout.write(describe(measured[-1]) + "\n")
     except (DataError, ModelError) as error:
         sys.stderr.write(f"error: {error}\n")

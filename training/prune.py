@@ -26,7 +26,8 @@ from training.checkpoint import derived, record
 from training.checkpoint.classifier import TorchClassifier, batches, forward, load_checkpoint
 from training.checkpoint.output import OutputError, refuse_finished
 from training.data.sources import parse_source
-from training.data.training_data import Example, read_examples, spread
+from training.data.targets import Example
+from training.data.training_data import read_examples, spread
 from training.learning.model import ModelError
 from training.reading import DataError
 

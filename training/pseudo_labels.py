@@ -31,7 +31,8 @@ from artifact.scores import softmax
 from training.checkpoint.classifier import TorchClassifier, load_checkpoint, predict
 from training.checkpoint.record import VALIDATION, read_validation
 from training.data.sources import parse_source
-from training.data.training_data import Example, read_examples
+from training.data.targets import Example
+from training.data.training_data import read_examples
 from training.learning.model import ModelError
 from training.reading import DataError, parse_texts
 

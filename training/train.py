@@ -3,6 +3,7 @@
 Owns the order of the steps. The same command continues a run that was killed, from its last saved step.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,12 +11,13 @@ import transformers
 from rich.console import Console
 from transformers.trainer_callback import PrinterCallback
 
+from artifact.scores import Problem
 from training.checkpoint import metrics, record
 from training.checkpoint.classifier import TorchClassifier, predict
 from training.checkpoint.output import Output, refuse_finished
 from training.data.training_data import TrainingData, load_training_data, spread, weighted
 from training.learning.loss import Loss, balanced_weights, soft_targets
-from training.learning.model import load_classifier, load_tokenizer, tokenization_of
+from training.learning.model import has_token_types, load_classifier, load_tokenizer, tokenization_of
 from training.learning.progress import ShowProgress
 from training.learning.quantization import RoundLastSteps
 from training.learning.tokens import PaddedBatch, tokenized
@@ -55,7 +57,9 @@ def train(plan: Plan, console: Console) -> None:
     metrics.write_json(output.partial / record.RECIPE, recipe)
     record.write_validation(output.partial / record.VALIDATION, data.validation)
     logits = predict(classifier, data.validation)
-    measured = metrics.evaluations(logits, data.validation, "held out of train", measured_on="torch")
+    measured = metrics.evaluations(
+        logits, data.validation, "held out of train", problem=plan.problem, measured_on="torch"
+    )
     document = {"schema_version": 1, "evaluations": measured, "history": trainer.state.log_history}
     metrics.write_json(output.partial / record.METRICS, document)
     write_report(output.partial / "report", classifier, data.validation, logits, metrics=document, recipe=recipe)
@@ -64,7 +68,7 @@ def train(plan: Plan, console: Console) -> None:
 
 
 def _load(plan: Plan) -> TrainingData:
-    data = load_training_data(plan.sources, plan.labels, plan.parameters.seed, plan.validation)
+    data = load_training_data(plan.sources, plan.labels, plan.parameters.seed, plan.validation, plan.problem)
     if plan.limit:
         data.train = spread(data.train, plan.limit)
         data.validation = spread(data.validation, plan.limit)
@@ -78,10 +82,11 @@ def _classifier(plan: Plan, labels: list[str]) -> tuple[transformers.PreTrainedT
     transformers.set_seed(parameters.seed)  # for the weights of the new classifier
     tokenizer = load_tokenizer(plan.base_model)
     tokenizer.model_max_length = parameters.max_length
-    tokenization = tokenization_of(tokenizer, parameters)
-    model = load_classifier(plan.base_model, labels, parameters)
+    tokenization = tokenization_of(tokenizer, parameters, pairs=plan.pairs)
+    model = load_classifier(plan.base_model, labels, parameters, plan.problem)
     model.config.pad_token_id = tokenizer.pad_token_id
-    return tokenizer, TorchClassifier(model, tokenization, parameters.truncation, parameters.precision)
+    truncation = "head" if plan.pairs else parameters.truncation
+    return tokenizer, TorchClassifier(model, tokenization, truncation, parameters.precision)
 
 
 def _trainer(
@@ -92,7 +97,8 @@ def _trainer(
     callbacks: list[transformers.TrainerCallback],
 ) -> ClassifierTrainer:
     learning = weighted(data.train, plan.sources, plan.parameters.seed)
-    rows = tokenized(learning, classifier.tokenization, classifier.truncation)
+    count = len(data.labels)
+    rows = tokenized(learning, classifier.tokenization, classifier.truncation, count)
     lengths = [len(ids) for ids in rows["input_ids"]]
     balanced = plan.parameters.label_weights == "balanced"
     weights = balanced_weights(rows["labels"], len(data.labels)) if balanced else None
@@ -105,19 +111,19 @@ def _trainer(
         lengths,
         model=classifier.model,
         args=training_arguments(plan, output.scratch, len(rows)),
-        data_collator=PaddedBatch(classifier.model.config.pad_token_id),
+        data_collator=PaddedBatch(classifier.model.config.pad_token_id, token_types=has_token_types(classifier.model)),
         train_dataset=rows,
-        eval_dataset=tokenized(data.validation, classifier.tokenization, classifier.truncation),
+        eval_dataset=tokenized(data.validation, classifier.tokenization, classifier.truncation, count),
         compute_loss_func=Loss(weights, plan.parameters.label_smoothing) if balanced or soft else None,
-        compute_metrics=_compute_metrics,
+        compute_metrics=partial(_compute_metrics, plan.problem),
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _compute_metrics(outcome: transformers.EvalPrediction) -> dict[str, float]:
-    return metrics.figures(outcome.predictions, outcome.label_ids)
+def _compute_metrics(problem: Problem, outcome: transformers.EvalPrediction) -> dict[str, float]:
+    return metrics.figures(outcome.predictions, outcome.label_ids, problem)
 
 
 def _print_data(data: TrainingData, console: Console) -> None:

@@ -14,10 +14,12 @@ import transformers
 from numpy.typing import NDArray
 
 from artifact.manifest import Truncation
+from artifact.pairs import PairTokenization
+from artifact.scores import Problem
 from artifact.tokenization import Tokenization
 from training.checkpoint.record import read_recipe
-from training.data.training_data import Example
-from training.learning.model import ModelError, load_tokenizer
+from training.data.targets import Example
+from training.learning.model import PROBLEM_TYPES, ModelError, has_token_types, load_tokenizer
 from training.learning.tokens import PaddedBatch, tokenized
 
 _BATCH_TOKENS: Final = 8192
@@ -45,6 +47,12 @@ class TorchClassifier:
         """Label names in order."""
         return [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
 
+    @property
+    def problem(self) -> Problem:
+        """What the model answers."""
+        named = {name: problem for problem, name in PROBLEM_TYPES.items()}
+        return named.get(str(self.model.config.problem_type), "single_label")
+
 
 def load_checkpoint(directory: Path, precision: str = "bf16") -> TorchClassifier:
     """Load a checkpoint that training wrote.
@@ -59,7 +67,11 @@ def load_checkpoint(directory: Path, precision: str = "bf16") -> TorchClassifier
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"{directory} is not a finished checkpoint: {reason}") from error
     tokenizer = load_tokenizer(str(directory)).backend_tokenizer
-    tokenization = Tokenization(tokenizer, max_length=recipe["max_length"], head_tokens=recipe["head_tokens"])
+    tokenization: Tokenization
+    if recipe.get("pairs"):
+        tokenization = PairTokenization(tokenizer, max_length=recipe["max_length"])
+    else:
+        tokenization = Tokenization(tokenizer, max_length=recipe["max_length"], head_tokens=recipe["head_tokens"])
     if torch.cuda.is_available():
         model = model.cuda()
     return TorchClassifier(model, tokenization, recipe["truncation"], precision)
@@ -93,8 +105,9 @@ def batches(
     A batch has ``input_ids`` and ``attention_mask`` (batch, tokens) and ``labels`` (batch), all int64 and on the
     model's device.
     """
-    rows = tokenized(examples, classifier.tokenization, classifier.truncation)
-    collate = PaddedBatch(classifier.model.config.pad_token_id)
+    rows = tokenized(examples, classifier.tokenization, classifier.truncation, len(classifier.labels))
+    model = classifier.model
+    collate = PaddedBatch(model.config.pad_token_id, token_types=has_token_types(model))
     lengths = [len(ids) for ids in rows["input_ids"]]
     order = sorted(range(len(rows)), key=lengths.__getitem__, reverse=True)
     while order:

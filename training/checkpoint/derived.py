@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from training.checkpoint import metrics, record
 from training.checkpoint.classifier import TorchClassifier, predict
-from training.data.training_data import Example
+from training.data.targets import Example
 from training.learning.model import ModelError, load_tokenizer
 from training.reading import DataError
 

@@ -20,10 +20,12 @@ import transformers
 from pyarrow import parquet
 
 from artifact.cpu import cpu_model
+from artifact.scores import Problem
 from training.data.sources import Source, sha256_of
-from training.data.training_data import Example, TrainingData
+from training.data.targets import Example
+from training.data.training_data import TrainingData
 from training.plan import Plan
-from training.reading import Columns, match_indices, read
+from training.reading import Columns, match_indices, match_many, read, read_values
 
 RECIPE_VERSION: Final = 1
 RECIPE: Final = "recipe.json"
@@ -54,9 +56,11 @@ def recipe(plan: Plan, data: TrainingData, state: dict[str, Any], **outcome: Any
         "base_model": plan.base_model_name,
         "base_recipe": _recipe_of(plan.base_model),
         "labels": data.labels,
+        "problem": plan.problem,
+        "pairs": plan.pairs,
         "max_length": parameters.max_length,
-        "truncation": parameters.truncation,
-        "head_tokens": parameters.head_tokens,
+        "truncation": "head" if plan.pairs else parameters.truncation,
+        "head_tokens": 0 if plan.pairs else parameters.head_tokens,
         "seed": parameters.seed,
         "hyper_parameters": asdict(parameters),
         "data": [_data_entry(source, data) for source in (*plan.sources, *plan.validation)],
@@ -87,28 +91,46 @@ def surroundings() -> dict[str, Any]:
 
 
 def write_validation(path: Path, examples: Sequence[Example]) -> None:
-    """Write the held-out rows: columns text, label (index) and source."""
-    columns = {
+    """Write the held-out rows: text, label (index, indices or value), source, and text_pair of pairs."""
+    columns: dict[str, list[Any]] = {
         "text": [example.text for example in examples],
-        "label": [example.label for example in examples],
+        "label": [example.answer for example in examples],
         "source": [example.source for example in examples],
     }
+    if any(example.text_pair is not None for example in examples):
+        columns["text_pair"] = [example.text_pair for example in examples]
     parquet.write_table(pyarrow.table(columns), path)
 
 
-def read_validation(path: Path, labels: int) -> list[Example]:
+def read_validation(
+    path: Path, labels: int, problem: Problem = "single_label", *, pairs: bool = False
+) -> list[Example]:
     """Read the rows that ``write_validation`` wrote.
 
     Args:
         path: of the file.
         labels: number of labels of the checkpoint.
+        problem: of the checkpoint.
+        pairs: whether it reads pairs.
 
     Raises:
         DataError: if it is missing, or is no such file.
     """
-    table = read(path, Columns(group="source"))
-    indices = match_indices(table, labels)
-    return [Example(row.text, index, row.group or "") for row, index in zip(table.rows, indices, strict=True)]
+    many = problem == "multi_label"
+    table = read(path, Columns(group="source", text_pair="text_pair" if pairs else None, many=many))
+    if problem == "single_label":
+        indices = match_indices(table, labels)
+        return [
+            Example(row.text, index, row.group or "", text_pair=row.text_pair)
+            for row, index in zip(table.rows, indices, strict=True)
+        ]
+    targets: Sequence[tuple[int, ...] | float] = (
+        match_many(table, list(map(str, range(labels)))) if many else read_values(table)
+    )
+    return [
+        Example(row.text, 0, row.group or "", 1.0, target, row.text_pair)
+        for row, target in zip(table.rows, targets, strict=True)
+    ]
 
 
 def read_recipe(directory: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ The location is a file that ``reading`` knows, or a data set on the Hugging Face
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -34,6 +35,7 @@ class Source:
         split: name of the split; on the hub it is the one that is read.
         text: column of the text.
         label: column of the label, an index or a name.
+        text_pair: column of the second text, for a model that reads pairs. Empty: single texts.
         confidence: column of the label's probability, above 0 and at most 1; the other labels share the rest
             evenly. Empty: every label is certain.
         style: ``treebank`` text (``it 's``, ``-lrb-``) is converted to natural text.
@@ -56,6 +58,7 @@ class Source:
     encoding: str = ""
     separator: str = ""
     quotes: str = "double"
+    text_pair: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -94,13 +97,25 @@ def parse_source(specification: str, *, split: str = "train", held_out: float = 
     return source
 
 
-def read_source(source: Source) -> TextTable:
+def read_source(source: Source, *, many: bool = False, indicators: Sequence[str] = ()) -> TextTable:
     """Read all rows of a source, in its style.
+
+    Args:
+        source: the file or data set.
+        many: whether a row has any number of labels.
+        indicators: names of labels that may have a column of 0 and 1 each, see ``reading.Columns``.
 
     Raises:
         DataError: if it cannot be read, holds no row, or a row is unfit.
     """
-    columns = Columns(source.text, source.label, source.confidence or None)
+    columns = Columns(
+        source.text,
+        source.label,
+        source.confidence or None,
+        text_pair=source.text_pair or None,
+        many=many,
+        indicators=tuple(indicators),
+    )
     if source.is_file:
         written = TextFormat(source.encoding, source.separator, source.quotes)
         table = read(Path(source.location), columns, written, min_words=source.min_words)

@@ -9,19 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from artifact.scores import Problem
 from training.data.overlap import fragments, nested
 from training.data.sources import Source, read_source
-from training.reading import DataError, TextTable, describe_labels, label_names, match_labels
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A text, the index of its label, the name of its source and the probability of the label."""
-
-    text: str
-    label: int
-    source: str
-    confidence: float = 1.0
+from training.data.targets import Example, check_targets, examples_of, names_of
+from training.reading import DataError, TextTable
 
 
 @dataclass(slots=True)
@@ -38,6 +30,7 @@ class TrainingData:
         nested: training rows left out because they are part of a held-out row or contain one.
         short: rows left out because they have fewer words than their source asks for.
         mappings: for each source, which label of it was read as which of ``labels``, in words.
+        problem: what the model is to answer.
     """
 
     labels: list[str]
@@ -49,10 +42,13 @@ class TrainingData:
     nested: int = 0
     short: int = 0
     mappings: list[str] = field(default_factory=list)
+    problem: Problem = "single_label"
 
     @property
     def unmeasured(self) -> dict[str, int]:
-        """The labels of which no row is held out, and how many rows they have."""
+        """The labels of which no row is held out, and how many rows they have; none of other problems."""
+        if self.problem != "single_label":
+            return {}
         held_out = {example.label for example in self.validation}
         counts = Counter(example.label for example in self.train)
         return {name: counts[index] for index, name in enumerate(self.labels) if index not in held_out}
@@ -63,6 +59,7 @@ def load_training_data(
     labels: Sequence[str] | None,
     seed: int,
     validation: Sequence[Source] = (),
+    problem: Problem = "single_label",
 ) -> TrainingData:
     """Read, check and split the sources.
 
@@ -71,38 +68,46 @@ def load_training_data(
         labels: names in order; by default those that the data declares, or all that occur, sorted.
         seed: of the split.
         validation: sources that are held out entirely.
+        problem: what the model is to answer.
 
     Raises:
         DataError: if a source cannot be read, a label is unknown or does not occur, no row is held out, or two
             sources have the same name.
     """
     _need_names([*sources, *validation])
-    tables = [read_source(source) for source in sources]
-    names = list(labels or ()) or label_names(tables)
-    data = TrainingData(names)
-    seen: dict[str, int] = {}
+    many = problem == "multi_label"
+    tables = [read_source(source, many=many, indicators=labels or ()) for source in sources]
+    names = list(labels or ()) or names_of(tables, problem)
+    data = TrainingData(names, problem=problem)
+    seen: dict[object, object] = {}
     for source in validation:  # first: a text in both is held out, not learnt
-        data.validation += _fresh(source, read_source(source), seen, data)
+        data.validation += _fresh(source, read_source(source, many=many, indicators=names), seen, data)
     for source, table in zip(sources, tables, strict=True):
         fresh = _fresh(source, table, seen, data)
-        parts = fragments([example.text for example in fresh]) if source.held_out else set()
+        parts = fragments([example.text for example in fresh]) if source.held_out and not source.text_pair else set()
         train, held_out = split(fresh, source.held_out, seed, parts)
         data.train += train
         data.validation += held_out
-    leaking = nested([example.text for example in data.train], [example.text for example in data.validation])
+    single = not any(source.text_pair for source in sources)  # pairs share their first texts
+    leaking = (
+        set()
+        if not single
+        else nested([example.text for example in data.train], [example.text for example in data.validation])
+    )
     data.nested = len(leaking)
     data.train = [example for index, example in enumerate(data.train) if index not in leaking]
     _need_every_label(data, asked=any(source.held_out for source in sources))
     return data
 
 
-def read_examples(source: Source, labels: Sequence[str]) -> list[Example]:
+def read_examples(source: Source, labels: Sequence[str], problem: Problem = "single_label") -> list[Example]:
     """Read a source whose labels are known, with its duplicates.
 
     Raises:
         DataError: if it cannot be read, holds no row or a label is not one of ``labels``.
     """
-    return _examples(read_source(source), labels, source)
+    table = read_source(source, many=problem == "multi_label", indicators=labels)
+    return examples_of(table, labels, source, problem)[0]
 
 
 def weighted(examples: Sequence[Example], sources: Sequence[Source], seed: int) -> list[Example]:
@@ -162,27 +167,20 @@ def _need_names(sources: Sequence[Source]) -> None:
         raise DataError(f"two sources are called {double[0]!r}; give one another name with name=…")
 
 
-def _examples(table: TextTable, labels: Sequence[str], source: Source) -> list[Example]:
-    indices = match_labels(table, labels)
-    return [
-        Example(row.text, index, source.name, row.confidence) for row, index in zip(table.rows, indices, strict=True)
-    ]
-
-
-def _fresh(source: Source, table: TextTable, seen: dict[str, int], data: TrainingData) -> list[Example]:
+def _fresh(source: Source, table: TextTable, seen: dict[object, object], data: TrainingData) -> list[Example]:
     """Return the rows of a source, without texts that were seen before; ``data`` counts both."""
-    examples = _examples(table, data.labels, source)
+    examples, mapping = examples_of(table, data.labels, source, data.problem)
     data.rows[source.name] = len(examples)
     data.short += table.short
-    data.mappings.append(describe_labels(table, data.labels, [example.label for example in examples]))
+    data.mappings.append(mapping)
     fresh = []
     for example in examples:
-        if example.text not in seen:
-            seen[example.text] = example.label
+        if example.content not in seen:
+            seen[example.content] = example.answer
             fresh.append(example)
         else:
             data.duplicates += 1
-            data.conflicts += seen[example.text] != example.label
+            data.conflicts += seen[example.content] != example.answer
     return fresh
 
 
@@ -194,6 +192,9 @@ def _need_every_label(data: TrainingData, *, asked: bool) -> None:
         )
     if not data.validation:
         raise DataError("no row is held out; give held_out=… above 0 to a --data source, or --validation")
+    if data.problem != "single_label":
+        check_targets(data.train, data.labels, data.problem)
+        return
     counts = Counter(example.label for example in data.train)
     if len(data.labels) < 2 or len(counts) < 2:  # noqa: PLR2004 - a choice needs two
         only = data.labels[next(iter(counts), 0)]

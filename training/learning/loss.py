@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from training.data.training_data import Example
+from training.data.targets import Example
 
 
 def balanced_weights(labels: Sequence[int], count: int) -> torch.Tensor:

@@ -10,9 +10,17 @@ from typing import Any, Final
 import torch
 import transformers
 
+from artifact.pairs import PairTokenization
+from artifact.scores import Problem
 from artifact.tokenization import Tokenization
 from training.config import HyperParameters
 
+PROBLEM_TYPES: Final[dict[Problem, str]] = {
+    "single_label": "single_label_classification",
+    "multi_label": "multi_label_classification",
+    "regression": "regression",
+}
+"""The names that transformers has for the problems."""
 _REASON_CHARS: Final = 300
 _LAYER: Final = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")
 
@@ -38,13 +46,17 @@ def load_tokenizer(location: str) -> transformers.PreTrainedTokenizerFast:
     return tokenizer
 
 
-def tokenization_of(tokenizer: transformers.PreTrainedTokenizerFast, parameters: HyperParameters) -> Tokenization:
-    """Return the tokenization that the server uses, for this tokenizer.
+def tokenization_of(
+    tokenizer: transformers.PreTrainedTokenizerFast, parameters: HyperParameters, *, pairs: bool = False
+) -> Tokenization:
+    """Return the tokenization that the server uses, for this tokenizer, of single texts or of pairs.
 
     Raises:
         ModelError: if ``max_length`` and ``head_tokens`` contradict each other.
     """
     try:
+        if pairs:
+            return PairTokenization(tokenizer.backend_tokenizer, max_length=parameters.max_length)
         return Tokenization(
             tokenizer.backend_tokenizer,
             max_length=parameters.max_length,
@@ -54,8 +66,12 @@ def tokenization_of(tokenizer: transformers.PreTrainedTokenizerFast, parameters:
         raise ModelError(str(error)) from error
 
 
-def load_classifier(location: str, labels: Sequence[str], parameters: HyperParameters) -> transformers.PreTrainedModel:
+def load_classifier(
+    location: str, labels: Sequence[str], parameters: HyperParameters, problem: Problem = "single_label"
+) -> transformers.PreTrainedModel:
     """Return the base model with a new classifier of ``labels``, in fp32.
+
+    The problem decides the model's own loss: cross entropy, binary cross entropy or squared error.
 
     Raises:
         ModelError: if it cannot be loaded or reads fewer tokens than ``max_length``.
@@ -72,6 +88,7 @@ def load_classifier(location: str, labels: Sequence[str], parameters: HyperParam
             num_labels=len(labels),
             id2label=dict(enumerate(labels)),
             label2id={name: index for index, name in enumerate(labels)},
+            problem_type=PROBLEM_TYPES[problem],
         )
         for name, value in dropouts.items():
             if hasattr(config, name):
@@ -85,6 +102,11 @@ def load_classifier(location: str, labels: Sequence[str], parameters: HyperParam
     if readable is not None and parameters.max_length > readable:
         raise ModelError(f"max_length {parameters.max_length} exceeds the {readable} tokens that {location} can read")
     return model
+
+
+def has_token_types(model: transformers.PreTrainedModel) -> bool:
+    """Return whether the model has embeddings of more than one token type."""
+    return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
 
 def parameter_groups(model: transformers.PreTrainedModel, parameters: HyperParameters) -> list[dict[str, Any]]:

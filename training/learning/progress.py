@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from artifact.figures import MAIN, NAMES
+
 _LOG_EVERY_S: Final = 60.0
 
 
@@ -73,8 +75,9 @@ class ShowProgress(transformers.TrainerCallback):  # type: ignore[misc]  # trans
         if "loss" in logs:
             self._bar.update(self._task, loss=f"loss {logs['loss']:.3f}")
         if "eval_loss" in logs:
-            accuracy, loss = 100 * logs["eval_accuracy"], logs["eval_log_loss"]
-            self._line(f"step {state.global_step}: held-out accuracy {accuracy:.2f} %, log loss {loss:.4f}")
+            name = next(name for name in MAIN.values() if f"eval_{name}" in logs)
+            value, loss = 100 * logs[f"eval_{name}"], logs["eval_log_loss"]
+            self._line(f"step {state.global_step}: held-out {NAMES[name]} {value:.2f} %, log loss {loss:.4f}")
 
     def on_train_end(self, *_: object, **__: object) -> None:
         """Remove the bar from the terminal."""

@@ -13,21 +13,37 @@ import torch
 from torch.utils.data import Sampler
 
 from artifact.manifest import Truncation
+from artifact.runtime import Batch
 from artifact.tokenization import Tokenization
-from training.data.training_data import Example
+from training.data.targets import Example
 
 _POOL_BATCHES: Final = 50  # more: batches of more equal length; fewer: batches differ more between epochs
 
 
-def tokenized(examples: Sequence[Example], tokenization: Tokenization, truncation: Truncation) -> datasets.Dataset:
+def tokenized(
+    examples: Sequence[Example], tokenization: Tokenization, truncation: Truncation, labels: int = 0
+) -> datasets.Dataset:
     """Return a data set with columns ``input_ids`` and ``labels``.
 
-    Training reads one row of ids per text. Of a text that will be served in windows, that is the head.
+    Training reads one row of ids per text. Of a text that will be served in windows, that is the head. ``labels`` are
+    indices, values, or for several labels 1.0 and 0.0 of each.
+
+    Args:
+        examples: texts or pairs, all of one problem.
+        tokenization: of the kind that reads them.
+        truncation: how longer texts are read.
+        labels: their number.
     """
-    texts = [example.text for example in examples]
+    texts = [example.content for example in examples]
     cut: Truncation = "head" if truncation == "window" else truncation
     rows = [list(text.windows[0]) for text in tokenization.encode(texts, cut)]
-    return datasets.Dataset.from_dict({"input_ids": rows, "labels": [example.label for example in examples]})
+    return datasets.Dataset.from_dict({"input_ids": rows, "labels": [_target(example, labels) for example in examples]})
+
+
+def _target(example: Example, labels: int) -> int | float | list[float]:
+    if isinstance(example.target, tuple):
+        return [float(index in example.target) for index in range(labels)]
+    return example.label if example.target is None else float(example.target)
 
 
 class PaddedBatch:
@@ -35,25 +51,22 @@ class PaddedBatch:
 
     Args:
         pad_token_id: id of the padding token.
+        token_types: whether the model takes the types of the tokens of pairs.
     """
 
-    def __init__(self, pad_token_id: int) -> None:
+    def __init__(self, pad_token_id: int, *, token_types: bool = False) -> None:
         self._pad_token_id = pad_token_id
+        self._token_types = token_types
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask`` (batch, tokens) and ``labels`` (batch), all int64.
 
-        Soft labels stay (batch, labels) float32.
+        With token types, ``token_type_ids`` too. Values are (batch,), soft or several labels (batch, labels), float32.
         """
-        longest = max(len(row["input_ids"]) for row in rows)
-        ids = torch.full((len(rows), longest), self._pad_token_id)
-        mask = torch.zeros((len(rows), longest), dtype=torch.int64)
-        for index, row in enumerate(rows):
-            length = len(row["input_ids"])
-            ids[index, :length] = torch.tensor(row["input_ids"])
-            mask[index, :length] = 1
-        labels = torch.tensor([row["labels"] for row in rows])
-        return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+        batch = Batch.of([row["input_ids"] for row in rows], self._pad_token_id)
+        names = ("input_ids", "attention_mask", *(("token_type_ids",) if self._token_types else ()))
+        tensors = {name: torch.from_numpy(values) for name, values in batch.feeds(names).items()}
+        return tensors | {"labels": torch.tensor([row["labels"] for row in rows])}
 
 
 class BucketSampler(Sampler[int]):

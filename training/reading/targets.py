@@ -8,6 +8,7 @@ import ast
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from training.reading.labels import match_labels, name_of
@@ -28,6 +29,12 @@ def match_many(table: TextTable, names: Sequence[str]) -> list[tuple[int, ...]]:
     expanded = TextTable(table.location, table.unit, table.columns, single, table.label_names)
     found = iter(match_labels(expanded, names))
     return [tuple(sorted({next(found) for _ in _split(row.labels or (), set(names))})) for row in table.rows]
+
+
+def single_labels(table: TextTable) -> TextTable:
+    """Return a multi-label table with a row for each label of each of its rows, to find the names that occur."""
+    rows = [Row(row.number, row.text, label) for row in table.rows for label in _split(row.labels or (), set())]
+    return replace(table, rows=rows)
 
 
 def read_values(table: TextTable) -> list[float]:

@@ -25,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checkpoint = parser.parse_args(arguments).checkpoint
     try:
         classifier = load_checkpoint(checkpoint)
-        rows = read_validation(checkpoint / VALIDATION, len(classifier.labels))
         recipe, metrics = (json.loads((checkpoint / name).read_bytes()) for name in (RECIPE, METRICS))
+        count, pairs = len(classifier.labels), bool(recipe.get("pairs"))
+        rows = read_validation(checkpoint / VALIDATION, count, classifier.problem, pairs=pairs)
     except (DataError, ModelError, OSError, ValueError) as error:
         sys.stderr.write(f"error: {checkpoint} is not a finished checkpoint: {error}\n")
         return 1

@@ -13,8 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from artifact.figures import MAIN, NAMES, show_figure
+from artifact.manifest import Truncation
 from training.checkpoint.classifier import TorchClassifier
-from training.data.training_data import Example
+from training.data.targets import Example
 from training.report import plots
 from training.report.analysis import analyse
 
@@ -48,15 +50,19 @@ def write_report(
         metrics: the document ``metrics.json``.
         recipe: the document ``recipe.json``.
     """
-    texts = [example.text for example in examples]
-    tokens = [text.tokens for text in classifier.tokenization.encode(texts, "window")]
-    analysis = analyse(logits, examples, tokens, classifier.labels)
-    pictures = {
-        "Learning curve": plots.learning_curve(metrics.get("history", [])),
-        "Confusion matrix": plots.confusion_matrix(analysis["confusion"], classifier.labels),
-        "Reliability": plots.reliability_diagram(analysis["reliability"]),
-        "Accuracy by length": plots.accuracy_by_length(analysis["accuracy_by_length"]),
-    }
+    texts = [example.content for example in examples]
+    whole: Truncation = "head" if recipe.get("pairs") else "window"
+    tokens = [text.tokens for text in classifier.tokenization.encode(texts, whole)]
+    analysis = analyse(logits, examples, tokens, classifier.labels, classifier.problem)
+    pictures = {"Learning curve": plots.learning_curve(metrics.get("history", []), MAIN[classifier.problem])}
+    if classifier.problem == "single_label":
+        pictures |= {
+            "Confusion matrix": plots.confusion_matrix(analysis["confusion"], classifier.labels),
+            "Reliability": plots.reliability_diagram(analysis["reliability"]),
+            "Accuracy by length": plots.accuracy_by_length(analysis["accuracy_by_length"]),
+        }
+    elif classifier.problem == "regression":
+        pictures["Values"] = plots.values(analysis["values"])
     directory.mkdir(exist_ok=True)
     for title, picture in pictures.items():
         (directory / f"{title.lower().replace(' ', '-')}.png").write_bytes(picture)
@@ -74,7 +80,8 @@ def _page(recipe: dict[str, Any], metrics: dict[str, Any], pictures: dict[str, b
         f"<pre>{html.escape(recipe['command'])}</pre>",
         _evaluation_table(metrics["evaluations"]),
         *(_picture(name, picture) for name, picture in pictures.items()),
-        "<h2>Worst errors</h2><p>Held-out texts that got the wrong label with the most confidence. "
+        _label_table(analysis.get("by_label", [])),
+        "<h2>Worst errors</h2><p>Held-out texts that are the furthest from their labels. "
         "Some of them are labelled wrongly.</p>",
         _error_table(analysis["worst_errors"]),
         "</html>",
@@ -92,6 +99,8 @@ def _summary(recipe: dict[str, Any]) -> str:
 
 
 def _evaluation_table(evaluations: Sequence[dict[str, Any]]) -> str:
+    if evaluations and "accuracy" not in evaluations[0]:
+        return _other_table(evaluations)
     head = "<tr><th>data<th>texts<th>accuracy<th>macro F1<th>log loss<th>calibration error</tr>"
     rows = [
         f"<tr><td>{html.escape(entry['dataset'])}<td class='number'>{entry['n']}"
@@ -103,19 +112,53 @@ def _evaluation_table(evaluations: Sequence[dict[str, Any]]) -> str:
     return f"<table>{head}{''.join(rows)}</table>"
 
 
+def _other_table(evaluations: Sequence[dict[str, Any]]) -> str:
+    names = [name for name in NAMES if name in evaluations[0]]
+    head = "<tr><th>data<th>texts" + "".join(f"<th>{NAMES[name]}" for name in names) + "</tr>"
+    rows = [
+        f"<tr><td>{html.escape(entry['dataset'])}<td class='number'>{entry['n']}"
+        + "".join(f"<td class='number'>{show_figure(name, entry[name]) if name in entry else '-'}" for name in names)
+        + "</tr>"
+        for entry in evaluations
+    ]
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _label_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the table of a multi-label model's labels; nothing for other models."""
+    if not rows:
+        return ""
+    head = "<tr><th>label<th>texts<th>chosen<th>right<th>F1<th>average precision</tr>"
+    cells = [
+        f"<tr><td>{html.escape(row['label'])}<td class='number'>{row['n']}<td class='number'>{row['chosen']}"
+        f"<td class='number'>{row['right']}<td class='number'>{row['f1']:.2%}"
+        f"<td class='number'>{_share(row['average_precision'])}</tr>"
+        for row in rows
+    ]
+    return f"<h2>Labels</h2><p>With thresholds of 0.5; export fits them.</p><table>{head}{''.join(cells)}</table>"
+
+
 def _picture(title: str, png: bytes) -> str:
     data = base64.b64encode(png).decode()
     return f"<h2>{title}</h2><figure><img alt='{title}' src='data:image/png;base64,{data}'></figure>"
 
 
 def _error_table(errors: Sequence[dict[str, Any]]) -> str:
-    head = "<tr><th>text<th>label<th>predicted<th>probability</tr>"
+    head = "<tr><th>text<th>label<th>predicted<th>probability, or difference</tr>"
     rows = [
         f"<tr><td>{html.escape(_shortened(error['text']))}<td>{html.escape(error['label'])}"
-        f"<td>{html.escape(error['predicted'])}<td class='number'>{error['probability']:.3f}</tr>"
+        f"<td>{html.escape(error['predicted'])}<td class='number'>{_distance(error):.3f}</tr>"
         for error in errors
     ]
     return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
+
+
+def _distance(error: dict[str, Any]) -> float:
+    return float(error["probability"] if "probability" in error else error["difference"])
 
 
 def _shortened(text: str) -> str:

@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from artifact.figures import NAMES
+
 _BLUE: Final = "#0072B2"
 _ORANGE: Final = "#E69F00"
 _GREEN: Final = "#009E73"
@@ -21,25 +23,27 @@ _DARK: Final = 0.5  # share of a row above which white text is easier to read th
 _DPI: Final = 110
 
 
-def learning_curve(history: Sequence[dict[str, Any]]) -> bytes:
-    """Return training loss, held-out log loss and accuracy over steps, as PNG.
+def learning_curve(history: Sequence[dict[str, Any]], figure_name: str = "accuracy") -> bytes:
+    """Return training loss, held-out loss and a held-out figure over steps, as PNG.
 
     Args:
         history: the Trainer's log: entries with ``step`` and ``loss`` or ``eval_…`` figures.
+        figure_name: of the held-out figure, a share.
     """
+    name = NAMES[figure_name]
     figure, axes = _blank(width=7.2)
     trained = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
     held_out = [entry for entry in history if "eval_log_loss" in entry]
     if trained:
         axes.plot(*zip(*trained, strict=True), color=_GREY, linewidth=1, label="training loss")
     steps = [entry["step"] for entry in held_out]
-    axes.plot(steps, [entry["eval_log_loss"] for entry in held_out], "o-", color=_BLUE, label="held-out log loss")
+    axes.plot(steps, [entry["eval_log_loss"] for entry in held_out], "o-", color=_BLUE, label="held-out loss")
     axes.set(xlabel="optimizer step", ylabel="loss")
     axes.set_ylim(bottom=0)
     right = axes.twinx()
-    shares = [100 * entry["eval_accuracy"] for entry in held_out]
-    right.plot(steps, shares, "s--", color=_ORANGE, label="held-out accuracy")
-    right.set_ylabel("accuracy, %")
+    shares = [100 * entry[f"eval_{figure_name}"] for entry in held_out]
+    right.plot(steps, shares, "s--", color=_ORANGE, label=f"held-out {name}")
+    right.set_ylabel(f"{name}, %")
     right.spines[["top", "left"]].set_visible(False)
     handles = [pair for part in (axes, right) for pair in zip(*part.get_legend_handles_labels(), strict=True)]
     axes.legend(*zip(*handles, strict=True), frameon=False, loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.14))
@@ -94,6 +98,18 @@ def accuracy_by_length(buckets: Sequence[dict[str, Any]]) -> bytes:
     axes.set_xticks(places, [bucket["tokens"] for bucket in buckets])
     axes.set(xlabel="tokens of the text, before truncation", ylabel="accuracy, %")
     axes.margins(x=0.1, y=0.35)
+    return _png(figure)
+
+
+def values(pairs: Sequence[Sequence[float]]) -> bytes:
+    """Return predicted values over true ones as PNG: (prediction, truth) of each text."""
+    figure, axes = _blank(width=4.6, height=4.2)
+    predicted, truth = zip(*pairs, strict=True)
+    ends = [min(*predicted, *truth), max(*predicted, *truth)]
+    axes.plot(ends, ends, color=_GREY, linewidth=1, label="right")
+    axes.scatter(truth, predicted, s=12, color=_BLUE, alpha=0.5)
+    axes.set(xlabel="true value", ylabel="predicted value")
+    axes.legend(frameon=False, loc="upper left")
     return _png(figure)
 
 
