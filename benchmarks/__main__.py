@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(command, commands.run_compare)
     command.add_argument("a", help="an artifact, a directory with a server, or a revision")
     command.add_argument("b", help="another one")
+    command.add_argument(
+        "--set-b", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="of B alone, beside --set"
+    )
     command.add_argument("--slow-b", type=float, metavar="FACTOR", help="make B slower: does the harness find it?")
     command = choose.add_parser("ratios", help="throughput and idle latency against the bare loop")
     _add_common(command, commands.run_promises)

@@ -70,7 +70,11 @@ def run_compare(options: argparse.Namespace) -> int:
     """Measure two revisions, trees or artifacts against each other."""
 
     def measure(rig: Rig, effort: Effort, _: Report) -> Section:
-        with launch_of(options.a, rig.artifact) as first, launch_of(options.b, rig.artifact) as second:
+        of_b = {**rig.settings, **dict(options.set_b)}
+        with (
+            launch_of(options.a, rig.artifact, rig.settings) as first,
+            launch_of(options.b, rig.artifact, of_b) as second,
+        ):
             return compare(rig, first, slowed(second, options.slow_b) if options.slow_b else second, effort)
 
     _measure("compare", options, measure)

@@ -5,7 +5,7 @@ import io
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
@@ -28,25 +28,26 @@ _TEXTS: Final = 10 * BATCH_TEXTS
 
 
 @contextlib.contextmanager
-def launch_of(target: str, artifact: Path) -> Iterator[Launch]:
+def launch_of(target: str, artifact: Path, settings: Mapping[str, str] | None = None) -> Iterator[Launch]:
     """Return how to start a target: an artifact, a working tree or a revision.
 
     Args:
         target: a directory with a manifest, a directory with a server, or a commit as git names it.
         artifact: served by trees and revisions.
+        settings: of the server, without prefix.
 
     Raises:
         BenchmarkError: if it is none of them.
     """
     path = Path(target)
     if (path / "manifest.json").exists():
-        yield verdict(path)
+        yield verdict(path, settings=settings)
     elif (path / "server").is_dir():
-        yield verdict(artifact, directory=path.resolve())
+        yield verdict(artifact, directory=path.resolve(), settings=settings)
     else:
         with tempfile.TemporaryDirectory() as directory:
             _extract(target, Path(directory))
-            yield verdict(artifact, directory=Path(directory))
+            yield verdict(artifact, directory=Path(directory), settings=settings)
 
 
 def slowed(launch: Launch, factor: float) -> Launch:

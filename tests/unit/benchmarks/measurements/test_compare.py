@@ -20,7 +20,8 @@ UNSURE = Interval(0.98, 0.9, 1.05)
 
 def test_an_artifact_is_served_by_this_tree() -> None:
     """Two artifacts are compared with the same server."""
-    with launch_of(str(TINY), TINY.parent) as launch:
+    with launch_of(str(TINY), TINY.parent, {"first_stage": "on"}) as launch:
+        assert "on" == launch.environment["VERDICT_FIRST_STAGE"]
         assert launch.environment["VERDICT_ARTIFACT_DIR"] == str(TINY)
         assert launch.directory == ROOT
 
