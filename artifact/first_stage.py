@@ -44,15 +44,17 @@ class FirstStage:
         self._graph_tokens = frozenset(model.graph_tokens)
 
     @classmethod
-    def load(cls, artifact: Artifact) -> Self | None:
-        """Return the first stage of a checked artifact, or None if it has none.
+    def load(cls, artifact: Artifact) -> Self:
+        """Return the first stage of a checked artifact.
 
         Raises:
-            ArtifactError: if the weights do not fit the manifest.
+            ArtifactError: if it has none, or one whose weights do not fit the manifest.
         """
         manifest = artifact.manifest
         if manifest.first_stage is None:
-            return None
+            raise ArtifactError(
+                f"{artifact.directory} has no first stage; add one with python -m export.first_stage, or turn it off"
+            )
         path = artifact.directory / FIRST_STAGE
         weights = _read(path)
         labels = len(manifest.labels)

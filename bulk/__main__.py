@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--on-error", choices=("record", "stop"), default="record", help="of a row: note it there, or end the run"
     )
+    parser.add_argument(
+        "--first-stage", action="store_true", help="let the artifact's first stage answer easy texts (docs/cascade.md)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run wrote")
     parser.add_argument("--workers", type=int, default=0, help="threads on this machine; 0 takes every core")
     parser.add_argument("--ray", metavar="ADDRESS", help="score on a Ray cluster: ray://HOST:10001, or auto inside it")
@@ -127,6 +130,7 @@ def _run(options: argparse.Namespace, started: float, console: Console) -> int:
         quotes=written.quotes,
         text_pair=pair,
         problem=manifest.problem,
+        first_stage=options.first_stage,
     )
     workers = options.workers or default_threads(cpu_quota())
     if options.sample or options.dry_run:

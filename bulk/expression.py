@@ -24,7 +24,7 @@ import pyarrow as pa
 from artifact.manifest import ArtifactError, read_manifest
 from artifact.scores import Problem
 from bulk.files.columns import ScoreColumns
-from bulk.scoring import MAX_CHARS, shared_scorer
+from bulk.scoring import MAX_CHARS, TextScorer, shared_scorer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +42,21 @@ class Scorer:
         artifact: directory, on every machine that scores.
         columns: what a score consists of.
         max_chars: longer texts get an error.
+        first_stage: whether the artifact's first stage answers easy texts.
     """
 
     artifact: str
     columns: ScoreColumns
     max_chars: int
+    first_stage: bool = False
+
+    def load(self) -> TextScorer:
+        """Return this process's scorer.
+
+        Raises:
+            ArtifactError: if the artifact cannot be used.
+        """
+        return shared_scorer(Path(self.artifact), self.max_chars, first_stage=self.first_stage)
 
     @overload
     def __call__(self, column: daft.Expression, pair: daft.Expression | None = None) -> daft.Expression: ...
@@ -70,7 +80,7 @@ class Scorer:
 
         given = [column] if pair is None else [column, pair]
         texts = [[None if pd.isna(text) is True else text for text in each] for each in given]
-        scores = shared_scorer(Path(self.artifact), self.max_chars).score(_joined(texts))
+        scores = self.load().score(_joined(texts))
         values = zip(self.columns.schema.names, self.columns.arrays(scores), strict=True)
         return pd.DataFrame({name: array.to_pandas() for name, array in values}).set_index(column.index)
 
@@ -102,7 +112,7 @@ class _Texts:
 
     def __init__(self, scorer: Scorer) -> None:
         self._columns = scorer.columns
-        self._texts = shared_scorer(Path(scorer.artifact), scorer.max_chars)
+        self._texts = scorer.load()
 
     def structs(self, *columns: daft.Series) -> pa.StructArray:
         """Return a struct for each text or pair."""
@@ -116,7 +126,12 @@ def _joined(columns: Sequence[Sequence[object]]) -> Sequence[object]:
 
 
 def scorer(
-    artifact: str | Path = DEFAULT, *, probabilities: bool = False, max_chars: int = MAX_CHARS, prefix: str = ""
+    artifact: str | Path = DEFAULT,
+    *,
+    probabilities: bool = False,
+    max_chars: int = MAX_CHARS,
+    prefix: str = "",
+    first_stage: bool = False,
 ) -> Scorer:
     """Return what scores a daft expression or a pandas column.
 
@@ -125,8 +140,9 @@ def scorer(
         probabilities: whether every label's probability is among the values.
         max_chars: longer texts get an error.
         prefix: stands before the names of the values.
+        first_stage: whether the artifact's first stage answers easy texts.
     """
-    return Scorer(str(artifact), ScoreColumns(prefix, probabilities, _problem(Path(artifact))), max_chars)
+    return Scorer(str(artifact), ScoreColumns(prefix, probabilities, _problem(Path(artifact))), max_chars, first_stage)
 
 
 def _problem(artifact: Path) -> Problem:

@@ -50,6 +50,7 @@ class Options:
         encoding, separator, quotes: of text files, see ``training.reading.TextFormat``.
         text_pair: the second text's column; None for a model of single texts.
         problem: of the model's head; decides which columns are added.
+        first_stage: whether the artifact's first stage answers easy texts.
     """
 
     artifact: str
@@ -66,6 +67,7 @@ class Options:
     quotes: str = "double"
     text_pair: str | None = None
     problem: Problem = "single_label"
+    first_stage: bool = False
 
     @property
     def columns(self) -> ScoreColumns:

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from artifact.blank import is_blank
 from artifact.cost_curve import CostCurve
+from artifact.first_stage import FirstStage
 from artifact.manifest import Artifact, TextOrPair, load_artifact
 from artifact.pairs import load_tokenization
 from artifact.rows import Row
@@ -68,29 +69,40 @@ class TextScorer:
         artifact: checked.
         engine: its graph; another one in tests.
         max_chars: longer texts get an error.
+        first_stage: answers easy texts in place of the graph; None: the graph answers all.
     """
 
-    def __init__(self, artifact: Artifact, engine: Engine, *, max_chars: int = MAX_CHARS) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        engine: Engine,
+        *,
+        max_chars: int = MAX_CHARS,
+        first_stage: FirstStage | None = None,
+    ) -> None:
         manifest = artifact.manifest
         self.artifact = artifact
         self._head: Head = manifest.head
         self._truncation = manifest.truncation
         self._pad = manifest.pad_token_id
         self._max_chars = max_chars
+        self._first_stage = first_stage
         self._tokenization = load_tokenization(artifact)
         self._engine = engine
         self._cost = CostCurve.measure(engine, pad_token_id=self._pad, max_length=manifest.max_length)
         check_token_ids(self._tokenization, engine, self._pad)
 
     @classmethod
-    def load(cls, directory: Path, *, max_chars: int = MAX_CHARS) -> Self:
-        """Check an artifact and load it.
+    def load(cls, directory: Path, *, max_chars: int = MAX_CHARS, first_stage: bool = False) -> Self:
+        """Check an artifact and load it, with its first stage if asked for.
 
         Raises:
-            ArtifactError: if it cannot be used.
+            ArtifactError: if it cannot be used, or has no first stage.
         """
         artifact = load_artifact(directory)
-        return cls(artifact, OnnxEngine.load(artifact, intra_op_threads=1), max_chars=max_chars)
+        engine = OnnxEngine.load(artifact, intra_op_threads=1)
+        stage = FirstStage.load(artifact) if first_stage else None
+        return cls(artifact, engine, max_chars=max_chars, first_stage=stage)
 
     def score(self, texts: Sequence[object]) -> list[Score]:
         """Return a score per text, in order; equal texts are computed once.
@@ -126,14 +138,22 @@ class TextScorer:
 
     def _score(self, texts: Sequence[TextOrPair]) -> list[Score]:
         tokenized = self._tokenization.encode(texts, self._truncation)
-        rows = list(dict.fromkeys(window for text in tokenized if not text.is_empty for window in text.windows))
-        logits = self._run(rows)
+        easy = self._easy(tokenized)
+        hard = [text for index, text in enumerate(tokenized) if not text.is_empty and index not in easy]
+        logits = self._run(list(dict.fromkeys(window for text in hard for window in text.windows)))
         return [
             Score(None, [], error=_WORDLESS)
             if text.is_empty
-            else self._finish(text, [logits[window] for window in text.windows])
-            for text in tokenized
+            else self._finish(text, [easy[index]] if index in easy else [logits[window] for window in text.windows])
+            for index, text in enumerate(tokenized)
         ]
+
+    def _easy(self, texts: Sequence[TokenizedText]) -> dict[int, list[float]]:
+        """Return the logits of the texts that the first stage answers, by index."""
+        if self._first_stage is None:
+            return {}
+        answers = ((index, self._first_stage.answer(text)) for index, text in enumerate(texts) if not text.is_empty)
+        return {index: logits for index, logits in answers if logits is not None}
 
     def _finish(self, text: TokenizedText, windows: Sequence[list[float] | str]) -> Score:
         failed = next((found for found in windows if isinstance(found, str)), None)
@@ -178,19 +198,19 @@ def _content(text: object) -> TextOrPair:
     return (str(text[0]), str(text[1])) if isinstance(text, tuple) else str(text)
 
 
-def shared_scorer(directory: Path, max_chars: int = MAX_CHARS) -> TextScorer:
+def shared_scorer(directory: Path, max_chars: int = MAX_CHARS, *, first_stage: bool = False) -> TextScorer:
     """Return this process's scorer of an artifact: loaded once, for all threads and tasks.
 
     Raises:
         ArtifactError: if it cannot be used.
     """
     with _LOADING:
-        return _loaded(directory, max_chars)
+        return _loaded(directory, max_chars, first_stage)
 
 
 _LOADING: Final = threading.Lock()
 
 
 @functools.cache
-def _loaded(directory: Path, max_chars: int) -> TextScorer:
-    return TextScorer.load(directory, max_chars=max_chars)
+def _loaded(directory: Path, max_chars: int, first_stage: bool) -> TextScorer:
+    return TextScorer.load(directory, max_chars=max_chars, first_stage=first_stage)

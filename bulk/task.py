@@ -139,7 +139,7 @@ class Worker:
                 "such as s3://"
             )
         try:
-            scorer = shared_scorer(Path(options.artifact), options.max_chars)
+            scorer = shared_scorer(Path(options.artifact), options.max_chars, first_stage=options.first_stage)
         except ArtifactError as error:
             raise BulkError(f"{error}; every node needs it (this is {socket.gethostname()})") from error
         if (found := describe(scorer.artifact.manifest)) != options.model:

@@ -165,18 +165,8 @@ def load_classifier(settings: Settings, metrics: Metrics) -> TextClassifier:
         runtime=_runtime(limits, cost),
         inline=inline,
         max_waiting_chars=_WAITING_BODIES * settings.max_body_bytes,
-        first_stage=_load_first_stage(artifact) if settings.first_stage == "on" else None,
+        first_stage=FirstStage.load(artifact) if settings.first_stage == "on" else None,
     )
-
-
-def _load_first_stage(artifact: Artifact) -> FirstStage:
-    first_stage = FirstStage.load(artifact)
-    if first_stage is None:
-        raise SettingsError(
-            f"VERDICT_FIRST_STAGE is on, and {artifact.directory} has no first stage; add one with "
-            "python -m export.first_stage, or turn it off"
-        )
-    return first_stage
 
 
 def _runtime(limits: BatchLimits, cost: CostCurve) -> dict[str, object]:

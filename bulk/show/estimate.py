@@ -80,7 +80,7 @@ def estimate(
         ArtifactError: if the artifact cannot be used.
     """
     taken = sample(files, options.input_columns, rows)
-    score = scorer(options.artifact, max_chars=options.max_chars)
+    score = scorer(options.artifact, max_chars=options.max_chars, first_stage=options.first_stage)
     daft.set_runner_native(num_threads=workers)
     frame = daft.from_pydict(_columns(taken.texts, pairs=options.text_pair is not None))
     frame = frame.into_batches(max(1, -(-len(taken.texts) // (_BATCHES_PER_WORKER * workers))))
@@ -112,7 +112,9 @@ def sample_table(files: Sequence[InputFile], options: Options, rows: int) -> Tab
     for name in (*shown_of, "tokens", "text"):
         numbers = name in {"score", "value", "tokens"}
         table.add_column(name, justify="right" if numbers else "left", no_wrap=name != "text")
-    scores = shared_scorer(Path(options.artifact), options.max_chars).score(taken.texts)
+    scores = shared_scorer(Path(options.artifact), options.max_chars, first_stage=options.first_stage).score(
+        taken.texts
+    )
     for text, score in zip(taken.texts, scores, strict=True):
         whole = " | ".join(map(str, text)) if isinstance(text, tuple) else str(text)
         shown = textwrap.shorten(whole, _SHOWN_CHARS, placeholder="…")

@@ -94,9 +94,10 @@ def test_several_labels_are_as_sure_as_the_least_certain_of_them() -> None:
     assert pytest.approx(0.9) == confidence([0.1, 0.9], HEAD)
 
 
-def test_an_artifact_without_a_first_stage_has_none() -> None:
-    """The tiny artifact has none."""
-    assert FirstStage.load(load_artifact(TINY)) is None
+def test_an_artifact_without_a_first_stage_is_refused() -> None:
+    """The message says how to add one."""
+    with pytest.raises(ArtifactError, match=r"has no first stage; add one with python -m export\.first_stage"):
+        FirstStage.load(load_artifact(TINY))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from artifact.runtime import Batch, OnnxEngine
 from bulk.scoring import TextScorer
 from tests.support.artifacts import bare_tokenizer, copy_tiny, edit_manifest, multi_label, of_pairs
 from tests.support.engines import FixedEngine
+from tests.support.first_stages import tiny_with_first_stage
 from tests.support.tables import make_scorer, words
 from tests.support.tiny import TINY, logits
 
@@ -81,6 +82,16 @@ def test_equal_texts_are_computed_once() -> None:
     engine.rows = 0
     scorer.score(["good", "bad"] * 100)
     assert 2 == engine.rows
+
+
+def test_the_first_stage_answers_the_texts_of_which_it_is_sure(tmp_path: Path) -> None:
+    """It takes "good" for negative here, so its answers show; the others are those of the graph."""
+    directory = tiny_with_first_stage(tmp_path, least=0.999)
+    texts = ["good", "x good", None, "bad"]
+    first, second, third, fourth = TextScorer.load(directory, first_stage=True).score(texts)
+    assert ("negative", "positive") == (first.label, fourth.label)
+    _, expected, wrong, _ = TextScorer.load(directory).score(texts)
+    assert (expected, wrong) == (second, third)
 
 
 @pytest.mark.parametrize("nan", [False, True])
