@@ -161,11 +161,12 @@ def main() -> int:
 def _serve() -> None:
     started = time.perf_counter()
     settings = read_settings()
-    configure_logging(settings.log_level, settings.log_format)
+    log = configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         _logger.warning("%s is not a setting; python -m server --help lists them", name)
     with _bind(settings.host, settings.port) as listener:
         app = create_app(settings)
+        log.on_drop = app.state.metrics.log_lines_dropped.inc
         model = app.state.classifier.info
         _logger.info(
             "%s %s (%s) loaded in %.2f s",

@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 import orjson
 
+from server.observe.stream import BackgroundHandler
+
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {0x0A: "\n    "}
 """Control characters, with which a value could forge a line or command the reader's terminal."""
 
@@ -77,9 +79,9 @@ class _TextFormatter(logging.Formatter):
         )
 
 
-def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
-    """Send every record of at least ``level`` to standard error."""
-    handler = logging.StreamHandler()
+def configure_logging(level: str, log_format: Literal["text", "json"]) -> BackgroundHandler:
+    """Send every record of at least ``level`` to standard error; return what writes them."""
+    handler = BackgroundHandler()
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     # As in Python's "Logging HOWTO", Optimization: where a record was made is not written, and finding it out costs.
     logging._srcfile = None
@@ -87,3 +89,4 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # its life-cycle lines repeat ours
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    return handler

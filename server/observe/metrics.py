@@ -63,6 +63,7 @@ class Metrics:
         self.refused_connections = counter(
             "refused_connections_total", "Connections that ended before a request was answered", "reason"
         )
+        self.log_lines_dropped = counter("log_lines_dropped_total", "Log lines that standard error did not take")
         self.ready = gauge("ready", "1 while the server takes requests")
         self.cache = counter("cache_total", "Rows looked up in the cache", "outcome")
         self.model_info = gauge("model_info", "The model served", "name", "version", "quantization")

@@ -25,24 +25,30 @@ def _restore_logging() -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
 
 
+def written(capfd: pytest.CaptureFixture[str]) -> str:
+    """Return what the handler of the root logger has written."""
+    logging.getLogger().handlers[0].flush()
+    return capfd.readouterr().err
+
+
 TIME_S = 1_790_000_000.0425
 
 
-def test_text_lines_carry_their_fields_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_lines_carry_their_fields_as_json(capfd: pytest.CaptureFixture[str]) -> None:
     """A line for people: time, level, message, and the fields in one place."""
     configure_logging("info", "text")
     logging.getLogger("server").info("listening on %s", "x")
     logging.getLogger("server.access").info("answered", extra={"lines": [(TIME_S, {"status": 200})]})
-    first, second = capsys.readouterr().err.splitlines()
+    first, second = written(capfd).splitlines()
     assert first.endswith(" INFO listening on x")
     assert second.endswith(' INFO answered {"status":200}')
 
 
-def test_json_lines_are_documents(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_are_documents(capfd: pytest.CaptureFixture[str]) -> None:
     """A line for machines: one JSON document, fields beside the message, a line feed escaped."""
     configure_logging("debug", "json")
     logging.getLogger("server.access").debug("two\nlines", extra={"lines": [(TIME_S, {"status": 200})]})
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = written(capfd).splitlines()
     document = json.loads(line)
     assert ("debug", "server.access", "two\nlines", 200) == tuple(
         document[name] for name in ("level", "logger", "message", "status")
@@ -51,7 +57,7 @@ def test_json_lines_are_documents(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_record_of_several_requests_has_a_line_for_each(
-    log_format: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
+    log_format: Literal["text", "json"], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Each is a whole line, as if it stood alone."""
     lines = [(TIME_S, {"status": 200}), (TIME_S + 61, {"status": 503})]
@@ -60,10 +66,10 @@ def test_a_record_of_several_requests_has_a_line_for_each(
     access.info("answered", extra={"lines": lines})
     for line in lines:
         access.info("answered", extra={"lines": [line]})
-    written = capsys.readouterr().err.splitlines()
-    assert 4 == len(written)
-    assert written[:2] == written[2:]
-    assert "503" in written[1]
+    output = written(capfd).splitlines()
+    assert 4 == len(output)
+    assert output[:2] == output[2:]
+    assert "503" in output[1]
 
 
 @pytest.fixture
@@ -92,66 +98,66 @@ def _in_nepal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_every_line_has_its_own_time(
-    log_format: Literal["text", "json"], expected: list[str], capsys: pytest.CaptureFixture[str]
+    log_format: Literal["text", "json"], expected: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Lines that are written together each tell when their request ended: local time, as JSON with its offset."""
     configure_logging("info", log_format)
     lines: list[tuple[float, dict[str, object]]] = [(TIME_S + after, {}) for after in (0.0, -0.035, 60.958)]
     logging.getLogger("server.access").info("answered", extra={"lines": lines})
-    written = capsys.readouterr().err.splitlines()
-    assert expected == [line[: len(start)] for line, start in zip(written, expected, strict=True)]
+    output = written(capfd).splitlines()
+    assert expected == [line[: len(start)] for line, start in zip(output, expected, strict=True)]
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_other_records_have_the_time_at_which_they_were_made(
-    log_format: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
+    log_format: Literal["text", "json"], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A record without lines of its own is of now."""
     configure_logging("info", log_format)
     before = datetime.now().astimezone()
     logging.getLogger("server").info("now")
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = written(capfd).splitlines()
     told = json.loads(line)["time"] if log_format == "json" else line[:23].replace(",", ".")
     assert timedelta(milliseconds=-1) <= datetime.fromisoformat(told).astimezone() - before < timedelta(seconds=20)
 
 
-def test_json_lines_hold_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_hold_the_traceback(capfd: pytest.CaptureFixture[str]) -> None:
     """An exception is part of its record, not forty lines behind it."""
     configure_logging("info", "json")
     try:
         int("inside")
     except ValueError:
         logging.getLogger("server").error("failed", exc_info=sys.exc_info())
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = written(capfd).splitlines()
     assert "ValueError: invalid literal" in json.loads(line)["exception"]
 
 
-def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_below_the_level_is_not_written(capfd: pytest.CaptureFixture[str]) -> None:
     """The level counts for every logger, and uvicorn's own life-cycle lines are never repeated."""
     configure_logging("warning", "text")
     logging.getLogger("server").info("quiet")
     configure_logging("debug", "text")
     logging.getLogger("uvicorn.error").info("quiet")
-    assert "" == capsys.readouterr().err
+    assert "" == written(capfd)
 
 
 FORGED = "a\n2026-01-01 00:00:00,000 ERROR forged\r\x1b[2K\x9b"
 
 
-def test_no_value_forges_a_text_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_value_forges_a_text_line(capfd: pytest.CaptureFixture[str]) -> None:
     """Line feeds in a message or an exception begin no record, and no control character reaches a terminal."""
     configure_logging("info", "text")
     logging.getLogger("server").error("failed on %s", FORGED, exc_info=ValueError(FORGED))
-    first, *others = capsys.readouterr().err.splitlines()
+    first, *others = written(capfd).splitlines()
     assert first.endswith(" ERROR failed on a")
     assert 3 == len(others)
     assert [] == [line for line in others if not line.startswith("    ")]
     assert set() == {character for line in others for character in line} & {"\r", "\x1b", "\x9b"}
 
 
-def test_no_exception_breaks_a_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_exception_breaks_a_json_line(capfd: pytest.CaptureFixture[str]) -> None:
     """An exception with a line feed or half a character is one line that parses."""
     configure_logging("info", "json")
     logging.getLogger("server").error("failed", exc_info=ValueError(f"{FORGED} \ud800"))
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = written(capfd).splitlines()
     assert json.loads(line)["exception"].endswith(r" \ud800")
