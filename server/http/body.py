@@ -13,10 +13,10 @@ from starlette.types import Message, Receive
 from server.errors import (
     CallerGoneError,
     MalformedBodyError,
-    OverloadedError,
     TooLargeError,
     UnsupportedEncodingError,
 )
+from server.http.arrivals import Arrivals
 
 _BODIES_AT_ONCE: Final = 8
 """Bodies of the largest size that may be arriving at the same time."""
@@ -35,7 +35,7 @@ class Bodies:
 
     def __init__(self, max_body_bytes: int) -> None:
         self._max_body_bytes = max_body_bytes
-        self._held_bytes = 0
+        self._arrivals = Arrivals(_BODIES_AT_ONCE * max_body_bytes)
 
     async def read(self, receive: Receive, announced: str | None, encoding: str | None = None) -> bytes:
         """Return the whole body, inflated.
@@ -49,7 +49,8 @@ class Bodies:
             UnsupportedEncodingError: if the encoding is neither gzip nor deflate.
             MalformedBodyError: if the body is not encoded so.
             TooLargeError: if it is larger than the setting ``max_body_bytes``.
-            OverloadedError: if the bodies that are arriving hold too much memory together.
+            OverloadedError: if the bodies that are arriving hold too much memory together, and none is slow.
+            SlowBodyError: if it is slow, and others need its memory.
             CallerGoneError: if the caller disconnects meanwhile.
         """
         window_bits = None if encoding is None else _window_bits(encoding)
@@ -69,26 +70,16 @@ class Bodies:
 
     async def _collect(self, message: Message, receive: Receive) -> bytes:
         chunks: list[bytes] = []
-        size = 0
-        try:
+        with self._arrivals.begin() as arrival:
             while True:
                 chunk = _bytes_of(message)
-                size += len(chunk)
-                self._held_bytes += len(chunk)
-                if size > self._max_body_bytes:
+                arrival.add(len(chunk))
+                if arrival.size > self._max_body_bytes:
                     raise self._too_large("more bytes than that")
-                if self._held_bytes > _BODIES_AT_ONCE * self._max_body_bytes:
-                    raise OverloadedError(
-                        f"bodies of {self._held_bytes} bytes are arriving, at most "
-                        f"{_BODIES_AT_ONCE * self._max_body_bytes} are held; retry in a second",
-                        retry_after_s=1.0,
-                    )
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     return b"".join(chunks)
                 message = await receive()
-        finally:
-            self._held_bytes -= size
 
     def _inflate(self, body: bytes, window_bits: int) -> bytes:
         """Return what the body holds; the largest allowed one takes about 5 ms."""
