@@ -47,7 +47,7 @@ def read_values(table: TextTable) -> list[float]:
     for row in table.rows:
         try:
             value = float("" if row.label is None else row.label)
-        except ValueError:
+        except (ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
             raise DataError(
@@ -85,6 +85,7 @@ def _split(labels: Sequence[Label], names: set[str]) -> list[Label]:
 def _list(text: str) -> list[Label]:
     try:
         found = ast.literal_eval(text)  # JSON, or as Python writes a list
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # what Python's parser raises
         return [text]
-    return [name_of(each) for each in found if isinstance(each, str | int | float)]
+    labels: list[Label] = [name_of(each) for each in found if isinstance(each, str | int | float)]
+    return labels if len(labels) == len(found) else [text]  # which is then refused as an unknown label

@@ -59,6 +59,11 @@ def test_a_column_for_each_label_is_read(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("text,label\na,rude\n", "line 2, column 'label': the label 'rude' is not one of toxic, insult, threat"),
+        (
+            "text,label\na,\"['toxic', None]\"\n",
+            r"line 2, column 'label': the label \"\['toxic', None\]\" is not one of",
+        ),
+        (f"text,label\na,{'[' * 5000}\n", r"line 2, column 'label': the label '\[\["),
         ("text,toxic,insult,threat\na,1,0,2\n", "line 2, column 'threat': the value is '2' \\(str\\), not 0 or 1"),
     ],
 )
@@ -80,6 +85,9 @@ def test_values_are_numbers(tmp_path: Path) -> None:
     table = parse_file(str(tmp_path / "rows.jsonl")).read()
     assert [3.0, -2.5] == read_values(table)
     assert f"values of {tmp_path}/rows.jsonl: 2 rows from -2.5 to 3" == describe_values(table, [3.0, -2.5])
+    (tmp_path / "rows.jsonl").write_text(f'{{"text": "a", "label": 1{"0" * 400}}}')
+    with pytest.raises(DataError, match=r"line 1, column 'label': 1000.* is not a number"):
+        read_values(parse_file(str(tmp_path / "rows.jsonl")).read())
     (tmp_path / "rows.csv").write_text("text,label\na,1\nb,good\n")
     with pytest.raises(DataError, match="line 3, column 'label': 'good' is not a number"):
         read_values(parse_file(str(tmp_path / "rows.csv")).read())
