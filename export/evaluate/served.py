@@ -1,6 +1,7 @@
 """Served: the real server on an artifact, and a client that asks it about many texts."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ _CONNECTIONS: Final = 4
 _ATTEMPTS: Final = 50
 _TEXTS_PER_REQUEST: Final = 16
 _REPLY_S: Final = 120.0
+_LONG_TEXTS: Final = {"max_text_chars": "2000000", "max_body_bytes": str(2**27)}
+"""A split may hold texts that a caller may not send: 16 of them fit into a request."""
+_PLACE: Final = re.compile(r"\btext (\d+)\b")
 _OK: Final = 200
 _TOO_MANY: Final = 429
 
@@ -79,12 +83,20 @@ class Client:
                 break
             await asyncio.sleep(float(reply.headers.get("retry-after", "1")))
         if reply.status_code != _OK:
-            raise ExportError(f"the server answered {reply.status_code}: {reply.text[:200]}")
+            raise ExportError(f"the server answered {reply.status_code}: {reply.text[:200]}{_named(reply.text, texts)}")
         return [_answer(item) for item in reply.json()["predictions"]]
 
 
 def _answer(item: dict[str, Any]) -> ServedPrediction:
     return ServedPrediction(int(item["sentiment"]), tuple(map(float, item["probabilities"])), int(item["tokens"]))
+
+
+def _named(answer: str, texts: Sequence[str]) -> str:
+    """Return the text that an error names by its place in the request."""
+    found = _PLACE.search(answer)
+    if found is None or int(found[1]) >= len(texts):
+        return ""
+    return f" The text is {texts[int(found[1])]!r:.80}; correct or remove its row"
 
 
 @contextmanager
@@ -94,7 +106,7 @@ def serve(directory: Path) -> Iterator[Client]:
     Raises:
         ExportError: with the server's last line, if it does not become ready.
     """
-    settings = {"inference_workers": str(len(usable_cores())), "request_timeout_s": str(_REPLY_S)}
+    settings = {"inference_workers": str(len(usable_cores())), "request_timeout_s": str(_REPLY_S), **_LONG_TEXTS}
     with ServedArtifact(directory, settings) as server:
         try:
             client = Client(server.url)

@@ -103,6 +103,15 @@ def test_evaluation_reads_it_or_says_why_not(
     assert "Traceback" not in error
 
 
+def test_evaluation_asks_about_texts_of_any_length(served: Path, tmp_path: Path) -> None:
+    """Texts longer than a caller may send are measured too."""
+    path = tmp_path / "long.csv"
+    path.write_text("text,label\n" + "".join(f"{'good ' * 50_000}{n},1\n" for n in range(20)))
+    assert 0 == evaluate([str(served), "--data", f"odd:test={path}"])
+    (evaluation,) = json.loads((served / "manifest.json").read_text())["evaluations"]
+    assert (20, 1.0) == (evaluation["n"], evaluation["accuracy"])
+
+
 @pytest.mark.parametrize("odd", _SEVERAL, ids=lambda odd: odd.name)
 def test_a_checkpoint_is_measured_on_it_or_the_line_says_why_not(
     odd: OddFile, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.development
 
 
 @contextmanager
-def _server(status: int = 200, refusals: int = 0) -> Iterator[str]:
+def _server(status: int = 200, refusals: int = 0, says: bytes | None = None) -> Iterator[str]:
     """Run a server that answers a text with its number of characters, after some refusals with 429."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -27,7 +27,7 @@ def _server(status: int = 200, refusals: int = 0) -> Iterator[str]:
             refused = Handler.left > 0
             Handler.left -= 1
             answers = [{"sentiment": 1, "probabilities": [0.25, 0.75], "tokens": len(text)} for text in texts]
-            body = json.dumps({"predictions": answers}).encode()
+            body = says or json.dumps({"predictions": answers}).encode()
             self.send_response(429 if refused else status)
             self.send_header("Retry-After", "0")
             self.send_header("Content-Length", str(len(body)))
@@ -62,6 +62,16 @@ def test_a_server_that_fails_is_one_clear_line() -> None:
     """The status is in the message."""
     with _server(status=500) as url, pytest.raises(ExportError, match="answered 500"):
         asyncio.run(Client(url).classify(["a"] * 80, lambda: None))
+
+
+def test_a_text_that_the_server_refuses_is_named() -> None:
+    """The server names a place in its request; the user needs the text."""
+    says = b'{"error": {"message": "text 1 is empty for this model"}}'
+    with (
+        _server(status=422, says=says) as url,
+        pytest.raises(ExportError, match="The text is 'odd'; correct or remove"),
+    ):
+        asyncio.run(Client(url).classify(["longer", "odd", "a"], lambda: None))
 
 
 def test_a_server_that_has_gone_is_one_clear_line() -> None:
