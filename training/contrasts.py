@@ -37,14 +37,14 @@ def sentences(seed: int, unlike: Iterable[str] = ()) -> Iterator[tuple[str, str,
     """
     lists = tomllib.loads(_LISTS.read_text(encoding="utf-8"))
     draw = random.Random(seed)  # noqa: S311 - sampling, not cryptography
-    kept_out = {shared for text in unlike for shared in _passages(text)}
+    kept_out = {shared for text in unlike for shared in passages(text)}
     frames = [(frame, text) for frame in lists["frames"] for text in frame["texts"]]
     seen = set()
     while True:
         frame, text = draw.choice(frames)
         text, label = _filled(text, frame["label"], lists, draw)
         text = _disturbed(text, draw)
-        if text not in seen and kept_out.isdisjoint(_passages(text)):
+        if text not in seen and kept_out.isdisjoint(passages(text)):
             seen.add(text)
             yield text, label, frame["kind"]
 
@@ -91,7 +91,8 @@ def _disturbed(text: str, draw: random.Random) -> str:
     return text
 
 
-def _passages(text: str) -> set[tuple[str, ...]]:
+def passages(text: str) -> set[tuple[str, ...]]:
+    """Return all runs of five words of a text in lower case, or a shorter text as a whole."""
     words = _WORD.findall(text.lower())
     size = min(_SHARED_WORDS, len(words))
     return {tuple(words[start : start + size]) for start in range(len(words) - size + 1)}

@@ -145,8 +145,12 @@ def _common_labels(classifiers: Mapping[str, TorchClassifier]) -> list[str]:
 
 
 def _held_out(checkpoints: Sequence[Path], labels: int) -> tuple[list[Example], set[str]]:
-    """Return the rows that all checkpoints hold out, and the texts that at least one of them holds out."""
-    first, *others = (read_validation(path / VALIDATION, labels) for path in checkpoints)
+    """Return the rows that all checkpoints hold out, and the texts that at least one of them holds out.
+
+    A checkpoint without such rows, such as one that was restored from an artifact, holds out none.
+    """
+    kept = (path / VALIDATION for path in checkpoints)
+    first, *others = (read_validation(path, labels) if path.exists() else [] for path in kept)
     texts = [{example.text for example in rows} for rows in others]
     return [example for example in first if all(example.text in them for them in texts)], {
         example.text for example in first
