@@ -18,6 +18,7 @@ from benchmarks.measurements.container import container
 from benchmarks.measurements.scaling import scaling
 from benchmarks.processes.placement import pin_load, place
 from benchmarks.processes.servers import Rig
+from benchmarks.promises.chaos import chaos
 from benchmarks.promises.finding import Finding, summarize
 from benchmarks.promises.isolation import isolation
 from benchmarks.promises.overload import overload
@@ -43,6 +44,7 @@ PROMISES: Final[Mapping[str, Callable[[Rig, Effort], list[Finding]]]] = {
     "soak": soak,
     "shutdown": shutdown,
     "isolation": isolation,
+    "chaos": chaos,
 }
 """The promises by their names on the command line."""
 _BUSY_LOAD: Final = 0.5
