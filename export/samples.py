@@ -193,7 +193,7 @@ def read_rows(source: FileSource, head: Head, *, pairs: bool = False, indices: b
     )
 
 
-def truth(head: Head, samples: Sequence[Sample]) -> Truth | None:
+def truth(head: Head, samples: Sequence[Sample] | Sequence[LabelledText]) -> Truth | None:
     """Return the true answers to samples in the form of ``artifact.figures``; None where one is not known."""
     labels = [sample.label for sample in samples if sample.label is not None]
     if len(labels) < len(samples):

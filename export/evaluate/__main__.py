@@ -1,6 +1,6 @@
 """``python -m export.evaluate ARTIFACT --data imdb:test=PATH``: final figures, from the server itself.
 
-It starts the real server on the artifact, posts whole official splits to it, and writes accuracy and calibration error
+It starts the real server on the artifact, posts whole official splits to it, and writes their figures (docs/heads.md)
 into the manifest and the card. It is the last step and chooses nothing: test splits are for figures only. With
 ``--fp32 CHECKPOINT`` the fp32 model answers the same texts too, which shows the cost of int8 on whole splits.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from artifact.figures import MAIN, NAMES, show_figure
 from artifact.manifest import ArtifactError, load_artifact
 from export.errors import ExportError
 from export.evaluate.record import record
@@ -75,11 +76,9 @@ def _table(results: Sequence[SplitResult], labels: Sequence[str]) -> Table:
     columns: Columns[SplitResult] = (
         ("split", lambda result: f"{result.evaluation.dataset}:{result.evaluation.split}"),
         ("n", lambda result: f"{result.evaluation.n:,}"),
-        ("accuracy", lambda result: f"{result.evaluation.accuracy:.2%}"),
+        ("figures", _figures),
         ("against fp32", _against_fp32),
-        ("ECE", lambda result: f"{result.evaluation.expected_calibration_error:.2%}"),
-        ("confusion (rows: truth)", partial(_confusion, labels)),
-        ("accuracy by part", _parts),
+        *_breakdown(labels, results),
     )
     table = Table(*(heading for heading, _ in columns))
     for result in results:
@@ -87,23 +86,35 @@ def _table(results: Sequence[SplitResult], labels: Sequence[str]) -> Table:
     return table
 
 
+def _figures(result: SplitResult) -> str:
+    return "\n".join(f"{NAMES[name]}: {show_figure(name, value)}" for name, value in result.figures.items())
+
+
+def _breakdown(labels: Sequence[str], results: Sequence[SplitResult]) -> Columns[SplitResult]:
+    """Return the columns of single-label splits."""
+    if any(result.breakdown is None for result in results):
+        return []
+    return [("confusion (rows: truth)", partial(_confusion, labels)), ("accuracy by part", _parts)]
+
+
 def _against_fp32(result: SplitResult) -> str:
     if result.fp32 is None:
         return "not asked (--fp32)"
-    gain = 100 * ((result.evaluation.accuracy or 0.0) - result.fp32.accuracy)
+    main = next(value for name, value in result.figures.items() if name in MAIN.values())
+    gain = 100 * (main - result.fp32.accuracy)
     return (
-        f"{result.fp32.accuracy:.2%}: {gain:+.2f} points\n{result.fp32.flipped:.2%} of labels flipped\n"
+        f"{result.fp32.accuracy:.2%}: {gain:+.2f} points\n{result.fp32.flipped:.2%} of decisions flipped\n"
         f"largest change {result.fp32.largest_change:.3f}"
     )
 
 
 def _confusion(labels: Sequence[str], result: SplitResult) -> str:
-    rows = zip(labels, result.breakdown.confusion, strict=True)
+    rows = zip(labels, result.breakdown.confusion if result.breakdown else (), strict=True)
     return "\n".join(f"{name}: {', '.join(map(str, counts))}" for name, counts in rows)
 
 
 def _parts(result: SplitResult) -> str:
-    parts = (*result.breakdown.by_tokens, *result.breakdown.by_kind)
+    parts = (*result.breakdown.by_tokens, *result.breakdown.by_kind) if result.breakdown else ()
     return "\n".join(f"{part.name}: {part.accuracy:.1%} of {part.n}" for part in parts)
 
 

@@ -11,6 +11,7 @@ from export.errors import ExportError
 from export.graph.convert import convert
 from export.graph.graph import Graph
 from export.rewrites.embeddings import fix_token_types
+from export.source.head import HeadChoice
 from export.write.package import write_atomically
 
 
@@ -23,7 +24,10 @@ def write_fp32(artifact: Path, checkpoint: Path, directory: Path) -> None:
         ExportError: if the checkpoint cannot be used, or the artifact was not exported from it.
     """
     manifest = load_artifact(artifact).manifest
-    found = read_checkpoint(checkpoint)
+    head = HeadChoice(
+        manifest.problem, manifest.activation if manifest.problem == "regression" else None, manifest.pairs
+    )
+    found = read_checkpoint(checkpoint, choice=head)
     if (found.labels, found.max_length) != (manifest.labels, manifest.max_length):
         raise ExportError(
             f"{checkpoint} has the labels {list(found.labels)} and reads {found.max_length} tokens, {artifact} has "
@@ -32,7 +36,8 @@ def write_fp32(artifact: Path, checkpoint: Path, directory: Path) -> None:
 
     def write(staging: Path) -> Manifest:
         graph = Graph(onnx.load(convert(found.model, staging / "converted")))
-        fix_token_types(graph)
+        if not manifest.pairs:
+            fix_token_types(graph)
         onnx.save(graph.finish(), staging / MODEL)
         shutil.rmtree(staging / "converted")
         shutil.copyfile(artifact / TOKENIZER, staging / TOKENIZER)

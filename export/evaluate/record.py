@@ -43,7 +43,7 @@ def _document(result: SplitResult) -> dict[str, Any]:
     return {
         **result.evaluation.model_dump(),
         "calibration_bins": BINS,
-        **asdict(result.breakdown),
+        **(asdict(result.breakdown) if result.breakdown else {}),
         "fp32": asdict(result.fp32) if result.fp32 else None,
     }
 
@@ -54,7 +54,7 @@ def _details(result: SplitResult, labels: Sequence[str]) -> list[str]:
     lines = ["", f"### {row.dataset}, {row.split}", ""]
     if result.fp32:
         lines += [
-            f"The same model in fp32: {result.fp32.accuracy:.2%}; {result.fp32.flipped:.2%} of labels differ.",
+            f"The same model in fp32: {result.fp32.accuracy:.2%}; {result.fp32.flipped:.2%} of decisions differ.",
             "",
         ]
-    return [*lines, *result.breakdown.markdown(labels)]
+    return [*lines, *(result.breakdown.markdown(labels) if result.breakdown else [])]

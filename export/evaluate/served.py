@@ -12,6 +12,7 @@ import httpx
 
 from artifact.child import ChildError, ServedArtifact
 from artifact.cpu import usable_cores
+from artifact.manifest import TextOrPair
 from export.errors import ExportError
 
 _CONNECTIONS: Final = 4
@@ -27,16 +28,14 @@ _TOO_MANY: Final = 429
 
 @dataclass(frozen=True, slots=True)
 class ServedPrediction:
-    """The server's answer about one text.
+    """The server's answer about one text or pair.
 
     Attributes:
-        sentiment: index of the predicted label.
-        probabilities: in label order.
+        scores: probabilities in label order, or the value of a regression.
         tokens: length of the text.
     """
 
-    sentiment: int
-    probabilities: tuple[float, ...]
+    scores: tuple[float, ...]
     tokens: int
 
 
@@ -50,7 +49,7 @@ class Client:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    async def classify(self, texts: Sequence[str], tick: Callable[[], None]) -> list[ServedPrediction]:
+    async def classify(self, texts: Sequence[TextOrPair], tick: Callable[[], None]) -> list[ServedPrediction]:
         """Return predictions in the order of the texts; ``tick`` is called once per text.
 
         A request holds texts of similar length, which need little padding; the longest go first.
@@ -58,7 +57,7 @@ class Client:
         Raises:
             ExportError: if the server refuses or fails.
         """
-        order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
+        order = sorted(range(len(texts)), key=lambda index: -_chars(texts[index]))
         groups = [order[start : start + _TEXTS_PER_REQUEST] for start in range(0, len(order), _TEXTS_PER_REQUEST)]
         answers: dict[int, ServedPrediction] = {}
         waiting = iter(groups)
@@ -73,10 +72,12 @@ class Client:
             await asyncio.gather(*(connection(client) for _ in range(_CONNECTIONS)))
         return [answers[index] for index in range(len(texts))]
 
-    async def _ask(self, client: httpx.AsyncClient, texts: list[str]) -> list[ServedPrediction]:
+    async def _ask(self, client: httpx.AsyncClient, texts: list[TextOrPair]) -> list[ServedPrediction]:
+        pairs = [text for text in texts if isinstance(text, tuple)]
+        body = {"texts": [first for first, _ in pairs], "text_pairs": [second for _, second in pairs]}
         for _ in range(_ATTEMPTS):
             try:
-                reply = await client.post("/predict/batch", json={"texts": texts})
+                reply = await client.post("/predict/batch", json=body if pairs else {"texts": texts})
             except httpx.HTTPError as error:
                 raise ExportError(f"the server did not answer: {error!r}") from error
             if reply.status_code != _TOO_MANY:
@@ -88,7 +89,12 @@ class Client:
 
 
 def _answer(item: dict[str, Any]) -> ServedPrediction:
-    return ServedPrediction(int(item["sentiment"]), tuple(map(float, item["probabilities"])), int(item["tokens"]))
+    scores = item["probabilities"] if "probabilities" in item else [item["value"]]
+    return ServedPrediction(tuple(map(float, scores)), int(item["tokens"]))
+
+
+def _chars(text: TextOrPair) -> int:
+    return len(text) if isinstance(text, str) else sum(map(len, text))
 
 
 def _named(answer: str, texts: Sequence[str]) -> str:

@@ -10,14 +10,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact.manifest import Evaluation, load_artifact
-from artifact.scores import expected_calibration_error
+from artifact.figures import MAIN, Truth, figures
+from artifact.manifest import Evaluation, TextOrPair, load_artifact
+from artifact.scores import Head
 from export.errors import ExportError
 from export.evaluate.breakdown import Breakdown
 from export.evaluate.served import ServedPrediction, serve
 from export.label_check import check_labels
+from export.measure.quality import flipped
 from export.progress import Progress
-from export.samples import read_rows
+from export.samples import LabelledText, read_rows, truth
 from training.reading import FileSource
 
 _MEASURED_ON: Final = "this artifact, served over HTTP"
@@ -37,9 +39,9 @@ class Fp32Figures:
     """The fp32 model on the same texts.
 
     Attributes:
-        accuracy: of the fp32 model.
-        flipped: share of texts whose label differs from the artifact's.
-        largest_change: of a probability.
+        accuracy: of the fp32 model; for other problems than single-label their main figure.
+        flipped: decisions that differ from the artifact's, see ``export.measure.quality``.
+        largest_change: of a score.
     """
 
     accuracy: float
@@ -52,11 +54,14 @@ class SplitResult:
     """Figures of one split.
 
     Attributes:
+        figures: all figures of the problem by name.
+        breakdown: by label and part; None for other problems than single-label.
         fp32: the reference, where it was asked for.
     """
 
     evaluation: Evaluation
-    breakdown: Breakdown
+    figures: dict[str, float]
+    breakdown: Breakdown | None
     fp32: Fp32Figures | None = None
 
 
@@ -76,21 +81,19 @@ def evaluate(
         ArtifactError: if the directory is not a sound artifact.
     """
     manifest = load_artifact(directory).manifest
-    if manifest.problem != "single_label" or manifest.pairs:
-        raise ExportError(f"{directory} is not a single-label model of single texts; splits measure such alone")
-    names = manifest.labels
-    files = [read_rows(split.source, manifest.head) for split in splits]
+    head = manifest.head
+    files = [read_rows(split.source, head, pairs=manifest.pairs) for split in splits]
     for file in files:
         progress.say(file.note)
     rows = [file.rows for file in files]
-    labels = [np.array([row.label for row in part], np.int64) for part in rows]
-    texts = [[row.text for row in part] for part in rows]
-    kinds = [[row.group for row in part] for part in rows]
+    labels = [_labels(split, head, part) for split, part in zip(splits, rows, strict=True)]
+    texts = [[row.content for row in part] for part in rows]
     predictions = _ask(directory, splits, texts, progress, "")
-    for split, truth, answers in zip(splits, labels, predictions, strict=True):
-        predicted = np.array([answer.sentiment for answer in answers], np.int64)
-        check_labels(predicted, truth, names, where=str(split.source.path))
-    results = [_figures(*parts) for parts in zip(splits, labels, predictions, kinds, strict=True)]
+    if head.problem == "single_label":
+        for split, own, answers in zip(splits, labels, predictions, strict=True):
+            check_labels(_scores(answers).argmax(axis=1), own, head.labels, where=str(split.source.path))
+    kinds = [[row.group for row in part] for part in rows]
+    results = [_figures(head, *parts) for parts in zip(splits, labels, predictions, kinds, strict=True)]
     if checkpoint is None:
         return results
     from export.evaluate.fp32 import write_fp32  # noqa: PLC0415 - torch takes seconds, and most runs need none
@@ -98,12 +101,19 @@ def evaluate(
     with TemporaryDirectory(prefix="verdict-fp32-") as folder:
         write_fp32(directory, checkpoint, Path(folder) / "artifact")
         reference = _ask(Path(folder) / "artifact", splits, texts, progress, " in fp32")
-    compared = map(_compare, predictions, reference, labels)
+    compared = [_compare(head, *parts) for parts in zip(predictions, reference, labels, strict=True)]
     return [replace(result, fp32=fp32) for result, fp32 in zip(results, compared, strict=True)]
 
 
+def _labels(split: Split, head: Head, rows: Sequence[LabelledText]) -> Truth:
+    labels = truth(head, rows)
+    if labels is None:
+        raise ExportError(f"{split.source.path} has no labels, and figures need them")
+    return labels
+
+
 def _ask(
-    directory: Path, splits: Sequence[Split], texts: Sequence[Sequence[str]], progress: Progress, note: str
+    directory: Path, splits: Sequence[Split], texts: Sequence[Sequence[TextOrPair]], progress: Progress, note: str
 ) -> list[list[ServedPrediction]]:
     predictions = []
     with serve(directory) as client:
@@ -114,30 +124,36 @@ def _ask(
 
 
 def _figures(
-    split: Split, labels: NDArray[np.int64], predictions: Sequence[ServedPrediction], kinds: Sequence[str]
+    head: Head, split: Split, labels: Truth, predictions: Sequence[ServedPrediction], kinds: Sequence[str]
 ) -> SplitResult:
     """Compare predictions with the true labels, in the same order; ``kinds`` groups the texts."""
-    probabilities = np.array([prediction.probabilities for prediction in predictions], np.float64)
-    predicted = np.array([prediction.sentiment for prediction in predictions], np.int64)
-    tokens = np.array([prediction.tokens for prediction in predictions], np.int64)
+    scores = _scores(predictions)
+    found = figures(head, scores, labels)
+    single = head.problem == "single_label"
     evaluation = Evaluation(
         dataset=split.dataset,
         split=split.split,
         n=len(labels),
-        accuracy=float((predicted == labels).mean()),
-        expected_calibration_error=expected_calibration_error(probabilities, labels),
+        accuracy=found["accuracy"] if single else None,
+        expected_calibration_error=found["expected_calibration_error"] if single else None,
+        figures=None if single else found,
         measured_on=_MEASURED_ON,
     )
-    return SplitResult(evaluation, Breakdown.of(labels, predicted, tokens, kinds, probabilities.shape[1]))
+    tokens = np.array([prediction.tokens for prediction in predictions], np.int64)
+    parts = Breakdown.of(labels, scores.argmax(axis=1), tokens, kinds, scores.shape[1]) if single else None
+    return SplitResult(evaluation, found, parts)
 
 
 def _compare(
-    int8: Sequence[ServedPrediction], fp32: Sequence[ServedPrediction], truth: NDArray[np.int64]
+    head: Head, int8: Sequence[ServedPrediction], fp32: Sequence[ServedPrediction], labels: Truth
 ) -> Fp32Figures:
-    labels, reference = (np.array([prediction.sentiment for prediction in part]) for part in (int8, fp32))
-    changes = [np.abs(np.subtract(a.probabilities, b.probabilities)).max() for a, b in zip(int8, fp32, strict=True)]
+    scores, reference = _scores(int8), _scores(fp32)
     return Fp32Figures(
-        accuracy=float((reference == truth).mean()),
-        flipped=float((labels != reference).mean()),
-        largest_change=float(max(changes)),
+        accuracy=figures(head, reference, labels)[MAIN[head.problem]],
+        flipped=flipped(head, scores, reference),
+        largest_change=float(np.abs(scores - reference).max()),
     )
+
+
+def _scores(predictions: Sequence[ServedPrediction]) -> NDArray[np.float64]:
+    return np.array([prediction.scores for prediction in predictions], np.float64)

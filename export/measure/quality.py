@@ -91,20 +91,21 @@ def quality(head: Head, logits: NDArray[np.float32], reference: NDArray[np.float
         temperature=head.temperature,
         largest_change=float(changes.max()),
         mean_change=float(changes.mean()),
-        flipped=_flipped(head, logits, reference),
+        flipped=flipped(head, head.table(logits), head.table(reference)),
         figures=found,
     )
 
 
-def _flipped(head: Head, logits: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+def flipped(head: Head, scores: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """Return how many decisions differ between two sets of scores, (texts, labels); see ``Quality``."""
     if head.problem == "single_label":
-        return float((logits.argmax(axis=1) != reference.argmax(axis=1)).mean())
+        return float((scores.argmax(axis=1) != reference.argmax(axis=1)).mean())
     if head.problem == "multi_label":
-        chosen, expected = (head.table(each) >= np.array(head.thresholds) for each in (logits, reference))
-        return float((chosen != expected).mean())
+        limits = np.array(head.thresholds)
+        return float(((scores >= limits) != (reference >= limits)).mean())
     if np.ptp(reference) == 0:
         return 0.0
-    return max(0.0, 1 - rank_correlation(logits[:, 0].astype(np.float64), reference[:, 0].astype(np.float64)))
+    return max(0.0, 1 - rank_correlation(scores[:, 0], reference[:, 0]))
 
 
 def batch_variance(

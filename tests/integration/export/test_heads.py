@@ -16,9 +16,11 @@ pytest.importorskip("optimum.onnxruntime")
 from rich.console import Console
 
 from artifact.child import ServedArtifact
+from artifact.figures import MAIN
 from artifact.manifest import Manifest, load_artifact
 from export import pipeline
 from export.errors import ExportError
+from export.evaluate.__main__ import main as evaluate
 from export.measure.select import Gates
 from export.pipeline import ExportRequest, Findings
 from export.progress import Progress
@@ -206,6 +208,25 @@ def test_labelled_rows_measure_and_fit_the_head(tmp_path: Path, name: str, figur
     )
     card = (tmp_path / "artifact/README.md").read_text()
     assert ("of pairs of texts" in card) == case.pairs
+
+
+@pytest.mark.parametrize("name", ["multi-label", "cross-encoder"])
+def test_final_figures_are_those_of_the_head(tmp_path: Path, name: str) -> None:
+    """``python -m export.evaluate`` asks the server, with pairs where it reads them, and writes manifest and card."""
+    case = CASES[name]
+    checkpoint = build_foreign(tmp_path / "checkpoint", "bert", labels=case.labels, **case.settings)
+    texts = make_texts(40, pairs=case.pairs)
+    rows = write_rows(tmp_path / "rows.jsonl", case, texts, expected_scores(checkpoint, case, texts))
+    directory = tmp_path / "artifact"
+    export(checkpoint, directory)
+    assert 0 == evaluate([str(directory), "--data", f"made:test={rows}", "--fp32", str(checkpoint)])
+    (evaluation,) = load_artifact(directory).manifest.evaluations
+    assert (40, None) == (evaluation.n, evaluation.accuracy)
+    assert evaluation.figures is not None
+    assert evaluation.figures[MAIN[load_artifact(directory).manifest.problem]] > 0.8
+    (details,) = json.loads((directory / "report" / "evaluation.json").read_text())
+    assert details["fp32"]["largest_change"] < CLOSE * (10 if name == "cross-encoder" else 1)
+    assert "| made | test | 40 |" in (directory / "README.md").read_text()
 
 
 def test_the_user_overrides_the_configuration(tmp_path: Path) -> None:
