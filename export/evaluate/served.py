@@ -97,7 +97,7 @@ def _chars(text: TextOrPair) -> int:
     return len(text) if isinstance(text, str) else sum(map(len, text))
 
 
-def _named(answer: str, texts: Sequence[str]) -> str:
+def _named(answer: str, texts: Sequence[TextOrPair]) -> str:
     """Return the text that an error names by its place in the request."""
     found = _PLACE.search(answer)
     if found is None or int(found[1]) >= len(texts):
