@@ -120,7 +120,15 @@ class DrainingServer(uvicorn.Server):
 
     def _start_reload(self) -> None:
         if isinstance(self._classifier, ReloadableClassifier):
-            self._reload = asyncio.create_task(_reload_or_log(self._classifier))
+            self._reload = asyncio.create_task(self._reload_and_trim(self._classifier))
+
+    async def _reload_and_trim(self, classifier: ReloadableClassifier) -> None:
+        """Reload, and give back what loading and the old model leave: a busy server has no idle time for that."""
+        try:
+            await classifier.reload()
+        except ReloadFailedError as error:
+            _logger.warning("reload failed: %s", error)
+        self._heap.trim()
 
     def _open(self) -> set[BoundedProtocol]:
         return cast("set[BoundedProtocol]", self.server_state.connections)
@@ -137,13 +145,6 @@ class DrainingServer(uvicorn.Server):
             await self._connections.flush(self._open(), deadline_s - loop.time())
         finally:
             self.should_exit = True
-
-
-async def _reload_or_log(classifier: ReloadableClassifier) -> None:
-    try:
-        await classifier.reload()
-    except ReloadFailedError as error:
-        _logger.warning("reload failed: %s", error)
 
 
 def main() -> int:
