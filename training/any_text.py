@@ -66,7 +66,7 @@ class _Maker:
         self._signs = signs()
         self.kinds: dict[str, tuple[float, Callable[[], tuple[str, float]]]] = {
             "neutral": (26, self._neutral),
-            "mixed": (3, self._mixed),
+            "mixed": (5, self._mixed),
             "signs": (14, self._alone),
             "signs in text": (22, self._with_signs),
             "foreign": (12, self._foreign),

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         labels = load_artifact(options.artifact).manifest.labels
         splits = [Split(dataset, split, parse_file(file, group=options.by)) for dataset, split, file in options.data]
-        results = evaluate(options.artifact, splits, Progress(console), options.fp32)
+        results = evaluate(options.artifact, splits, Progress(console), options.fp32, options.share)
         record(options.artifact, results)
     except (ExportError, ArtifactError, DataError) as error:
         console.print(f"[red]evaluation failed:[/] {error}", highlight=False, soft_wrap=True)
@@ -60,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
         "which takes three times as long in addition",
     )
     parser.add_argument("--by", default="source", metavar="COLUMN", help="also print the accuracy by this column")
+    parser.add_argument(
+        "--share",
+        metavar="COLUMN",
+        help="also compare with raters: a column with the share, 0 to 1, of people who chose the second label",
+    )
     return parser
 
 
@@ -79,6 +84,7 @@ def _table(results: Sequence[SplitResult], labels: Sequence[str]) -> Table:
         ("figures", _figures),
         ("against fp32", _against_fp32),
         *_breakdown(labels, results),
+        *_raters(results),
     )
     table = Table(*(heading for heading, _ in columns))
     for result in results:
@@ -95,6 +101,13 @@ def _breakdown(labels: Sequence[str], results: Sequence[SplitResult]) -> Columns
     if any(result.breakdown is None for result in results):
         return []
     return [("confusion (rows: truth)", partial(_confusion, labels)), ("accuracy by part", _parts)]
+
+
+def _raters(results: Sequence[SplitResult]) -> Columns[SplitResult]:
+    """Return the column of the figures against raters, if any file has their shares."""
+    if not any(result.raters for result in results):
+        return ()
+    return (("raters", lambda result: result.raters.describe() if result.raters else ""),)
 
 
 def _against_fp32(result: SplitResult) -> str:

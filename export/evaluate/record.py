@@ -45,6 +45,7 @@ def _document(result: SplitResult) -> dict[str, Any]:
         "calibration_bins": BINS,
         **(asdict(result.breakdown) if result.breakdown else {}),
         "fp32": asdict(result.fp32) if result.fp32 else None,
+        "raters": asdict(result.raters) if result.raters else None,
     }
 
 
@@ -57,4 +58,6 @@ def _details(result: SplitResult, labels: Sequence[str]) -> list[str]:
             f"The same model in fp32: {result.fp32.accuracy:.2%}; {result.fp32.flipped:.2%} of decisions differ.",
             "",
         ]
+    if result.raters:
+        lines += [result.raters.describe(), ""]
     return [*lines, *(result.breakdown.markdown(labels) if result.breakdown else [])]

@@ -15,6 +15,7 @@ from artifact.manifest import Evaluation, TextOrPair, load_artifact
 from artifact.scores import Head
 from export.errors import ExportError
 from export.evaluate.breakdown import Breakdown
+from export.evaluate.raters import Raters, shares_of
 from export.evaluate.served import ServedPrediction, serve
 from export.label_check import check_labels
 from export.measure.quality import flipped
@@ -57,16 +58,22 @@ class SplitResult:
         figures: all figures of the problem by name.
         breakdown: by label and part; None for other problems than single-label.
         fp32: the reference, where it was asked for.
+        raters: the figures against people's shares, where they were asked for and the file has them.
     """
 
     evaluation: Evaluation
     figures: dict[str, float]
     breakdown: Breakdown | None
     fp32: Fp32Figures | None = None
+    raters: Raters | None = None
 
 
 def evaluate(
-    directory: Path, splits: Sequence[Split], progress: Progress, checkpoint: Path | None = None
+    directory: Path,
+    splits: Sequence[Split],
+    progress: Progress,
+    checkpoint: Path | None = None,
+    share: str | None = None,
 ) -> list[SplitResult]:
     """Serve the artifact, ask it about every text of every split, and return the figures.
 
@@ -75,6 +82,7 @@ def evaluate(
         splits: to ask about.
         progress: a step per split.
         checkpoint: its fp32 model answers the same texts too; None leaves that out.
+        share: column with the share of raters who chose the second label; a file may lack it.
 
     Raises:
         ExportError: if a file cannot be read, its labels cannot be the model's, or the server does not start or answer.
@@ -87,6 +95,7 @@ def evaluate(
         progress.say(file.note)
     rows = [file.rows for file in files]
     labels = [_labels(split, head, part) for split, part in zip(splits, rows, strict=True)]
+    shares = [shares_of(split.source, share, head) if share else None for split in splits]
     texts = [[row.content for row in part] for part in rows]
     predictions = _ask(directory, splits, texts, progress, "")
     if head.problem == "single_label":
@@ -94,6 +103,11 @@ def evaluate(
             check_labels(_scores(answers).argmax(axis=1), own, head.labels, where=str(split.source.path))
     kinds = [[row.group for row in part] for part in rows]
     results = [_figures(head, *parts) for parts in zip(splits, labels, predictions, kinds, strict=True)]
+    raters = [
+        None if own is None else Raters.of(_scores(answers)[:, 1], own)
+        for own, answers in zip(shares, predictions, strict=True)
+    ]
+    results = [replace(result, raters=own) for result, own in zip(results, raters, strict=True)]
     if checkpoint is None:
         return results
     from export.evaluate.fp32 import write_fp32  # noqa: PLC0415 - torch takes seconds, and most runs need none

@@ -12,7 +12,7 @@ from training.reading.encoding import TextFormat
 from training.reading.files import SUFFIXES, read
 from training.reading.labels import describe_labels, label_names, match_indices, match_labels
 from training.reading.rows import Columns, DataError, Row, TextTable
-from training.reading.source import FileSource, parse_file, parse_texts
+from training.reading.source import FileSource, parse_file, parse_texts, read_shares
 from training.reading.targets import describe_many, describe_values, match_many, read_values
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "parse_file",
     "parse_texts",
     "read",
+    "read_shares",
     "read_values",
 ]

@@ -94,3 +94,24 @@ def format_of(options: dict[str, str]) -> TextFormat:
     return TextFormat(
         options.get("encoding", ""), _SEPARATORS.get(separator, separator), options.get("quotes", UTF_8.quotes)
     )
+
+
+def read_shares(source: FileSource, column: str) -> list[float] | None:
+    """Return a column of shares from 0 to 1, in the order of the rows; None if the file has no such column.
+
+    Raises:
+        DataError: if the file cannot be read, or a value is no share.
+    """
+    table = replace(source, columns=replace(source.columns, label=column, may_lack_label=True)).read()
+    if all(row.label is None for row in table.rows):
+        return None
+    shares = []
+    for row in table.rows:
+        try:
+            share = float(str(row.label))
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise DataError(f"{table.where(row)}, column {column!r}: {row.label!r} is not a share from 0 to 1")
+        shares.append(share)
+    return shares
