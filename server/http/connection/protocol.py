@@ -28,6 +28,8 @@ from server.http.errors import (
 
 _MAX_HELD_BYTES: Final = 64 * 1024
 """Of one connection, behind a request that is not answered; above it, only the last read, of 256 KiB at most."""
+_PIPELINE_PAUSE_S: Final = 0.001
+"""Between a response and a request that was sent before it: one connection must not keep the event loop busy."""
 _PATIENCE_S: Final = 10.0
 """For a head, and for the rest of a body that was answered before it ended."""
 
@@ -83,7 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the next request, or keep what was read until the one before is answered."""
         self._unset_keepalive_if_required()
-        if self._owes_whole():
+        if self._unparsed or self._owes_whole():
             self._hold(self._unparsed[self._parsed_bytes :] + data)
         elif self._splitter.is_one(data, MAX_HEAD_BYTES):  # most requests arrive alone and in one piece
             self._feed(data)
@@ -93,8 +95,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._parse(data)
 
     def on_response_complete(self) -> None:
-        """Parse the next request, if it was read already."""
+        """Parse the next request soon, if it was read already."""
         super().on_response_complete()
+        if self._unparsed and not self.transport.is_closing():
+            self.loop.call_later(_PIPELINE_PAUSE_S, self._parse_unparsed)
+
+    def _parse_unparsed(self) -> None:
         if self._unparsed and not self.transport.is_closing():
             self._unset_keepalive_if_required()
             self._parse(self._unparsed, self._parsed_bytes)
