@@ -14,7 +14,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact.manifest import FIRST_STAGE, Artifact, ArtifactError, FirstStageModel
+from artifact.manifest import FIRST_STAGE, Artifact, ArtifactError
+from artifact.parts import FirstStageModel
 from artifact.rows import Row
 from artifact.scores import Head
 from artifact.tokenization import TokenizedText

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from artifact.digest import manifest_digest
+from artifact.parts import FirstStageModel, Part
 from artifact.scores import Activation, Head, Problem
 
 SCHEMA_VERSION: Final = 2
@@ -49,13 +51,7 @@ class ArtifactError(Exception):
     """The artifact can not be used; the message says what is wrong with it and what to do."""
 
 
-class _Part(BaseModel):
-    """A piece of the manifest: immutable, and strict about unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tensor(_Part):
+class Tensor(Part):
     """An input or output of the graph."""
 
     name: str
@@ -63,7 +59,7 @@ class Tensor(_Part):
     axes: tuple[str, ...] = Field(description="names of the dynamic axes, in order: ('batch', 'tokens')")
 
 
-class Quantization(_Part):
+class Quantization(Part):
     """What was done to the weights and activations of the graph."""
 
     scheme: str = Field(description="short name for metrics and /info, such as 'static-int8'")
@@ -71,7 +67,7 @@ class Quantization(_Part):
     activations: str = Field(description="dtype, granularity and calibration")
 
 
-class SessionOptions(_Part):
+class SessionOptions(Part):
     """The onnxruntime session options that export measured to be the fastest for this graph."""
 
     graph_optimization_level: Literal["disabled", "basic", "extended", "all"] = "all"
@@ -79,7 +75,7 @@ class SessionOptions(_Part):
     config: dict[str, str] = Field(default_factory=dict, description="session configuration entries")
 
 
-class File(_Part):
+class File(Part):
     """A file of the artifact other than the manifest itself."""
 
     path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a plain name, never a path")
@@ -87,28 +83,7 @@ class File(_Part):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class FirstStageThreshold(_Part):
-    """From which confidence on the first stage answers rows of some lengths; fitted on held-out texts."""
-
-    max_tokens: int = Field(gt=0, description="of the rows that it applies to; shorter ones have their own")
-    least_confidence: float = Field(ge=0, description="the graph answers below it; above 1: always")
-    texts: int = Field(ge=0, description="held-out texts of these lengths")
-    answered: int = Field(ge=0, description="of them, by the first stage")
-
-
-class FirstStageModel(_Part):
-    """The linear model that may answer in place of the graph; its weights are a file of their own."""
-
-    orders: int = Field(gt=0, le=8, description="n-grams of 1 to so many token ids")
-    short_tokens: int = Field(ge=0, description="rows of at most so many tokens are short")
-    graph_tokens: tuple[int, ...] = Field(description="the graph answers short rows that hold one of these token ids")
-    scale: float = Field(gt=0, description="of the int8 weights")
-    bias: tuple[float, ...] = Field(description="in label order")
-    largest_loss: float = Field(ge=0, le=1, description="share of texts whose answer may become wrong: the user's")
-    thresholds: tuple[FirstStageThreshold, ...]
-
-
-class Evaluation(_Part):
+class Evaluation(Part):
     """How good the artifact is on one split of one data set."""
 
     dataset: str
@@ -122,7 +97,7 @@ class Evaluation(_Part):
     measured_on: str = Field(description="what computed it, such as 'this artifact, served over HTTP'")
 
 
-class Probe(_Part):
+class Probe(Part):
     """A known answer: computed wrong, the server must never become ready.
 
     The check compares with what this very graph answers, not with the fp32 model: integer arithmetic is the
@@ -133,6 +108,7 @@ class Probe(_Part):
     text_pair: str | None = Field(default=None, description="the second text, where the model reads pairs")
     probabilities: tuple[float, ...] = Field(description="the scores that this artifact answers, in label order")
     reference: tuple[float, ...] = Field(description="what the fp32 model answers; to read, not to check")
+    labels: tuple[str, ...] = Field(default=(), description="whose probabilities these are; older artifacts have none")
 
     @property
     def content(self) -> TextOrPair:
@@ -140,7 +116,7 @@ class Probe(_Part):
         return self.text if self.text_pair is None else (self.text, self.text_pair)
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """The contract between export and server, stored as ``manifest.json``."""
 
     schema_version: Literal[1, 2] = SCHEMA_VERSION
@@ -171,6 +147,10 @@ class Manifest(_Part):
     probes: tuple[Probe, ...] = Field(min_length=1)
     probe_tolerance: float = Field(gt=0, lt=1, description="largest accepted difference of a score")
     source_commit: str
+    digest: str | None = Field(
+        default=None,
+        description="of all this and of the files (artifact/digest.py); older artifacts have none to check",
+    )
 
     @property
     def head(self) -> Head:
@@ -190,6 +170,11 @@ class Manifest(_Part):
                 raise ValueError(f"the probe {probe.text[:40]!r} does not have one probability per label")
             if (probe.text_pair is not None) != self.pairs:
                 raise ValueError(f"the probe {probe.text[:40]!r} is not of the kind that pairs {self.pairs} says")
+            if probe.labels not in ((), self.labels):
+                raise ValueError(
+                    f"the known answer for {probe.text[:40]!r} is for the labels {list(probe.labels)}, not "
+                    f"{list(self.labels)}: they were changed after the export; export again, or change both"
+                )
         self._check_head()
         if self.first_stage is not None:
             self._check_first_stage(self.first_stage)
@@ -246,10 +231,11 @@ def describe_file(path: Path) -> File:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read and validate ``manifest.json``.
+    """Read and validate ``manifest.json``; return it with its digest.
 
     Raises:
-        ArtifactError: if it is missing, is not JSON, has an unknown schema version or a wrong field.
+        ArtifactError: if it is missing, is not JSON, has an unknown schema version or a wrong field, or was changed
+            after it was written.
     """
     path = directory / MANIFEST
     try:
@@ -265,11 +251,26 @@ def read_manifest(directory: Path) -> Manifest:
             "export the artifact again with this release"
         )
     try:
-        return Manifest.model_validate(document)
+        manifest = Manifest.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
         raise ArtifactError(f"{path} is not a valid manifest: {where}: {first['msg']}") from error
+    digest = manifest_digest(document)
+    if manifest.digest not in (None, digest):
+        raise ArtifactError(
+            f"{path} was changed after the export: its digest is {digest[:12]}…, it says {manifest.digest:.12}…; "
+            'export again, or remove "digest" from it if the change is meant'
+        )
+    return manifest.model_copy(update={"digest": digest})
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write ``manifest.json`` with the digest of its contents."""
+    document = manifest.model_dump(mode="json")
+    document["digest"] = manifest_digest(document)
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def load_artifact(directory: Path) -> Artifact:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import BufferOutputStream, parquet
 
-from artifact.manifest import MODEL, ArtifactError, Manifest
+from artifact.manifest import ArtifactError, Manifest
 from bulk.errors import BulkError
 from bulk.files import outputs
 from bulk.files.inputs import InputFile
@@ -192,6 +192,5 @@ class Worker:
 
 
 def describe(manifest: Manifest) -> str:
-    """Return a model's name, version and the start of its graph's checksum."""
-    graph = next(file for file in manifest.files if file.path == MODEL)
-    return f"{manifest.name} {manifest.version} ({graph.sha256[:12]})"
+    """Return a model's name, version and the start of its digest, which covers all that changes a score."""
+    return f"{manifest.name} {manifest.version} ({(manifest.digest or '')[:12]})"

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from artifact.first_stage import FirstStage, confidence
-from artifact.manifest import Artifact, FirstStageModel
+from artifact.manifest import Artifact
+from artifact.parts import FirstStageModel
 from artifact.rows import Row
 from artifact.scores import Head, accuracy, expected_calibration_error
 from export.errors import ExportError

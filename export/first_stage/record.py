@@ -9,18 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from artifact.manifest import (
-    CARD,
-    FIRST_STAGE,
-    SCHEMA_VERSION,
-    Artifact,
-    FirstStageModel,
-    FirstStageThreshold,
-    Manifest,
-    describe_file,
-)
+from artifact.manifest import CARD, FIRST_STAGE, SCHEMA_VERSION, Artifact, Manifest, describe_file
+from artifact.parts import FirstStageModel, FirstStageThreshold
 from export.first_stage.fit import Fitted, SourceFigures
-from export.write.package import REPORT, write_atomically
+from export.write.package import REPORT, versioned, write_atomically
 from export.write.table import Columns, markdown
 
 _BEGIN: Final = "<!-- first stage -->"
@@ -58,12 +50,14 @@ def record(artifact: Artifact, fitted: Fitted, directory: Path) -> None:
         report.parent.mkdir(exist_ok=True)
         report.write_text(json.dumps([asdict(row) for row in fitted.figures], indent=1) + "\n", encoding="utf-8")
         listed = dict.fromkeys([*(file.path for file in artifact.manifest.files), FIRST_STAGE])
-        return artifact.manifest.model_copy(
-            update={
-                "schema_version": SCHEMA_VERSION,
-                "first_stage": fitted.model,
-                "files": tuple(describe_file(staging / name) for name in listed),
-            }
+        return versioned(
+            artifact.manifest.model_copy(
+                update={
+                    "schema_version": SCHEMA_VERSION,
+                    "first_stage": fitted.model,
+                    "files": tuple(describe_file(staging / name) for name in listed),
+                }
+            )
         )
 
     write_atomically(directory, write)

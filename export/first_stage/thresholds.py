@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact.manifest import FirstStageThreshold
+from artifact.parts import FirstStageThreshold
 from artifact.scores import Head
 
 LENGTHS: Final = (16, 32, 64, 128, 256, 512)

@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import onnx
 
@@ -18,9 +17,8 @@ from export.samples import Samples
 from export.variants import StaticInt8, is_saturation_safe
 from export.write import probes
 from export.write.card import render
+from export.write.package import versioned
 from export.write.report import write
-
-_VERSION_CHARS: Final = 12
 
 
 def fill(findings: Findings, directory: Path, durations_s: dict[str, float]) -> Manifest:
@@ -59,9 +57,9 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
         shift = probes.saturation_shift(model, findings.head, checkpoint.pad_token_id)
     samples = probes.choose(findings.samples.measurement, engine, findings.head, checkpoint.pad_token_id, shift)
     known = probes.build(samples, engine, OnnxEngine(findings.fp32), checkpoint.pad_token_id, head)
-    return Manifest(
+    manifest = Manifest(
         name=checkpoint.name,
-        version=files[0].sha256[:_VERSION_CHARS],
+        version="not yet",
         problem=head.problem,
         pairs=checkpoint.pairs,
         labels=checkpoint.labels,
@@ -82,6 +80,7 @@ def _manifest(findings: Findings, chosen: Measured, directory: Path) -> Manifest
         probe_tolerance=probes.tolerance(head, known),
         source_commit=checkpoint.source_commit,
     )
+    return versioned(manifest)
 
 
 def _texts(samples: Samples) -> str:

@@ -8,11 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from artifact.manifest import MANIFEST, ArtifactError, Manifest, load_artifact
+from artifact.digest import manifest_digest
+from artifact.manifest import MANIFEST, ArtifactError, Manifest, load_artifact, write_manifest
 from export.errors import ExportError
 
 REPORT = "report"
+_VERSION_CHARS: Final = 12
 
 
 def check_replaceable(directory: Path) -> None:
@@ -27,6 +30,11 @@ def check_replaceable(directory: Path) -> None:
         raise ExportError(f"{directory} is a file; name a directory")
     if any(directory.iterdir()) and not (directory / MANIFEST).is_file():
         raise ExportError(f"{directory} is not empty and not an artifact; name another directory")
+
+
+def versioned(manifest: Manifest) -> Manifest:
+    """Return a manifest whose version is the beginning of its digest: another one whenever an answer may change."""
+    return manifest.model_copy(update={"version": manifest_digest(manifest.model_dump(mode="json"))[:_VERSION_CHARS]})
 
 
 def write_atomically(directory: Path, write: Callable[[Path], Manifest]) -> None:
@@ -44,7 +52,7 @@ def write_atomically(directory: Path, write: Callable[[Path], Manifest]) -> None
     staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     try:
         manifest = write(staging)
-        (staging / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_manifest(staging, manifest)
         load_artifact(staging)
         staging.chmod(0o755)  # mkdtemp makes it private
         _swap(staging, directory)

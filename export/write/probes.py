@@ -108,7 +108,13 @@ def build(
         return tuple(round(float(value), 6) for value in row)
 
     return tuple(
-        Probe(text=s.text, text_pair=s.text_pair, probabilities=answer(artifact, s), reference=answer(reference, s))
+        Probe(
+            text=s.text,
+            text_pair=s.text_pair,
+            probabilities=answer(artifact, s),
+            reference=answer(reference, s),
+            labels=head.labels,
+        )
         for s in samples
     )
 

@@ -69,7 +69,10 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """The description of a model that ``/info`` returns."""
+    """The description of a model that ``/info`` returns.
+
+    ``digest`` covers all that changes an answer (artifact/digest.py); a version may be any name.
+    """
 
     name: str
     version: str
@@ -82,6 +85,7 @@ class ModelInfo:
     pairs: bool = False
     thresholds: tuple[float, ...] = ()
     activation: Activation = "softmax"
+    digest: str = ""
 
 
 class Classifier(Protocol):
@@ -174,6 +178,7 @@ class TextClassifier:
             pairs=manifest.pairs,
             thresholds=manifest.thresholds,
             activation=self._head.activation,
+            digest=manifest.digest or "",
         )
 
     async def start(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from artifact.digest import manifest_digest
 from artifact.manifest import MANIFEST, TOKENIZER, describe_file
 from tests.support.tiny import TINY
 
@@ -16,11 +17,13 @@ def copy_tiny(directory: Path) -> Path:
     return Path(shutil.copytree(TINY, directory, dirs_exist_ok=True))
 
 
-def edit_manifest(directory: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
-    """Change the manifest in place, as JSON, and return the directory."""
+def edit_manifest(directory: Path, edit: Callable[[dict[str, Any]], object], *, redigest: bool = True) -> Path:
+    """Change the manifest in place, as JSON, and return the directory; its digest is right afterwards, or as before."""
     path = directory / MANIFEST
     document = json.loads(path.read_text())
     edit(document)
+    if redigest:
+        document["digest"] = manifest_digest(document)
     path.write_text(json.dumps(document))
     return directory
 
@@ -45,7 +48,7 @@ def bare_tokenizer(directory: Path) -> Path:
     known = [1 / (1 + math.exp(8)), 1 / (1 + math.exp(-8))]
 
     def relearn(document: dict[str, Any]) -> None:
-        document["probes"] = [{"text": "good", "probabilities": known, "reference": known}]
+        document["probes"][0] |= {"probabilities": known, "reference": known}
 
     return edit_manifest(directory, relearn)
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from artifact.first_stage import FirstStage, ngrams
-from artifact.manifest import FIRST_STAGE, FirstStageModel, FirstStageThreshold, describe_file
+from artifact.manifest import FIRST_STAGE, describe_file
+from artifact.parts import FirstStageModel, FirstStageThreshold
 from artifact.scores import Head
 from tests.support.artifacts import copy_tiny, edit_manifest
 from tests.support.tiny import WORDS

@@ -10,7 +10,6 @@ from typing import Final
 
 from artifact.manifest import (
     CARD,
-    MANIFEST,
     MODEL,
     TOKENIZER,
     Manifest,
@@ -18,6 +17,7 @@ from artifact.manifest import (
     Quantization,
     Tensor,
     describe_file,
+    write_manifest,
 )
 
 TINY: Final = Path(__file__).parent.parent / "data" / "tiny"
@@ -25,6 +25,8 @@ SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 WORDS: Final = (*SPECIAL, "good", "bad", *string.ascii_lowercase)
 MAX_LENGTH: Final = 16
 HEAD_TOKENS: Final = 3
+_LABELS: Final = ("negative", "positive")
+_KNOWN: Final = (0.064969, 0.935031)
 
 
 def scores(word: str) -> tuple[int, int]:
@@ -52,7 +54,7 @@ def build(directory: Path) -> None:
     manifest = Manifest(
         name="tiny",
         version="1.0.0",
-        labels=("negative", "positive"),
+        labels=_LABELS,
         max_length=MAX_LENGTH,
         truncation="head_tail",
         head_tokens=HEAD_TOKENS,
@@ -66,11 +68,11 @@ def build(directory: Path) -> None:
         opset=17,
         quantization=Quantization(scheme="fp32", weights="fp32", activations="fp32"),
         files=tuple(describe_file(directory / name) for name in (MODEL, TOKENIZER, CARD)),
-        probes=(Probe(text="good", probabilities=(0.064969, 0.935031), reference=(0.064969, 0.935031)),),
+        probes=(Probe(text="good", probabilities=_KNOWN, reference=_KNOWN, labels=_LABELS),),
         probe_tolerance=1e-4,
         source_commit="none",
     )
-    (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    write_manifest(directory, manifest)
 
 
 def _build_graph(path: Path) -> None:

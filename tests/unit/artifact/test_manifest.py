@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from artifact.manifest import MODEL, TOKENIZER, ArtifactError, describe_file, load_artifact, read_manifest
+from artifact.manifest import (
+    MODEL,
+    TOKENIZER,
+    ArtifactError,
+    describe_file,
+    load_artifact,
+    read_manifest,
+    write_manifest,
+)
 from tests.support.artifacts import copy_tiny, edit_manifest
 from tests.support.tiny import HEAD_TOKENS, MAX_LENGTH, TINY
 
@@ -36,6 +44,56 @@ def test_what_is_written_is_what_is_read() -> None:
     """A manifest survives being written as JSON and read again."""
     manifest = read_manifest(TINY)
     assert manifest == type(manifest).model_validate_json(manifest.model_dump_json())
+
+
+def swap_labels(document: dict[str, Any]) -> None:
+    """Swap the labels, but not those of the known answers."""
+    document["labels"].reverse()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda m: m.update(temperature=2.0), id="temperature"),
+        pytest.param(lambda m: m.update(truncation="head"), id="truncation"),
+        pytest.param(lambda m: m["files"][1].update(sha256="0" * 64), id="a file"),
+        pytest.param(lambda m: m["session"].update(graph_optimization_level="basic"), id="session"),
+    ],
+)
+def test_a_manifest_that_was_changed_is_refused(tmp_path: Path, edit: Edit) -> None:
+    """Its digest covers all that changes an answer; whoever means the change removes the digest."""
+    edit_manifest(copy_tiny(tmp_path), edit, redigest=False)
+    check_refused(tmp_path, "manifest.json was changed after the export: its digest is ")
+    edit_manifest(tmp_path, lambda m: m.pop("digest"), redigest=False)
+    read_manifest(tmp_path)
+
+
+def test_swapped_labels_are_refused_with_and_without_a_digest(tmp_path: Path) -> None:
+    """Known answers carry the names of their labels."""
+    edit_manifest(copy_tiny(tmp_path), swap_labels)
+    words = "the known answer for 'good' is for the labels ['negative', 'positive'], not ['positive', 'negative']"
+    check_refused(tmp_path, words)
+    edit_manifest(tmp_path, lambda m: m.pop("digest"), redigest=False)
+    check_refused(tmp_path, words)
+
+
+def test_version_and_evaluations_may_be_added(tmp_path: Path) -> None:
+    """Figures are measured later, and a version is a name: neither changes an answer."""
+    evaluation = {
+        "dataset": "d", "split": "s", "n": 1, "accuracy": 1, "expected_calibration_error": 0, "measured_on": "m",
+    }  # fmt: skip
+    before = read_manifest(TINY).digest
+    edit_manifest(copy_tiny(tmp_path), lambda m: m.update(version="2", evaluations=[evaluation]), redigest=False)
+    assert before == read_manifest(tmp_path).digest
+
+
+def test_every_manifest_has_a_digest_once_it_is_read(tmp_path: Path) -> None:
+    """An older one that has none in its file gets the same as if it had been written."""
+    edit_manifest(copy_tiny(tmp_path), lambda m: m.pop("digest"), redigest=False)
+    manifest = read_manifest(tmp_path)
+    assert read_manifest(TINY).digest == manifest.digest
+    write_manifest(tmp_path, manifest)
+    assert (TINY / "manifest.json").read_bytes() == (tmp_path / "manifest.json").read_bytes()
 
 
 def test_an_artifact_that_is_not_there(tmp_path: Path) -> None:
