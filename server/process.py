@@ -154,6 +154,7 @@ def main() -> int:
         _serve()
     except (SettingsError, StartupError, ArtifactError) as error:
         reason = " ".join(str(error).split())  # libraries below may have sent several lines
+        logging.shutdown()  # writes what waits: this line is the last one
         print(f"verdict: {reason}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 1
     return 0
