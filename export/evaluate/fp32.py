@@ -48,6 +48,7 @@ def write_fp32(artifact: Path, checkpoint: Path, directory: Path) -> None:
                 "files": tuple(describe_file(staging / name) for name in (MODEL, TOKENIZER)),
                 "probes": tuple(p.model_copy(update={"probabilities": p.reference}) for p in manifest.probes),
                 "evaluations": (),
+                "first_stage": None,
             }
         )
 

@@ -14,7 +14,7 @@ pytest.importorskip("optimum.onnxruntime")
 from pyarrow import parquet
 
 from artifact.child import Child
-from artifact.manifest import read_manifest
+from artifact.manifest import read_manifest, write_manifest
 from export.__main__ import main as export
 from export.evaluate.__main__ import main as evaluate
 from tests.support.checkpoints import build_checkpoint
@@ -69,7 +69,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "README.md").write_text("<!-- evaluations -->\n<!-- end of evaluations -->\n")
     manifest = read_manifest(folder)
     files = tuple(file for file in manifest.files if file.path != "README.md")  # as export writes it
-    (folder / "manifest.json").write_text(manifest.model_copy(update={"files": files}).model_dump_json())
+    write_manifest(folder, manifest.model_copy(update={"files": files}))
     return folder
 
 

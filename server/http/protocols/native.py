@@ -33,7 +33,9 @@ class _Body(BaseModel):
         default=None,
         description="how a text longer than the model's max_length is read; the default is the model's own",
     )
-    stage: bool = Field(default=False, description="whether each answer says which stage of the cascade it is from")
+    stage: bool = Field(
+        default=False, strict=True, description="whether each answer says which stage of the cascade it is from"
+    )
 
 
 class PredictRequest(_Body):
