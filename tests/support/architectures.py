@@ -78,19 +78,22 @@ def build_foreign(
 
     prefix, kind, own = ARCHITECTURES[architecture]
     raw, special = {"word_piece": word_piece, "byte_level": byte_level, "unigram": unigram}[kind]()
-    names = ["input_ids", "attention_mask"]  # most of these models take no token types
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=raw, model_max_length=LENGTH, model_input_names=names, **special
-    )
     shared = {
-        "vocab_size": len(tokenizer),
-        "pad_token_id": tokenizer.pad_token_id,
+        "vocab_size": raw.get_vocab_size(),
+        "pad_token_id": raw.token_to_id(special["pad_token"]),
         "bos_token_id": None,
         "eos_token_id": None,
         "id2label": dict(enumerate(labels)),
         "label2id": {label: index for index, label in enumerate(labels)},
     }
     config = getattr(transformers, f"{prefix}Config")(**(shared | own | settings))
+    types = ["token_type_ids"] if getattr(config, "type_vocab_size", 1) > 1 else []  # as the model's own tokenizer says
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        model_max_length=LENGTH,
+        model_input_names=["input_ids", *types, "attention_mask"],
+        **special,
+    )
     torch.manual_seed(seed)
     model = getattr(transformers, f"{prefix}ForSequenceClassification")(config).eval()
     for parameter in model.parameters():

@@ -31,7 +31,11 @@ from tests.support.architectures import build_foreign
 from tests.support.checkpoints import words
 from training.reading import parse_file
 
-pytestmark = pytest.mark.development
+pytestmark = [
+    pytest.mark.development,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # torch's tracer and transformers about each other
+    pytest.mark.filterwarnings("ignore::UserWarning"),  # as above
+]
 
 CLOSE: Final = 0.02
 NLI: Final = ("contradiction", "entailment", "neutral")
@@ -89,8 +93,6 @@ def expected_scores(checkpoint: Path, case: Case, texts: Sequence[Content]) -> l
     from transformers import pipeline as load  # noqa: PLC0415 - slow to import
 
     classify = load("text-classification", model=str(checkpoint), device="cpu")
-    if getattr(classify.model.config, "type_vocab_size", 1) < 2:
-        classify.tokenizer.model_input_names = ["input_ids", "attention_mask"]  # as its own tokenizer class says
     inputs: list[Any] = [text if isinstance(text, str) else {"text": text[0], "text_pair": text[1]} for text in texts]
     found = [
         classify(each, top_k=None, function_to_apply=case.activation, truncation=True, max_length=64) for each in inputs

@@ -55,7 +55,7 @@ def test_a_pair_has_the_softmax_of_any_logits(logits: list[float]) -> None:
 
     answer = ask(logits, {"text": "a", "text_pair": "b"}, pairs=True)
     assert softmax(np.array([logits]))[0].tolist() == pytest.approx(answer["probabilities"], abs=1e-6)
-    assert THREE[int(np.argmax(answer["probabilities"]))] == answer["label"]
+    assert max(answer["probabilities"]) == answer["probabilities"][answer["sentiment"]]  # others may be rounded to it
 
 
 @settings(max_examples=20)
