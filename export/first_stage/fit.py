@@ -74,12 +74,26 @@ def fit_first_stage(
     head = artifact.manifest.head
     graph = head.table(texts.logits)
     first = np.empty_like(graph)
+    cue_tokens = _cue_tokens(artifact, cues)
+
+    def stage_of(learned: Weights) -> FirstStage:
+        model = FirstStageModel(
+            orders=ORDERS,
+            short_tokens=SHORT_TOKENS,
+            graph_tokens=cue_tokens,
+            scale=learned.scale,
+            bias=learned.bias,
+            largest_loss=largest_loss,
+            thresholds=(),
+        )
+        return FirstStage(learned.weights, model, head)
+
     for fold in range(FOLDS):
         inside = texts.folds == fold
-        stage = _stage(learn(_chosen(texts.rows, ~inside), graph[~inside], head, tick), artifact, cues, largest_loss)
+        stage = stage_of(learn(_chosen(texts.rows, ~inside), graph[~inside], head, tick))
         first[inside] = head.table(np.array([stage.logits(row) for row in _chosen(texts.rows, inside)]))
     weights = learn(texts.rows, graph, head, tick)
-    stage = _stage(weights, artifact, cues, largest_loss)
+    stage = stage_of(weights)
     may = np.array([not stage.is_for_graph(row) for row in texts.rows])
     tokens = np.array([len(row) for row in texts.rows])
     sure = np.array([confidence(scores, head) for scores in first.tolist()])
@@ -95,19 +109,6 @@ def fit_first_stage(
 def ticks(texts: Texts) -> int:
     """Return how often ``fit_first_stage`` calls ``tick``: all texts are learned once for each fold."""
     return FOLDS * passes(len(texts.rows))
-
-
-def _stage(learned: Weights, artifact: Artifact, cues: Sequence[str], largest_loss: float) -> FirstStage:
-    model = FirstStageModel(
-        orders=ORDERS,
-        short_tokens=SHORT_TOKENS,
-        graph_tokens=_cue_tokens(artifact, cues),
-        scale=learned.scale,
-        bias=learned.bias,
-        largest_loss=largest_loss,
-        thresholds=(),
-    )
-    return FirstStage(learned.weights, model, artifact.manifest.head)
 
 
 def _chosen(rows: Sequence[Row], chosen: NDArray[np.bool_]) -> list[Row]:
