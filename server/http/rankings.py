@@ -42,6 +42,10 @@ def _kind(value: object) -> str | None:
 
 _Text = Annotated[Text, Tag("text")]
 _Pair = Annotated[Pair, Tag("pair")]
+TextOrTwo = Annotated[
+    list[Text], Field(min_length=1, max_length=2, fail_fast=True, json_schema_extra={FOR_PAIRS: True})
+]
+"""A text in a list of its own, or the two texts of a pair."""
 OneInput = Annotated[
     _Text | _Pair,
     Discriminator(

@@ -26,9 +26,8 @@ from server.http.call import Call
 from server.http.errors import ErrorFormat
 from server.http.infer import PredictionResponse, check_count, infer, remarks
 from server.http.json_body import JsonBody, Text
-from server.http.openapi import FOR_PAIRS
 from server.http.operations import check_ready
-from server.http.rankings import OneInput, Pair, Parameters, RankedLabel, rank_all, unpack
+from server.http.rankings import OneInput, Pair, Parameters, RankedLabel, TextOrTwo, rank_all, unpack
 from server.http.wire_format import WireFormat
 from server.inference.classifier import Classification, Classifier
 
@@ -56,14 +55,11 @@ def _kind(value: object) -> str | None:
     return None
 
 
-_Sequence = Annotated[
-    list[Text], Field(min_length=1, max_length=2, fail_fast=True, json_schema_extra={FOR_PAIRS: True})
-]
 _Inputs = Annotated[
     Annotated[Text, Tag("text")]
     | Annotated[Pair, Tag("pair")]
     | Annotated[list[OneInput], Field(min_length=1, fail_fast=True), Tag("list")]
-    | Annotated[list[_Sequence], Field(min_length=1, fail_fast=True), Tag("batch")],
+    | Annotated[list[TextOrTwo], Field(min_length=1, fail_fast=True), Tag("batch")],
     Discriminator(
         _kind,
         custom_error_type="no_texts",

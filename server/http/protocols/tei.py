@@ -19,9 +19,8 @@ from server.http.call import Call
 from server.http.errors import ErrorFormat
 from server.http.infer import PredictionResponse, infer, remarks
 from server.http.json_body import JsonBody, Text
-from server.http.openapi import FOR_PAIRS
 from server.http.operations import check_ready
-from server.http.rankings import DIGITS, Function, RankedLabel, rank
+from server.http.rankings import DIGITS, Function, RankedLabel, TextOrTwo, rank
 from server.http.wire_format import WireFormat
 from server.inference.classifier import Classification, Classifier
 
@@ -44,13 +43,10 @@ def _input_kind(value: object) -> str | None:
     return None
 
 
-_Sequence = Annotated[
-    list[Text], Field(min_length=1, max_length=2, fail_fast=True, json_schema_extra={FOR_PAIRS: True})
-]
 _Inputs = Annotated[
     Annotated[Text, Tag("text")]
-    | Annotated[_Sequence, Tag("pair")]
-    | Annotated[list[_Sequence], Field(min_length=1, fail_fast=True), Tag("batch")],
+    | Annotated[TextOrTwo, Tag("pair")]
+    | Annotated[list[TextOrTwo], Field(min_length=1, fail_fast=True), Tag("batch")],
     Discriminator(
         _input_kind,
         custom_error_type="no_inputs",
