@@ -33,7 +33,7 @@ async def infer(
     """
     settings, metrics = call.services.settings, call.services.metrics
     try:
-        _check(texts, settings)
+        check_texts(texts, settings)
         timeout_s = call.patience_s()
         classification = await call.while_connected(
             classifier.classify(texts, truncation=truncation, timeout_s=timeout_s)
@@ -98,7 +98,13 @@ def check_count(count: int, settings: Settings) -> None:
         raise TooLargeError(f"the request has {count} texts, at most {limit} are taken; send them in parts")
 
 
-def _check(texts: Sequence[TextOrPair], settings: Settings) -> None:
+def check_texts(texts: Sequence[TextOrPair], settings: Settings) -> None:
+    """Check the number and the length of a request's texts, and that each has something to read.
+
+    Raises:
+        TooLargeError: if there are too many, or one is too long.
+        InvalidRequestError: if one is blank.
+    """
     check_count(len(texts), settings)
     limit = settings.max_text_chars
     for index, text in enumerate(texts):

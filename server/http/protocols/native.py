@@ -116,7 +116,7 @@ async def predict(call: Call, classifier: Classifier) -> Response:
     body = await _one.read(call)
     text = body.text if body.text_pair is None else (body.text, body.text_pair)
     classification = await infer(call, classifier, [text], body.truncation)
-    answer = _render(classification.head, classification.predictions[0], stage=body.stage)
+    answer = render_prediction(classification.head, classification.predictions[0], stage=body.stage)
     return PredictionResponse(orjson.dumps(answer), classification)
 
 
@@ -126,8 +126,20 @@ async def predict_batch(call: Call, classifier: Classifier) -> Response:
     body = await _many.read(call)
     classification = await infer(call, classifier, _texts(body), body.truncation)
     head = classification.head
-    answer = {"predictions": [_render(head, prediction, stage=body.stage) for prediction in classification.predictions]}
-    return PredictionResponse(orjson.dumps(answer), classification)
+    answers = [render_prediction(head, prediction, stage=body.stage) for prediction in classification.predictions]
+    return PredictionResponse(orjson.dumps({"predictions": answers}), classification)
+
+
+def render_prediction(head: Head, prediction: Prediction, *, stage: bool = False) -> dict[str, Any]:
+    """Return the native answer to one text; with ``stage``, it says which stage of the cascade answered."""
+    answer = _RENDER[head.problem](head, prediction)
+    answer["tokens"] = prediction.tokens
+    answer["truncated"] = prediction.truncated
+    if prediction.unknown:
+        answer["unknown"] = prediction.unknown
+    if stage:
+        answer["stage"] = "first" if prediction.by_first_stage else "graph"
+    return answer
 
 
 def _texts(body: PredictBatchRequest) -> Sequence[TextOrPair]:
@@ -138,17 +150,6 @@ def _texts(body: PredictBatchRequest) -> Sequence[TextOrPair]:
             f"texts has {len(body.texts)} and text_pairs {len(body.text_pairs)} items; send one text_pair for each text"
         )
     return list(zip(body.texts, body.text_pairs, strict=True))
-
-
-def _render(head: Head, prediction: Prediction, *, stage: bool) -> dict[str, Any]:
-    answer = _RENDER[head.problem](head, prediction)
-    answer["tokens"] = prediction.tokens
-    answer["truncated"] = prediction.truncated
-    if prediction.unknown:
-        answer["unknown"] = prediction.unknown
-    if stage:
-        answer["stage"] = "first" if prediction.by_first_stage else "graph"
-    return answer
 
 
 def _label(head: Head, prediction: Prediction) -> dict[str, Any]:
