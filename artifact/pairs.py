@@ -12,7 +12,7 @@ from tokenizers import Encoding, Tokenizer
 
 from artifact.manifest import Artifact, TextOrPair, Truncation
 from artifact.rows import Row, pack
-from artifact.tokenization import Tokenization, TokenizedText, unknown_id
+from artifact.tokenization import LocatedText, Tokenization, TokenizedText, locate_tokens, spans, unknown_id
 
 _PROBE = ("a", "a a")
 
@@ -72,12 +72,25 @@ class PairTokenization(Tokenization):
         Raises:
             ValueError: if it is another truncation.
         """
-        if truncation != "head":
-            raise ValueError(f"a pair can not be read by {truncation!r}")
+        _check(truncation)
         parts = [part for text in texts for part in text]
         encodings = self._tokenizer.encode_batch_fast(parts, add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
         return [self._cut_pair(first, second) for first, second in zip(ids[::2], ids[1::2], strict=True)]
+
+    def locate(self, text: TextOrPair, truncation: Truncation) -> LocatedText:
+        """Return the tokens of one pair with their places in its two texts.
+
+        Raises:
+            ValueError: if the truncation is another than "head".
+        """
+        _check(truncation)
+        encoding = self._tokenizer.encode(*text)
+        tokens = locate_tokens(encoding, encoding.sequence_ids, self._unknown_id)
+        parts = [[token for token in tokens if token.part == part] for part in (0, 1)]
+        kept = _longest_first(len(parts[0]), len(parts[1]), self._room)
+        read = tuple(spans([part[:count]]) for part, count in zip(parts, kept, strict=True))
+        return LocatedText(tokens, sum(kept) < sum(map(len, parts)), read)
 
     def fewest_tokens(self, text: TextOrPair) -> int:
         """Return how many tokens of a pair are read at least, special tokens included, without tokenizing it."""
@@ -107,6 +120,11 @@ def load_tokenization(artifact: Artifact) -> Tokenization:
     if manifest.pairs:
         return PairTokenization(tokenizer, max_length=manifest.max_length)
     return Tokenization(tokenizer, max_length=manifest.max_length, head_tokens=manifest.head_tokens)
+
+
+def _check(truncation: Truncation) -> None:
+    if truncation != "head":
+        raise ValueError(f"a pair can not be read by {truncation!r}")
 
 
 def _longest_first(first: int, second: int, room: int) -> tuple[int, int]:

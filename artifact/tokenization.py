@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from artifact.manifest import TextOrPair, Truncation
 from artifact.rows import Row
@@ -44,6 +44,43 @@ class TokenizedText:
     def is_empty(self) -> bool:
         """Whether the text has no token of its own, so that the model would read nothing of it."""
         return not self.weights[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token and the characters that it stands for.
+
+    Attributes:
+        id: in the vocabulary.
+        text: in the vocabulary.
+        start: first character, counted in Unicode code points of the text as it was sent; None for a special token.
+        stop: the character after the last one, likewise.
+        unknown: whether it stands for characters that the tokenizer does not know.
+        part: 0 where it is of the text, 1 where it is of the text_pair; None for a special token.
+    """
+
+    id: int
+    text: str
+    start: int | None
+    stop: int | None
+    unknown: bool
+    part: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedText:
+    """All tokens of one text or pair, read or not, in the frame of special tokens.
+
+    Attributes:
+        tokens: in the order of the row that would hold all of them.
+        truncated: as in ``TokenizedText``.
+        read: for the text, and for the text_pair of a pair: which characters the model reads. Spans of code points,
+            in order and apart.
+    """
+
+    tokens: list[Token]
+    truncated: bool
+    read: tuple[list[tuple[int, int]], ...]
 
 
 class Tokenization:
@@ -91,6 +128,22 @@ class Tokenization:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)  # fast: without offsets
         return [self._cut(encoding.ids, truncation) for encoding in encodings]
 
+    def locate(self, text: TextOrPair, truncation: Truncation) -> LocatedText:
+        """Return the tokens of one text with their places in it; takes about twice as long as ``encode``.
+
+        Args:
+            text: as for ``encode``.
+            truncation: how a text longer than ``max_length`` is read.
+        """
+        encoding = self._tokenizer.encode(text)
+        count = len(encoding) - len(self._prefix) - len(self._suffix)
+        owners = [*[None] * len(self._prefix), *[0] * count, *[None] * len(self._suffix)]
+        tokens = locate_tokens(encoding, owners, self._unknown_id)
+        kept = self._kept(count, truncation)
+        own = tokens[len(self._prefix) : len(self._prefix) + count]
+        truncated = sum(stop - start for start, stop in kept) < count
+        return LocatedText(tokens, truncated, (spans([own[start:stop] for start, stop in kept]),))
+
     def fewest_tokens(self, text: TextOrPair) -> int:
         """Return how many tokens of a text are read at least, special tokens included, without tokenizing it.
 
@@ -110,10 +163,15 @@ class Tokenization:
             windows = tuple(self._row(ids[start : start + self._room]) for start in starts)
             weights = (self._room,) * len(windows)
             return TokenizedText(windows, weights, len(ids) + special, truncated=False, unknown=unknown)
-        head = self._room if truncation == "head" else self._head_tokens
-        kept = ids[:head] + ids[len(ids) - (self._room - head) :]
-        row = self._row(kept)
+        row = self._row([token for start, stop in self._kept(len(ids), truncation) for token in ids[start:stop]])
         return TokenizedText((row,), (self._room,), self._room + special, truncated=True, unknown=unknown)
+
+    def _kept(self, length: int, truncation: Truncation) -> list[tuple[int, int]]:
+        """Return which of a text's tokens are read, from each start to before its stop."""
+        if length <= self._room or truncation == "window":
+            return [(0, length)]
+        head = self._room if truncation == "head" else self._head_tokens
+        return [(0, head), (length - (self._room - head), length)]
 
     def _window_starts(self, length: int) -> list[int]:
         """Where windows begin: a stride of three quarters, the last one moved back to end with the text."""
@@ -123,6 +181,40 @@ class Tokenization:
 
     def _row(self, ids: list[int]) -> Row:
         return (*self._prefix, *ids, *self._suffix)
+
+
+def locate_tokens(encoding: Encoding, owners: Sequence[int | None], unknown_id: int) -> list[Token]:
+    """Return an encoding's tokens with their places.
+
+    Args:
+        encoding: of one text or pair, with offsets.
+        owners: for each token the text that it is of, 0 or 1, or None for a special token.
+        unknown_id: of the unknown token.
+    """
+    return [
+        Token(token, text, None, None, unknown=False, part=None)
+        if owner is None
+        else Token(token, text, start, stop, token == unknown_id, owner)
+        for token, text, (start, stop), owner in zip(
+            encoding.ids, encoding.tokens, encoding.offsets, owners, strict=True
+        )
+    ]
+
+
+def spans(runs: Sequence[Sequence[Token]]) -> list[tuple[int, int]]:
+    """Return the characters of each run of a text's own tokens; runs that share a character are one."""
+    found: list[tuple[int, int]] = []
+    for run in runs:
+        starts = [token.start for token in run if token.start is not None]
+        stops = [token.stop for token in run if token.stop is not None]
+        if not starts:
+            continue
+        start, stop = min(starts), max(stops)
+        if found and start < found[-1][1]:  # a character of several tokens was cut
+            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        else:
+            found.append((start, stop))
+    return found
 
 
 def unknown_id(tokenizer: Tokenizer) -> int:

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from artifact.first_stage import FirstStage
 from artifact.manifest import Manifest, TextOrPair, Truncation
 from artifact.scores import Activation, Head, Problem
-from artifact.tokenization import Tokenization, TokenizedText
+from artifact.tokenization import LocatedText, Tokenization, TokenizedText
 from server.errors import InvalidRequestError
 from server.inference.batching import Batcher
 from server.inference.cascade import Cascade, TextLogits
@@ -124,6 +124,19 @@ class Classifier(Protocol):
         """
         ...
 
+    async def tokenize(self, text: TextOrPair, *, truncation: Truncation | None, timeout_s: float) -> LocatedText:
+        """Return the tokens of a text with their places in it, and what the model reads of it.
+
+        Args:
+            text: of the kind that the model reads, a text or a pair.
+            truncation: as for ``classify``.
+            timeout_s: seconds after which the text is given up.
+
+        Raises:
+            VerdictError: if it can not be tokenized.
+        """
+        ...
+
 
 class TextClassifier:
     """An artifact's tokenizer and graph behind a batcher.
@@ -213,6 +226,24 @@ class TextClassifier:
         predictions = self._predict(tokenized, answered)
         self._metrics.ledger.record(self._count, predictions)
         return Classification(predictions, self._head, tokenize_s, answered.queue_s, answered.inference_s)
+
+    async def tokenize(self, text: TextOrPair, *, truncation: Truncation | None, timeout_s: float) -> LocatedText:
+        """Return the tokens of a text with their places in it, and what the model reads of it.
+
+        Raises:
+            InvalidRequestError: if the text is of the wrong kind.
+            VerdictError: as ``TokenizerQueue.encode``.
+        """
+        self._check_kind([text], truncation)
+        way = truncation or self._manifest.truncation
+        if count_chars([text]) <= _INLINE_CHARS:
+            return self._tokenization.locate(text, way)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        locate = self._tokenization.locate
+        (located,) = await self._tokenizer_queue.run(
+            [text], lambda texts: [locate(each, way) for each in texts], deadline
+        )
+        return located
 
     def _check_kind(self, texts: Sequence[TextOrPair], truncation: Truncation | None) -> None:
         """Refuse a pair that is sent to a model of single texts, and the other way round."""

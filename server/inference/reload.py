@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from artifact.manifest import ArtifactError, TextOrPair, Truncation
+from artifact.tokenization import LocatedText
 from server.errors import ReloadFailedError
 from server.inference.classifier import Classification, Classifier, ModelInfo
 from server.lifecycle import InFlight
@@ -60,6 +61,11 @@ class ReloadableClassifier:
         """Classify with the classifier that is served when the request begins."""
         with self._in_flight:
             return await self._current.classify(texts, truncation=truncation, timeout_s=timeout_s)
+
+    async def tokenize(self, text: TextOrPair, *, truncation: Truncation | None, timeout_s: float) -> LocatedText:
+        """Tokenize with the classifier that is served when the request begins."""
+        with self._in_flight:
+            return await self._current.tokenize(text, truncation=truncation, timeout_s=timeout_s)
 
     async def reload(self) -> None:
         """Load a new classifier, serve it, and close the previous one once its last request is answered.

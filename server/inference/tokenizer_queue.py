@@ -14,16 +14,19 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from artifact.manifest import TextOrPair, Truncation
 from artifact.tokenization import Tokenization, TokenizedText
 from server.errors import OverloadedError, TimedOutError
 from server.inference.retry_schedule import RetrySchedule
 from server.observe.metrics import Metrics
+
+T = TypeVar("T")
 
 _SLICE_CHARS: Final = 8000
 """Tokenized in 3 ms; to begin a slice takes 0.05 ms."""
@@ -39,23 +42,24 @@ class _Job:
     """A request that waits for the tokenizer.
 
     Attributes:
+        work: makes a result of each text of a slice.
         slices: those that did not run yet.
         next: the slice that runs next.
         finish: the virtual time at which that ends: characters tokenized for every request that waits.
-        done: the texts of earlier slices.
-        answer: completed with all texts.
+        done: the results of earlier slices.
+        answer: completed with all results.
         abandoned: set when no caller waits any more.
     """
 
-    __slots__ = ("abandoned", "answer", "done", "finish", "next", "slices", "truncation")
+    __slots__ = ("abandoned", "answer", "done", "finish", "next", "slices", "work")
 
-    def __init__(self, texts: Sequence[TextOrPair], truncation: Truncation) -> None:
+    def __init__(self, texts: Sequence[TextOrPair], work: Callable[[Sequence[TextOrPair]], list[Any]]) -> None:
+        self.work = work
         self.slices = _slices(texts)
         self.next = next(self.slices)
-        self.truncation = truncation
         self.finish = 0
-        self.done: list[TokenizedText] = []
-        self.answer: asyncio.Future[list[TokenizedText]] = asyncio.get_running_loop().create_future()
+        self.done: list[Any] = []
+        self.answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self.abandoned = False
 
 
@@ -95,9 +99,19 @@ class TokenizerQueue:
             OverloadedError: if the request has more characters than it may add to those that wait.
             TimedOutError: if the deadline passes first.
         """
+        return await self.run(texts, partial(self._tokenization.encode, truncation=truncation), deadline)
+
+    async def run(
+        self, texts: Sequence[TextOrPair], work: Callable[[Sequence[TextOrPair]], list[T]], deadline: float
+    ) -> list[T]:
+        """Return what ``work`` makes of the texts, in order; it is called with some of them at a time.
+
+        Raises:
+            VerdictError: as ``encode``.
+        """
         chars = count_chars(texts)
         self._check_room(chars)
-        job = _Job(texts, truncation)
+        job = _Job(texts, work)
         self._waiting_chars += chars
         try:
             self._add(job)
@@ -154,7 +168,7 @@ class TokenizerQueue:
         started = time.perf_counter()
         chars = count_chars(job.next)
         try:
-            job.done += self._tokenization.encode(job.next, job.truncation)
+            job.done += job.work(job.next)
             following = next(job.slices, None)
         except BaseException as error:  # the library is in Rust, where a panic is no Exception
             _deliver(job, error)

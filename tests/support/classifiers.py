@@ -16,7 +16,7 @@ from artifact.manifest import Artifact, Manifest, TextOrPair, Truncation, read_m
 from artifact.pairs import load_tokenization
 from artifact.runtime import Batch, Engine
 from artifact.scores import Head
-from artifact.tokenization import Tokenization, TokenizedText
+from artifact.tokenization import LocatedText, Token, Tokenization, TokenizedText
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classification, ModelInfo, Prediction, TextClassifier
@@ -76,6 +76,23 @@ class FakeClassifier:
             raise self._error
         head = Head(self.info.labels, 1.0)
         return Classification([_predict(str(text)) for text in texts], head, 0.0012345, 0.01, 0.5)
+
+    async def tokenize(self, text: TextOrPair, *, truncation: Truncation | None, timeout_s: float) -> LocatedText:
+        """Record the call; each character is a token, in a frame of special ones, and the model reads two of a text."""
+        self.calls.append(([text], truncation, timeout_s))
+        if self._error:
+            raise self._error
+        parts = [text] if isinstance(text, str) else list(text)
+        own = [
+            Token(ord(letter), letter, place, place + 1, letter == "?", part)
+            for part, letters in enumerate(parts)
+            for place, letter in enumerate(letters)
+        ]
+        first, last = (
+            Token(number, name, None, None, unknown=False, part=None) for number, name in ((1, "<"), (2, ">"))
+        )
+        read = tuple([(0, min(len(letters), 2))] for letters in parts)
+        return LocatedText([first, *own, last], max(map(len, parts)) > 2, read)
 
 
 class FixedClassifier(FakeClassifier):

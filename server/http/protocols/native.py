@@ -1,8 +1,9 @@
-"""The native protocol: ``POST /predict`` and ``POST /predict/batch``.
+"""The native protocol: ``POST /predict``, ``POST /predict/batch`` and ``POST /tokenize``.
 
 The shape of an answer is the head's: one label with all probabilities, the chosen labels, or a value.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -12,9 +13,10 @@ from starlette.responses import Response
 
 from artifact.manifest import TextOrPair, Truncation
 from artifact.scores import Head, Problem
+from artifact.tokenization import LocatedText
 from server.errors import InvalidRequestError
 from server.http.call import Call
-from server.http.infer import PredictionResponse, infer
+from server.http.infer import PredictionResponse, check_texts, infer
 from server.http.json_body import JsonBody, Text
 from server.http.openapi import FOR_PAIRS, FOR_PROBLEM
 from server.http.wire_format import WireFormat
@@ -24,6 +26,8 @@ FORMAT: Final = WireFormat("native", tag="predict")
 
 _DIGITS: Final = 6
 """Scores are rounded to so many digits."""
+_TOKENS_AT_ONCE: Final = 2000
+"""Rendered on the event loop's thread in about 1 ms; more are rendered on another."""
 
 
 class _Body(BaseModel):
@@ -33,12 +37,15 @@ class _Body(BaseModel):
         default=None,
         description="how a text longer than the model's max_length is read; the default is the model's own",
     )
+
+
+class _Predict(_Body):
     stage: bool = Field(
         default=False, strict=True, description="whether each answer says which stage of the cascade it is from"
     )
 
 
-class PredictRequest(_Body):
+class TokenizeRequest(_Body):
     """One text, or one pair."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"text": "A film I will watch again."}]})
@@ -46,8 +53,16 @@ class PredictRequest(_Body):
     text: Text
     text_pair: Text | None = Field(default=None, json_schema_extra={FOR_PAIRS: True})
 
+    def unpack(self) -> TextOrPair:
+        """Return the text, or the pair as a tuple."""
+        return self.text if self.text_pair is None else (self.text, self.text_pair)
 
-class PredictBatchRequest(_Body):
+
+class PredictRequest(TokenizeRequest, _Predict):
+    """One text, or one pair."""
+
+
+class PredictBatchRequest(_Predict):
     """Several texts or pairs, answered in their order, all or none."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"texts": ["Wonderful.", "A waste of time."]}]})
@@ -106,16 +121,38 @@ class BatchAnswer(BaseModel):
     predictions: list[AnyPrediction]
 
 
+class TokenAnswer(BaseModel):
+    """A token. Its place is counted in Unicode code points of the text as it was sent."""
+
+    text: str = Field(description="in the vocabulary")
+    start: int | None = Field(description="first character; null for a special token")
+    stop: int | None = Field(description="the character after the last one; null for a special token")
+    unknown: bool = Field(description="whether the tokenizer does not know its characters")
+    part: int | None = Field(
+        default=None, description="only for pairs: 0 of the text, 1 of the text_pair, null for a special token"
+    )
+
+
+class TokenizeAnswer(BaseModel):
+    """The tokens of a text, also of what the model does not read of it."""
+
+    tokens: list[TokenAnswer] = Field(description="in order, special tokens included")
+    truncated: bool = Field(description="whether the model does not read the whole text")
+    read: list[tuple[int, int]] = Field(description="which characters of the text the model reads, as [start, stop]")
+    read_pair: list[tuple[int, int]] | None = Field(default=None, description="only for pairs: of the text_pair")
+    max_length: int = Field(description="tokens that the model reads at most, special tokens included")
+
+
 _one = JsonBody(PredictRequest)
 _many = JsonBody(PredictBatchRequest)
+_tokenize = JsonBody(TokenizeRequest)
 
 
 @FORMAT.post("/predict", body=_one, answer=AnyPrediction)
 async def predict(call: Call, classifier: Classifier) -> Response:
     """Classify one text."""
     body = await _one.read(call)
-    text = body.text if body.text_pair is None else (body.text, body.text_pair)
-    classification = await infer(call, classifier, [text], body.truncation)
+    classification = await infer(call, classifier, [body.unpack()], body.truncation)
     answer = render_prediction(classification.head, classification.predictions[0], stage=body.stage)
     return PredictionResponse(orjson.dumps(answer), classification)
 
@@ -128,6 +165,34 @@ async def predict_batch(call: Call, classifier: Classifier) -> Response:
     head = classification.head
     answers = [render_prediction(head, prediction, stage=body.stage) for prediction in classification.predictions]
     return PredictionResponse(orjson.dumps({"predictions": answers}), classification)
+
+
+@FORMAT.post("/tokenize", body=_tokenize, answer=TokenizeAnswer)
+async def tokenize(call: Call, classifier: Classifier) -> Response:
+    """Show the tokens of one text, and what the model reads of it."""
+    body = await _tokenize.read(call)
+    text = body.unpack()
+    check_texts([text], call.services.settings)
+    located = await call.while_connected(
+        classifier.tokenize(text, truncation=body.truncation, timeout_s=call.patience_s())
+    )
+    max_length = classifier.info.max_length
+    if len(located.tokens) <= _TOKENS_AT_ONCE:
+        document = _render_tokens(located, max_length)
+    else:
+        document = await asyncio.to_thread(_render_tokens, located, max_length)
+    return Response(document, media_type="application/json")
+
+
+def _render_tokens(located: LocatedText, max_length: int) -> bytes:
+    pairs = len(located.read) > 1
+    tokens = [
+        {"text": token.text, "start": token.start, "stop": token.stop, "unknown": token.unknown}
+        | ({"part": token.part} if pairs else {})
+        for token in located.tokens
+    ]
+    read = dict(zip(("read", "read_pair"), located.read, strict=False))
+    return orjson.dumps({"tokens": tokens, "truncated": located.truncated, **read, "max_length": max_length})
 
 
 def render_prediction(head: Head, prediction: Prediction, *, stage: bool = False) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Text Embeddings Inference: its routes for classifiers and re-rankers under ``/tei``.
 
-Contracts: ``router/src/http/types.rs`` and ``server.rs`` of huggingface/text-embeddings-inference. In ``inputs``,
+Contracts: ``router/src/http/types.rs`` and ``server.rs``, and for tokens ``core/src/tokenization.rs``, of
+huggingface/text-embeddings-inference. In ``inputs``,
 ``["a", "b"]`` is one pair and ``[["a"], ["b"]]`` a batch. A re-ranker is a model that reads pairs and has one score.
 """
 
+import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
@@ -14,10 +17,11 @@ from starlette.responses import Response
 
 from artifact.manifest import TextOrPair, Truncation
 from artifact.scores import Head
+from artifact.tokenization import LocatedText
 from server import errors
 from server.http.call import Call
 from server.http.errors import ErrorFormat
-from server.http.infer import PredictionResponse, infer, remarks
+from server.http.infer import PredictionResponse, check_texts, infer, remarks
 from server.http.json_body import JsonBody, Text
 from server.http.operations import check_ready
 from server.http.rankings import DIGITS, Function, RankedLabel, TextOrTwo, rank
@@ -108,6 +112,26 @@ class RerankRequest(_Cut):
     return_text: _Flag = False
 
 
+class TokenizeRequest(BaseModel):
+    """A text, or a list of texts."""
+
+    model_config = ConfigDict(title="TeiTokenizeRequest", json_schema_extra={"examples": [{"inputs": "Wonderful."}]})
+
+    inputs: Text | Annotated[list[Text], Field(min_length=1, fail_fast=True)]
+    add_special_tokens: _Flag = True
+    prompt_name: None = Field(default=None, description="there are no prompts here: leave it out")
+
+
+class SimpleToken(BaseModel):
+    """A token and the bytes of the UTF-8 text that it stands for."""
+
+    id: int
+    text: str = Field(description="those bytes; of a special token its name")
+    special: bool
+    start: int | None
+    stop: int | None
+
+
 class Rank(BaseModel):
     """A text's place in the request, its score, and the text where it was asked for."""
 
@@ -138,6 +162,7 @@ FORMAT: Final = WireFormat(
 )
 _predict = JsonBody(PredictRequest)
 _rerank = JsonBody(RerankRequest)
+_tokenize = JsonBody(TokenizeRequest)
 
 
 @FORMAT.post("/tei/predict", body=_predict, answer=list[RankedLabel] | list[list[RankedLabel]])
@@ -182,6 +207,20 @@ async def rerank(call: Call, classifier: Classifier) -> Response:
     return _respond(answer, classification, pairs, started_s)
 
 
+@FORMAT.post("/tei/tokenize", body=_tokenize, answer=list[list[SimpleToken]])
+async def tokenize(call: Call, classifier: Classifier) -> Response:
+    """Return the tokens of each text, read or not. Places are counted in bytes of UTF-8."""
+    body = await _tokenize.read(call)
+    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    check_texts(texts, call.services.settings)
+    timeout_s = call.patience_s()
+    answers = []
+    for text in texts:
+        located = await call.while_connected(classifier.tokenize(text, truncation=None, timeout_s=timeout_s))
+        answers.append(await asyncio.to_thread(_render_tokens, text, located, body.add_special_tokens))
+    return Response(b"[%b]" % b",".join(answers), media_type="application/json")
+
+
 @FORMAT.get("/tei/info", answer=dict[str, Any])
 async def info(call: Call, classifier: Classifier) -> Response:
     """Return the model and the limits in the fields of Text Embeddings Inference."""
@@ -221,6 +260,20 @@ async def metrics(call: Call, classifier: Classifier) -> Response:
     """Return the server's own metrics in Prometheus' text format."""
     del classifier
     return Response(call.services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _render_tokens(text: str, located: LocatedText, add_special_tokens: bool) -> bytes:
+    whole = text.encode()
+    bytes_before = [0, *itertools.accumulate(len(character.encode()) for character in text)]
+    tokens = []
+    for token in located.tokens:
+        if token.start is not None and token.stop is not None:
+            start, stop = bytes_before[token.start], bytes_before[token.stop]
+            name = whole[start:stop].decode()
+            tokens.append({"id": token.id, "text": name, "special": False, "start": start, "stop": stop})
+        elif add_special_tokens:
+            tokens.append({"id": token.id, "text": token.text, "special": True, "start": None, "stop": None})
+    return orjson.dumps(tokens)
 
 
 def _unpack(sequence: str | list[str]) -> TextOrPair:

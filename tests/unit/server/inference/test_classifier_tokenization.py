@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from server.errors import OverloadedError, TooLargeError
+from server.errors import InvalidRequestError, OverloadedError, TooLargeError
 from server.inference.queue import BatchLimits
 from tests.support.batching import one_runs
 from tests.support.classifiers import THREE, CountingEngine, HeldTokenization, classifying, make_manifest
@@ -88,3 +88,23 @@ async def test_texts_for_which_there_is_no_room_are_not_tokenized(texts: list[st
         engine.open()
         await asyncio.gather(*waiting)
     assert [2, 2] == read
+
+
+@pytest.mark.parametrize("text", ["good a", "good " + "a " * 2000])
+async def test_tokens_are_shown_for_short_and_long_texts(text: str) -> None:
+    """Long ones are tokenized on the tokenizer's thread, in the model's own way of reading or the one that is asked."""
+    async with classifying(CountingEngine(), make_manifest(THREE, truncation="head_tail")) as (classifier, _):
+        own = await classifier.tokenize(text, truncation=None, timeout_s=60)
+        head = await classifier.tokenize(text, truncation="head", timeout_s=60)
+    words = text.split()
+    assert len(words) + 2 == len(own.tokens) == len(head.tokens)
+    assert ("good", 0, 4) == (own.tokens[1].text, own.tokens[1].start, own.tokens[1].stop)
+    assert 1 + (len(words) > 14) == len(own.read[0])
+    assert 1 == len(head.read[0])
+
+
+async def test_tokens_of_the_wrong_kind_of_text_are_refused() -> None:
+    """A pair is none for a model of single texts."""
+    async with classifying(CountingEngine(), make_manifest(THREE)) as (classifier, _):
+        with pytest.raises(InvalidRequestError, match="reads single texts"):
+            await classifier.tokenize(("a", "b"), truncation=None, timeout_s=60)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from artifact.scores import Head
 from server.app import create_app
 from server.http.protocols.native import PredictBatchRequest, PredictRequest
-from tests.support.classifiers import FixedClassifier
+from tests.support.classifiers import FakeClassifier, FixedClassifier
 from tests.support.serving import make_settings, serving
 
 
@@ -101,3 +101,44 @@ def test_the_document_describes_the_head_that_is_served(head: Head, answer: str,
         assert pairs == (texts[1] in body["properties"])
     assert "x-problem" not in str(document)
     assert "x-pairs" not in str(document)
+
+
+@pytest.mark.anyio
+async def test_tokens_have_places_in_code_points() -> None:
+    """Of the text as it was sent, with what the model reads of it; special tokens have none."""
+    classifier = FakeClassifier()
+    async with serving(create_app(make_settings(), classifier)) as client:
+        answer = await client.post("/tokenize", json={"text": "a👍?", "truncation": "window"})
+    special = {"start": None, "stop": None, "unknown": False}
+    assert {
+        "tokens": [
+            {"text": "<"} | special,
+            {"text": "a", "start": 0, "stop": 1, "unknown": False},
+            {"text": "👍", "start": 1, "stop": 2, "unknown": False},
+            {"text": "?", "start": 2, "stop": 3, "unknown": True},
+            {"text": ">"} | special,
+        ],
+        "truncated": True,
+        "read": [[0, 2]],
+        "max_length": 64,
+    } == answer.json()
+    assert [(["a👍?"], "window", 30.0)] == classifier.calls
+
+
+@pytest.mark.anyio
+async def test_tokens_of_a_pair_tell_which_text_they_are_of() -> None:
+    """Both texts have places of their own, and what is read of each."""
+    async with serving(create_app(make_settings(), FixedClassifier(SINGLE, [0.5, 0.5], pairs=True))) as client:
+        answer = (await client.post("/tokenize", json={"text": "ab", "text_pair": "cde"})).json()
+    assert [None, 0, 0, 1, 1, 1, None] == [token["part"] for token in answer["tokens"]]
+    assert ([[0, 2]], [[0, 2]], True) == (answer["read"], answer["read_pair"], answer["truncated"])
+
+
+@pytest.mark.anyio
+async def test_tokens_of_a_long_text_are_all_shown() -> None:
+    """Limits and errors are those of predictions."""
+    async with serving(create_app(make_settings(max_text_chars=5000), FakeClassifier())) as client:
+        assert 5002 == len((await client.post("/tokenize", json={"text": "a" * 5000})).json()["tokens"])
+        assert 413 == (await client.post("/tokenize", json={"text": "a" * 5001})).status_code
+        assert 422 == (await client.post("/tokenize", json={"text": " "})).status_code
+        assert 422 == (await client.post("/tokenize", json={"text": "a", "stage": True})).status_code

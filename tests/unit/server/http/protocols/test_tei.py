@@ -150,6 +150,37 @@ async def test_an_empty_list_of_texts_is_empty() -> None:
     assert (400, "Empty") == (answer.status_code, answer.json()["error_type"])
 
 
+async def test_tokens_have_the_places_of_their_bytes() -> None:
+    """As in Text Embeddings Inference, whose library counts bytes of UTF-8; special tokens have names and no place."""
+    first, *own, last = (await ask("/tokenize", {"inputs": "a👍b"})).json()[0]
+    assert {"id": 1, "text": "<", "special": True, "start": None, "stop": None} == first
+    assert [("a", 0, 1), ("👍", 1, 5), ("b", 5, 6)] == [(each["text"], each["start"], each["stop"]) for each in own]
+    assert (">", True) == (last["text"], last["special"])
+
+
+async def test_a_list_of_texts_is_tokenized_without_special_tokens_if_asked() -> None:
+    """It is a batch, not a pair."""
+    answer = (await ask("/tokenize", {"inputs": ["ab", "c"], "add_special_tokens": False})).json()
+    assert [["a", "b"], ["c"]] == [[token["text"] for token in tokens] for tokens in answer]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"inputs": []}, 422),
+        ({"inputs": [["a"]]}, 422),
+        ({"inputs": "a", "prompt_name": "query"}, 422),
+        ({"inputs": "a", "add_special_tokens": "yes"}, 422),
+        ({"inputs": ["a"] * 3}, 413),
+        ({"inputs": "abcdefghi"}, 413),
+    ],
+)
+async def test_wrong_requests_for_tokens_have_the_format(body: Any, status: int) -> None:
+    """The limits are those of predictions."""
+    answer = await ask("/tokenize", body, max_items_per_request=2, max_text_chars=8)
+    assert (status, "Validation") == (answer.status_code, answer.json()["error_type"])
+
+
 async def test_times_stand_in_headers() -> None:
     """In whole milliseconds, with the characters and the tokens."""
     headers = (await ask("/predict", {"inputs": [["good"], ["so bad"]]})).headers
