@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact.scores import Head, Problem, expected_calibration_error
+from artifact.scores import Certainty, Head, Problem, expected_calibration_error
 
 Truth = NDArray[Any]
 """True answers: (texts,) indices of labels; (texts, labels) whether a label holds; or (texts,) values."""
@@ -34,18 +34,19 @@ _FEWEST_ROWS: Final = 10
 """Rows of a label from which its threshold is fitted."""
 
 
-def figures(head: Head, scores: NDArray[np.float64], truth: Truth) -> dict[str, float]:
+def figures(head: Head, scores: NDArray[np.float64], truth: Truth, certainty: Certainty = 1.0) -> dict[str, float]:
     """Return the figures of a head's problem by name.
 
     Args:
         head: made the scores.
         scores: (texts, labels).
         truth: see ``Truth``.
+        certainty: (texts,) of single labels, see ``artifact.scores.log_loss``.
     """
     if head.problem == "single_label":
         return {
             "accuracy": float((scores.argmax(axis=1) == truth).mean()),
-            "expected_calibration_error": expected_calibration_error(scores, truth),
+            "expected_calibration_error": expected_calibration_error(scores, truth, certainty),
         }
     if head.problem == "multi_label":
         return _multi_label(scores, scores >= np.array(head.thresholds), truth)

@@ -25,6 +25,7 @@ _SMALLEST: Final = 1e-12
 
 Logits = NDArray[np.float32] | NDArray[np.float64]
 Labels = NDArray[np.integer]
+Certainty = NDArray[np.float64] | float
 
 
 Problem = Literal["single_label", "multi_label", "regression"]
@@ -138,27 +139,32 @@ def _sigmoid(logit: float) -> float:
     return (1.0 if logit >= 0 else power) / (1.0 + power)
 
 
-def log_loss(probabilities: NDArray[np.float64], labels: Labels) -> float:
-    """Return the mean negative logarithm of the true label's probability.
+def log_loss(probabilities: NDArray[np.float64], labels: Labels, certainty: Certainty = 1.0) -> float:
+    """Return the mean cross-entropy of probabilities against the true answers.
 
     Args:
         probabilities: (texts, labels).
         labels: (texts,) indices of the true labels.
+        certainty: (texts,) probability of the true label, such as the share of raters who chose it; the other labels
+            share the rest. 1 makes every label certain.
     """
-    chosen = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(chosen, _SMALLEST)).mean())
+    logarithms = np.log(np.maximum(probabilities, _SMALLEST))
+    others = logarithms.sum(axis=1)
+    true = logarithms[np.arange(len(labels)), labels]
+    return float(-(certainty * true + _rest(certainty, probabilities) * (others - true)).mean())
 
 
-def fit_temperature(logits: Logits, labels: Labels) -> float:
+def fit_temperature(logits: Logits, labels: Labels, certainty: Certainty = 1.0) -> float:
     """Return the temperature with the smallest log loss (Guo et al. 2017, section 4.2), within ``TEMPERATURES``.
 
     Args:
         logits: (texts, labels).
         labels: (texts,) indices of the true labels.
+        certainty: as for ``log_loss``.
     """
 
     def loss(log_temperature: float) -> float:
-        return log_loss(softmax(logits, float(np.exp(log_temperature))), labels)
+        return log_loss(softmax(logits, float(np.exp(log_temperature))), labels, certainty)
 
     low, high = (float(np.log(bound)) for bound in TEMPERATURES)
     golden = (5**0.5 - 1) / 2  # the loss has one minimum in the logarithm of the temperature
@@ -180,21 +186,32 @@ def confusion(predicted: Labels, labels: Labels, count: int) -> NDArray[np.int64
     return table
 
 
-def reliability(probabilities: NDArray[np.float64], labels: Labels) -> list[ConfidenceBin]:
+def reliability(probabilities: NDArray[np.float64], labels: Labels, certainty: Certainty = 1.0) -> list[ConfidenceBin]:
     """Return the filled bins, of ``BINS`` equal-width bins of confidence, in ascending order.
 
     Args:
         probabilities: (texts, labels).
         labels: (texts,) indices of the true labels.
+        certainty: (texts,) probability of the true label, as for ``log_loss``. An answer is right to
+            the share that the answered label has.
     """
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
+    right = np.where(probabilities.argmax(axis=1) == labels, certainty, _rest(certainty, probabilities))
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     chosen = [bins == index for index in np.unique(bins)]
     return [ConfidenceBin(float(confidence[c].mean()), float(right[c].mean()), int(c.sum())) for c in chosen]
 
 
-def expected_calibration_error(probabilities: NDArray[np.float64], labels: Labels) -> float:
-    """Return the mean gap between confidence and accuracy over the bins, weighted by texts; 0 to 1."""
-    filled = reliability(probabilities, labels)
+def expected_calibration_error(probabilities: NDArray[np.float64], labels: Labels, certainty: Certainty = 1.0) -> float:
+    """Return the mean gap between confidence and accuracy over the bins, weighted by texts; 0 to 1.
+
+    The arguments are those of ``reliability``.
+    """
+    filled = reliability(probabilities, labels, certainty)
     return float(sum(abs(part.confidence - part.accuracy) * (part.n / len(labels)) for part in filled))
+
+
+def _rest(certainty: Certainty, probabilities: NDArray[np.float64]) -> Certainty:
+    """Return the probability of each label that is not the true one."""
+    rest: Certainty = (1.0 - certainty) / max(1, probabilities.shape[1] - 1)
+    return rest

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artifact.figures import Truth
 from artifact.manifest import TextOrPair
@@ -18,6 +19,7 @@ from export.checkpoint import Checkpoint
 from export.errors import ExportError
 from export.general_texts import general_texts
 from training.reading import (
+    HELD_OUT,
     DataError,
     FileSource,
     TextTable,
@@ -49,12 +51,14 @@ class LabelledText(NamedTuple):
         label: the true answer; None where the file has no labels.
         group: value of the column that groups the texts, or the name of the file.
         text_pair: the second text of a pair; None for a single text.
+        confidence: probability of the label, such as the share of raters who chose it.
     """
 
     text: str
     label: Target | None
     group: str
     text_pair: str | None = None
+    confidence: float = 1.0
 
     @property
     def content(self) -> TextOrPair:
@@ -77,13 +81,17 @@ class FileRows:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One text or pair and the row of ids that the model reads; ``label`` is None where none is known."""
+    """One text or pair and the row of ids that the model reads; ``label`` is None where none is known.
+
+    ``confidence`` is the probability of the label.
+    """
 
     text: str
     label: Target | None
     source: str
     ids: Ids
     text_pair: str | None = None
+    confidence: float = 1.0
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -108,6 +116,11 @@ class Samples:
     def truth(self, head: Head) -> Truth | None:
         """Return the true answers to the measured texts; None where they are not known."""
         return truth(head, self.measurement)
+
+    @property
+    def certainty(self) -> NDArray[np.float64]:
+        """The probabilities of the measured texts' labels, (texts,)."""
+        return np.array([sample.confidence for sample in self.measurement], np.float64)
 
     @property
     def are_labelled(self) -> bool:
@@ -139,7 +152,7 @@ def load_samples(checkpoint: Checkpoint, sources: Sequence[FileSource], *, calib
         return _general(checkpoint, calibration, limit)
     head, pairs = checkpoint.head, checkpoint.pairs
     files = [read_rows(source, head, pairs=pairs) for source in sources]
-    files = files or [read_rows(FileSource(own), head, pairs=pairs, indices=True)]
+    files = files or [read_rows(FileSource(own, HELD_OUT), head, pairs=pairs, indices=True)]
     rows = [row for file in files for row in file.rows]
     if len(rows) < _LEAST:
         names = ", ".join(str(source.path) for source in sources) or own
@@ -186,7 +199,7 @@ def read_rows(source: FileSource, head: Head, *, pairs: bool = False, indices: b
         note = f"{source.path}: {len(table.rows)} texts, no labels (,label=COLUMN names them); accuracy is not measured"
     return FileRows(
         [
-            LabelledText(row.text, label, row.group or source.path.stem, row.text_pair)
+            LabelledText(row.text, label, row.group or source.path.stem, row.text_pair, row.confidence)
             for row, label in zip(table.rows, matched, strict=True)
         ],
         note,
@@ -254,7 +267,7 @@ def _tokenized(checkpoint: Checkpoint, rows: Sequence[LabelledText]) -> tuple[Sa
     truncation = "head" if checkpoint.truncation == "window" else checkpoint.truncation
     encoded = checkpoint.tokenization().encode([row.content for row in rows], truncation)
     return tuple(
-        Sample(row.text, row.label, row.group, cut.windows[0], row.text_pair)
+        Sample(row.text, row.label, row.group, cut.windows[0], row.text_pair, row.confidence)
         for row, cut in zip(rows, encoded, strict=True)
         if not cut.is_empty  # the server refuses such a text
     )

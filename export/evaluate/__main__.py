@@ -17,6 +17,7 @@ from rich.table import Table
 from artifact.figures import MAIN, NAMES, show_figure
 from artifact.manifest import ArtifactError, load_artifact
 from export.errors import ExportError
+from export.evaluate.raters import RatedColumns
 from export.evaluate.record import record
 from export.evaluate.splits import Split, SplitResult, evaluate
 from export.progress import Progress
@@ -31,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         labels = load_artifact(options.artifact).manifest.labels
         splits = [Split(dataset, split, parse_file(file, group=options.by)) for dataset, split, file in options.data]
-        results = evaluate(options.artifact, splits, Progress(console), options.fp32, options.share)
+        rated = RatedColumns(options.share, options.rating) if options.share else None
+        results = evaluate(options.artifact, splits, Progress(console), options.fp32, rated)
         record(options.artifact, results)
     except (ExportError, ArtifactError, DataError) as error:
         console.print(f"[red]evaluation failed:[/] {error}", highlight=False, soft_wrap=True)
@@ -64,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         "--share",
         metavar="COLUMN",
         help="also compare with raters: a column with the share, 0 to 1, of people who chose the second label",
+    )
+    parser.add_argument(
+        "--rating",
+        metavar="COLUMN",
+        help="with --share: a column with the mean rating, -4 to 4; it then says which texts are clear and neutral",
     )
     return parser
 

@@ -15,7 +15,7 @@ from artifact.manifest import Evaluation, TextOrPair, load_artifact
 from artifact.scores import Head
 from export.errors import ExportError
 from export.evaluate.breakdown import Breakdown
-from export.evaluate.raters import Raters, shares_of
+from export.evaluate.raters import RatedColumns, Raters, read_rated
 from export.evaluate.served import ServedPrediction, serve
 from export.label_check import check_labels
 from export.measure.quality import flipped
@@ -73,7 +73,7 @@ def evaluate(
     splits: Sequence[Split],
     progress: Progress,
     checkpoint: Path | None = None,
-    share: str | None = None,
+    rated: RatedColumns | None = None,
 ) -> list[SplitResult]:
     """Serve the artifact, ask it about every text of every split, and return the figures.
 
@@ -82,7 +82,7 @@ def evaluate(
         splits: to ask about.
         progress: a step per split.
         checkpoint: its fp32 model answers the same texts too; None leaves that out.
-        share: column with the share of raters who chose the second label; a file may lack it.
+        rated: columns with what people said; a file may lack them.
 
     Raises:
         ExportError: if a file cannot be read, its labels cannot be the model's, or the server does not start or answer.
@@ -95,7 +95,7 @@ def evaluate(
         progress.say(file.note)
     rows = [file.rows for file in files]
     labels = [_labels(split, head, part) for split, part in zip(splits, rows, strict=True)]
-    shares = [shares_of(split.source, share, head) if share else None for split in splits]
+    said = [read_rated(split.source, rated, head) if rated else None for split in splits]
     texts = [[row.content for row in part] for part in rows]
     predictions = _ask(directory, splits, texts, progress, "")
     if head.problem == "single_label":
@@ -105,7 +105,7 @@ def evaluate(
     results = [_figures(head, *parts) for parts in zip(splits, labels, predictions, kinds, strict=True)]
     raters = [
         None if own is None else Raters.of(_scores(answers)[:, 1], own)
-        for own, answers in zip(shares, predictions, strict=True)
+        for own, answers in zip(said, predictions, strict=True)
     ]
     results = [replace(result, raters=own) for result, own in zip(results, raters, strict=True)]
     if checkpoint is None:

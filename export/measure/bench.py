@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from artifact.figures import Truth
 from artifact.runtime import OnnxEngine
 from artifact.scores import Head
 from export.build import Built
@@ -18,7 +17,7 @@ from export.checkpoint import Checkpoint
 from export.graph.convert import one_thread, torch_logits
 from export.measure import latency
 from export.measure.memory import peak_bytes
-from export.measure.quality import BATCH, batch_variance, logits_alone, quality
+from export.measure.quality import BATCH, Quality, batch_variance, logits_alone, quality
 from export.measure.select import Gates, Measured, best, failures
 from export.progress import Progress
 from export.samples import Samples
@@ -39,6 +38,7 @@ class Bench:
         self._rows = [sample.ids for sample in samples.measurement]
         self._head = head
         self._labels = samples.truth(head)
+        self._certainty = samples.certainty
         self._gates = gates
         self._progress = progress
         self._reference = np.empty((0, len(checkpoint.labels)), np.float32)
@@ -83,7 +83,7 @@ class Bench:
         row = replace(row, proved=True)
         with self._progress.step(f"prove {row.name}", len(self._rows)) as tick:
             logits = self._logits(row.built, len(self._rows), tick)
-        judged = self._judge(replace(row, quality=quality(self._head, logits, self._reference, self._labels)))
+        judged = self._judge(replace(row, quality=self._quality(logits)))
         if judged.failures:
             return judged
         count, rounds = _PROOF_INVARIANCE
@@ -97,7 +97,7 @@ class Bench:
         row = Measured(
             built=built,
             latency=times,
-            quality=quality(self._head, logits, self._reference[:texts], self._labels_of(texts)),
+            quality=self._quality(logits),
             batch_variance=self._variance(built, _SCREEN_INVARIANCE, lambda: None),
             size_bytes=built.path.stat().st_size,
             peak_bytes=peak_bytes(built.path, built.variant.session, self._checkpoint.max_length),
@@ -106,14 +106,16 @@ class Bench:
 
     def _judge(self, row: Measured) -> Measured:
         """Return the row with the gates that it fails; fp32 is judged on the same texts."""
-        logits = self._reference[: row.quality.n]
-        reference = quality(self._head, logits, logits, self._labels_of(row.quality.n))
+        reference = self._quality(self._reference[: row.quality.n])
         if row.quality.main is not None and reference.main is not None:
             row = replace(row, accuracy_gain=row.quality.main - reference.main)
         return replace(row, failures=failures(row, reference, self._gates))
 
-    def _labels_of(self, texts: int) -> Truth | None:
-        return None if self._labels is None else self._labels[:texts]
+    def _quality(self, logits: NDArray[np.float32]) -> Quality:
+        """Compare the logits of the first texts with their labels and with fp32."""
+        n = len(logits)
+        labels = None if self._labels is None else self._labels[:n]
+        return quality(self._head, logits, self._reference[:n], labels, self._certainty[:n])
 
     def _variance(self, built: Built, invariance: tuple[int, int], tick: Callable[[], None]) -> float:
         count, rounds = invariance

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from artifact.cpu import usable_cores
 from artifact.figures import MAIN, Truth, figures, rank_correlation
 from artifact.runtime import Batch, Engine
-from artifact.scores import Head, fit_temperature
+from artifact.scores import Certainty, Head, fit_temperature
 from export.samples import Ids
 
 BATCH: Final = 8
@@ -71,7 +71,13 @@ def score_changes(head: Head, logits: NDArray[np.float32], others: NDArray[np.fl
     return result / max(1.0, float(np.abs(others).max())) if head.activation == "identity" else result
 
 
-def quality(head: Head, logits: NDArray[np.float32], reference: NDArray[np.float32], labels: Truth | None) -> Quality:
+def quality(
+    head: Head,
+    logits: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    labels: Truth | None,
+    certainty: Certainty = 1.0,
+) -> Quality:
     """Compare logits with the labels, where there are any, and with the logits of fp32.
 
     Args:
@@ -79,11 +85,12 @@ def quality(head: Head, logits: NDArray[np.float32], reference: NDArray[np.float
         logits: (texts, labels) float32.
         reference: of the fp32 graph, (texts, labels) float32.
         labels: the true ones; None where they are not known.
+        certainty: (texts,) of single labels, see ``artifact.scores.log_loss``.
     """
     changes = score_changes(head, logits, reference)
     if labels is not None and head.problem == "single_label":
-        head = replace(head, temperature=fit_temperature(logits, labels))
-    found = {} if labels is None else figures(head, head.table(logits), labels)
+        head = replace(head, temperature=fit_temperature(logits, labels, certainty))
+    found = {} if labels is None else figures(head, head.table(logits), labels, certainty)
     return Quality(
         n=len(logits),
         accuracy=found.get("accuracy"),

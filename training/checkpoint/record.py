@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from training.data.sources import Source, sha256_of
 from training.data.targets import Example
 from training.data.training_data import TrainingData
 from training.plan import Plan
-from training.reading import Columns, match_indices, match_many, read, read_values
+from training.reading import HELD_OUT, match_indices, match_many, read, read_values
 
 RECIPE_VERSION: Final = 1
 RECIPE: Final = "recipe.json"
@@ -91,10 +91,11 @@ def surroundings() -> dict[str, Any]:
 
 
 def write_validation(path: Path, examples: Sequence[Example]) -> None:
-    """Write the held-out rows: text, label (index, indices or value), source, and text_pair of pairs."""
+    """Write the held-out rows: text, label (index, indices or value), confidence, source, and text_pair of pairs."""
     columns: dict[str, list[Any]] = {
         "text": [example.text for example in examples],
         "label": [example.answer for example in examples],
+        "confidence": [example.confidence for example in examples],
         "source": [example.source for example in examples],
     }
     if any(example.text_pair is not None for example in examples):
@@ -117,11 +118,11 @@ def read_validation(
         DataError: if it is missing, or is no such file.
     """
     many = problem == "multi_label"
-    table = read(path, Columns(group="source", text_pair="text_pair" if pairs else None, many=many))
+    table = read(path, replace(HELD_OUT, text_pair="text_pair" if pairs else None, many=many))
     if problem == "single_label":
         indices = match_indices(table, labels)
         return [
-            Example(row.text, index, row.group or "", text_pair=row.text_pair)
+            Example(row.text, index, row.group or "", row.confidence, text_pair=row.text_pair)
             for row, index in zip(table.rows, indices, strict=True)
         ]
     targets: Sequence[tuple[int, ...] | float] = (

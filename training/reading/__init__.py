@@ -11,11 +11,12 @@ lines hold no row and are skipped. Imports nothing else of training, and neither
 from training.reading.encoding import TextFormat
 from training.reading.files import SUFFIXES, read
 from training.reading.labels import describe_labels, label_names, match_indices, match_labels
-from training.reading.rows import Columns, DataError, Row, TextTable
-from training.reading.source import FileSource, parse_file, parse_texts, read_shares
+from training.reading.rows import HELD_OUT, Columns, DataError, Row, TextTable
+from training.reading.source import FileSource, parse_file, parse_texts, read_numbers
 from training.reading.targets import describe_many, describe_values, match_many, read_values
 
 __all__ = [
+    "HELD_OUT",
     "SUFFIXES",
     "Columns",
     "DataError",
@@ -33,6 +34,6 @@ __all__ = [
     "parse_file",
     "parse_texts",
     "read",
-    "read_shares",
+    "read_numbers",
     "read_values",
 ]

@@ -34,6 +34,7 @@ class Columns:
         confidence: the label's probability, above 0 and at most 1; None makes every label certain.
         group: a value by which figures are broken down; a file may lack it.
         may_lack_label: whether a file may lack the label's column; its rows then have no label.
+        may_lack_confidence: whether a file may lack the confidence's column; every label is then certain.
         text_pair: the second text, for models of pairs; None reads single texts.
         many: whether a row has any number of labels, for multi-label models; see ``targets``.
         indicators: names of all labels. With ``many``, a file without the label's column may have a column of 0 and 1
@@ -45,6 +46,7 @@ class Columns:
     confidence: str | None = None
     group: str | None = None
     may_lack_label: bool = False
+    may_lack_confidence: bool = False
     text_pair: str | None = None
     many: bool = False
     indicators: tuple[str, ...] = ()
@@ -53,7 +55,8 @@ class Columns:
     def needed(self) -> list[str]:
         """The columns that a file must have."""
         label = None if self.may_lack_label else self.label
-        return [name for name in (self.text, self.text_pair, label, self.confidence) if name is not None]
+        confidence = None if self.may_lack_confidence else self.confidence
+        return [name for name in (self.text, self.text_pair, label, confidence) if name is not None]
 
     def fit(self, found: Sequence[str]) -> bool:
         """Return whether a file with these columns has all that it must have."""
@@ -80,7 +83,7 @@ class Columns:
         wanted = [
             *needed,
             *indicators,
-            *(name for name in (self.label, self.group) if name is not None and name in found),
+            *(name for name in (self.label, self.confidence, self.group) if name is not None and name in found),
         ]
         for name in wanted:
             if found.count(name) > 1:
@@ -94,6 +97,8 @@ class Columns:
 
 
 STANDARD: Final = Columns()
+HELD_OUT: Final = Columns(confidence="confidence", group="source", may_lack_confidence=True)
+"""Of the held-out rows that training writes for export; earlier versions wrote no confidence."""
 
 
 class Row(NamedTuple):
@@ -189,7 +194,7 @@ def _row(number: int, values: Mapping[str, Any], columns: Columns) -> Row:
     text = _text(values[columns.text], columns.text)
     pair = None if columns.text_pair is None else _text(values[columns.text_pair], columns.text_pair)
     label = None if columns.label is None or columns.many else _label_of(values, columns.label, columns)
-    confidence = 1.0 if columns.confidence is None else _confidence(values[columns.confidence], columns.confidence)
+    confidence = _confidence_of(values, columns)
     group = None if columns.group is None else values.get(columns.group)
     labels = _labels(values, columns) if columns.many else None
     return Row(number, text, label, confidence, None if group is None or group == "" else str(group), pair, labels)
@@ -248,6 +253,13 @@ def _plain(value: Any, column: str) -> Any:  # noqa: ANN401 - as above
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value.isoformat() if isinstance(value, date | time) else value
+
+
+def _confidence_of(values: Mapping[str, Any], columns: Columns) -> float:
+    column = columns.confidence
+    if column is None or (columns.may_lack_confidence and column not in values):
+        return 1.0
+    return _confidence(values[column], column)
 
 
 def _confidence(value: Any, column: str) -> float:  # noqa: ANN401 - a value of the file before its check

@@ -1,5 +1,6 @@
 """A data file as a command line names it: ``tickets.csv,text=body,label=queue,encoding=windows-1252``."""
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from training.reading.rows import STANDARD, Columns, DataError, TextTable
 
 _FILE: Final = re.compile(rf"(.*?(?:{'|'.join(map(re.escape, SUFFIXES))}))(?:,(.*))?", re.IGNORECASE | re.DOTALL)
 _NEXT: Final = re.compile(r",(?=\w+=)")
-_OPTIONS: Final = ("text", "label", "group", "encoding", "separator", "quotes", "text_pair")
+_OPTIONS: Final = ("text", "label", "confidence", "group", "encoding", "separator", "quotes", "text_pair")
 _SEPARATORS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
 
 
@@ -37,7 +38,7 @@ def parse_file(specification: str, *, group: str | None = None, may_lack_label: 
     """Return the file that ``PATH[,option=value …]`` names.
 
     Args:
-        specification: with text, label, group, encoding, separator, quotes or text_pair as options.
+        specification: with text, label, confidence, group, encoding, separator, quotes or text_pair as options.
         group: column of the group if the specification names none.
         may_lack_label: whether the file may lack a label's column that the specification does not name.
 
@@ -48,6 +49,7 @@ def parse_file(specification: str, *, group: str | None = None, may_lack_label: 
     columns = Columns(
         options.get("text", STANDARD.text),
         options.get("label", STANDARD.label) or None,
+        options.get("confidence"),
         group=options.get("group", group),
         may_lack_label=may_lack_label and "label" not in options,
         text_pair=options.get("text_pair"),
@@ -96,22 +98,24 @@ def format_of(options: dict[str, str]) -> TextFormat:
     )
 
 
-def read_shares(source: FileSource, column: str) -> list[float] | None:
-    """Return a column of shares from 0 to 1, in the order of the rows; None if the file has no such column.
+def read_numbers(source: FileSource, column: str, lowest: float, highest: float) -> list[float] | None:
+    """Return a column of numbers within bounds, in the order of the rows; None if the file has no such column.
 
     Raises:
-        DataError: if the file cannot be read, or a value is no share.
+        DataError: if the file cannot be read, or a value is no such number.
     """
     table = replace(source, columns=replace(source.columns, label=column, may_lack_label=True)).read()
     if all(row.label is None for row in table.rows):
         return None
-    shares = []
+    numbers = []
     for row in table.rows:
         try:
-            share = float(str(row.label))
+            number = float(str(row.label))
         except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
-            raise DataError(f"{table.where(row)}, column {column!r}: {row.label!r} is not a share from 0 to 1")
-        shares.append(share)
-    return shares
+            number = math.nan
+        if not lowest <= number <= highest:
+            raise DataError(
+                f"{table.where(row)}, column {column!r}: {row.label!r} is not a number from {lowest:g} to {highest:g}"
+            )
+        numbers.append(number)
+    return numbers

@@ -130,6 +130,27 @@ def test_fit_temperature_finds_what_scaled_the_logits(temperature: float) -> Non
     assert pytest.approx(temperature, rel=0.1) == fit_temperature(logits, labels)
 
 
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 3.0])
+def test_a_temperature_is_fitted_to_shares(temperature: float) -> None:
+    """Raters who are as unsure as the model lead back to T, although their majority is always the model's label."""
+    probabilities = softmax(logits := np.random.default_rng(1).normal(0, 3, (500, 3)), temperature)
+    labels = probabilities.argmax(axis=1)
+    shares = probabilities.max(axis=1)
+    middle = (1 - shares) / 2  # the other two labels share the rest
+    even = np.stack([np.where(labels == index, shares, middle) for index in range(3)], axis=1)
+    assert pytest.approx(temperature, rel=1e-3) == fit_temperature(np.log(even) * temperature, labels, shares)
+    assert 0.5 == pytest.approx(fit_temperature(logits, labels))
+
+
+def test_calibration_error_is_measured_against_shares() -> None:
+    """An answer with the probability that people give it is right to that share; without shares it is always right."""
+    probabilities = np.array([[0.6, 0.4], [0.3, 0.7]])
+    labels = np.array([0, 1])
+    assert pytest.approx(0.0) == expected_calibration_error(probabilities, labels, np.array([0.6, 0.7]))
+    assert pytest.approx(0.35) == expected_calibration_error(probabilities, labels)
+    assert pytest.approx(0.3) == expected_calibration_error(probabilities[:1], labels[1:], np.array([0.7]))
+
+
 @pytest.mark.parametrize(("labels", "bound"), [([1, 1], 0.5), ([0, 0], 5.0)])
 def test_fit_temperature_stays_within_its_bounds(labels: list[int], bound: float) -> None:
     """Where all rows are right, or all wrong, the temperature would leave every bound; it stops at 0.5 and 5."""

@@ -12,7 +12,7 @@ from export.errors import ExportError
 from export.general_texts import general_texts
 from export.samples import LabelledText, load_samples, read_rows, spread
 from tests.support.checkpoints import build_checkpoint
-from training.reading import FileSource, parse_file
+from training.reading import HELD_OUT, FileSource, parse_file
 
 pytestmark = pytest.mark.development
 
@@ -33,6 +33,24 @@ def test_the_halves_share_no_row_and_both_hold_every_label(checkpoint: Checkpoin
     assert not {s.text for s in samples.calibration} & {s.text for s in samples.measurement}
     for part in (samples.calibration, samples.measurement):
         assert {16} == set(Counter(s.label for s in part).values())
+
+
+def test_labels_keep_the_share_of_people_behind_them(tmp_path: Path) -> None:
+    """A named column tells how sure each label is; the held-out rows of earlier runs have none and are certain."""
+    path = tmp_path / "rated.csv"
+    path.write_text("text,label,share\nfine,1,0.55\ngood,1,1\n")
+    rows = read_rows(parse_file(f"{path},confidence=share"), HEAD).rows
+    assert [0.55, 1.0] == [row.confidence for row in rows]
+    assert [1.0, 1.0] == [row.confidence for row in read_rows(FileSource(path, HELD_OUT), HEAD).rows]
+
+
+def test_the_temperature_is_fitted_to_shares(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Every measured text carries the share of its label."""
+    path = tmp_path / "rated.csv"
+    path.write_text("text,label,share\n" + "".join(f"text {n},{n % 2},0.{n + 51}\n" for n in range(40)))
+    samples = load_samples(checkpoint, [parse_file(f"{path},confidence=share")], calibration=20, limit=20)
+    shares = [float(f"0.{int(sample.text.split()[1]) + 51}") for sample in samples.measurement]
+    assert shares == samples.certainty.tolist()
 
 
 def test_calibration_never_takes_more_than_half(checkpoint: Checkpoint) -> None:
@@ -61,7 +79,8 @@ def test_labels_are_indices_or_names(tmp_path: Path, name: str, content: str) ->
     """A quoted line break stays in its text, and the file's name is the group."""
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    assert [("good\nagain", 1, "rows", None), ("bad", 0, "rows", None)] == read_rows(FileSource(path), HEAD).rows
+    expected = [LabelledText("good\nagain", 1, "rows"), LabelledText("bad", 0, "rows")]
+    assert expected == read_rows(FileSource(path), HEAD).rows
 
 
 def test_a_column_groups_the_rows(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_hardware_names_cores_and_threads() -> None:
 
 
 def test_held_out_rows_come_back(tmp_path: Path) -> None:
-    """Held-out rows are read as they were written, in order."""
-    rows = [Example("b\n<br />", 1, "x"), Example("a", 0, "y")]
+    """Held-out rows are read as they were written, in order, with the share of people behind each label."""
+    rows = [Example("b\n<br />", 1, "x", 0.55), Example("a", 0, "y")]
     record.write_validation(tmp_path / "validation.parquet", rows)
     assert record.read_validation(tmp_path / "validation.parquet", 2) == rows

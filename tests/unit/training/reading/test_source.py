@@ -40,7 +40,7 @@ def test_the_group_may_be_given_by_the_caller() -> None:
 @pytest.mark.parametrize(
     ("specification", "message"),
     [
-        ("a.csv,colour=red", "unknown data option 'colour=red'; there are text, label, group"),
+        ("a.csv,colour=red", "unknown data option 'colour=red'; there are text, label, confidence, group"),
         ("a.csv,text", "unknown data option 'text'"),
         ("a.csv,encoding=klingon", "the encoding 'klingon' is unknown; there are utf-8"),
         ("a.csv,encoding=hex", "the encoding 'hex' is unknown"),
