@@ -22,7 +22,9 @@ from benchmarks.promises.chaos import chaos
 from benchmarks.promises.finding import Finding, summarize
 from benchmarks.promises.isolation import isolation
 from benchmarks.promises.overload import overload
+from benchmarks.promises.poison import poison
 from benchmarks.promises.ratios import CASES, ratio_promise
+from benchmarks.promises.sharing import sharing
 from benchmarks.promises.shutdown import shutdown
 from benchmarks.promises.soak import soak
 from benchmarks.promises.steady import open_loop
@@ -44,6 +46,8 @@ PROMISES: Final[Mapping[str, Callable[[Rig, Effort], list[Finding]]]] = {
     "soak": soak,
     "shutdown": shutdown,
     "isolation": isolation,
+    "sharing": sharing,
+    "poison": poison,
     "chaos": chaos,
 }
 """The promises by their names on the command line."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from benchmarks.load.generator import Generator, run
 from benchmarks.load.requests import single
-from benchmarks.load.result import Attempt
+from benchmarks.load.result import Attempt, LoadResult
 from benchmarks.processes.servers import Server
 
 ROUNDING: Final = 2e-6
@@ -36,3 +36,12 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
         return math.inf
     pairs = zip(one["probabilities"], other["probabilities"], strict=True)
     return float(max(abs(mine - yours) for mine, yours in pairs))
+
+
+def wrong_answers(result: LoadResult, expected: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return how many answers differ from the answer to the same text alone."""
+    return sum(
+        difference(answer, expected[text]) > ROUNDING
+        for attempt in result.attempts
+        for text, answer in zip(attempt.request.subject, predictions(attempt), strict=False)
+    )

@@ -23,7 +23,7 @@ from benchmarks.load.requests import predict_batch, single
 from benchmarks.load.result import LoadResult
 from benchmarks.processes.process import UsageSampler
 from benchmarks.processes.servers import Rig, Server
-from benchmarks.promises.answers import ROUNDING, alone, difference, predictions
+from benchmarks.promises.answers import alone, wrong_answers
 from benchmarks.promises.finding import Finding
 
 _SECONDS: Final = 600.0
@@ -75,11 +75,7 @@ def chaos(rig: Rig, effort: Effort) -> list[Finding]:
         exit_s, exit_code = _end(server)
         failed = len(re.findall("reload failed: (?!another reload)", server.log))
         traces = server.log.count("Traceback")
-    wrong = sum(
-        difference(answer, expected[text]) > ROUNDING
-        for attempt in result.attempts
-        for text, answer in zip(attempt.request.subject, predictions(attempt), strict=False)
-    )
+    wrong = wrong_answers(result, expected)
     lost = sum(attempt.status not in _TAKEN for attempt in result.attempts)
     early, late = (median(usage.resident_bytes for usage in sampler.between(*span)) for span in ((0.3, 0.6), (0.7, 1)))
     note = (

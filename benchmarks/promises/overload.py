@@ -34,14 +34,14 @@ def overload(rig: Rig, effort: Effort) -> list[Finding]:
         arrivals = poisson_arrivals(_LOAD * before, duration_s, seed=2)
         with UsageSampler(server, every_s=0.25) as sampler:
             result = run(Generator(server.address).open_loop(single(pool.texts), arrivals))
-        queue_tokens = _queue_tokens(server.address)
+        limit = queue_tokens(server.address)
         capacity = (before + measure_rate(server.address, pool.texts, effort.scaled(10))) / 2
     # The queue fills first. From then on memory must not grow until the load ends.
     early, late = (max(usage.resident_bytes for usage in sampler.between(*span)) for span in ((0, 0.4), (0.6, 1)))
     growth = Finding(
         "overload: memory, the first 40 % of the time against the last", (late - early) / 1e6, "MB", "at most", 5
     )
-    wait = _wait(result, queue_tokens, queue_tokens / (text_tokens * capacity))
+    wait = _wait(result, limit, limit / (text_tokens * capacity))
     return [*_answers(result, capacity, duration_s), wait, growth]
 
 
@@ -63,17 +63,17 @@ def _answers(result: LoadResult, capacity: float, duration_s: float) -> list[Fin
     ]
 
 
-def _wait(result: LoadResult, queue_tokens: int, queue_s: float) -> Finding:
+def _wait(result: LoadResult, limit: int, queue_s: float) -> Finding:
     """An accepted text waits for a full queue at most.
 
     The wait is counted in tokens answered meanwhile: their time depends on the machine and on the mix of the load.
     """
     note = (
-        f"a queue of {queue_tokens} tokens, and a quarter more; p99 {quantile(result.latencies_s(), 0.99):.2f} s, "
+        f"a queue of {limit} tokens, and a quarter more; p99 {quantile(result.latencies_s(), 0.99):.2f} s, "
         f"at capacity it would be {queue_s:.2f} s"
     )
     tail = quantile(tokens_waited_for(result), 0.99)
-    bound, limited = _QUEUE_TOLERANCE * queue_tokens, result.generator_was_the_limit
+    bound, limited = _QUEUE_TOLERANCE * limit, result.generator_was_the_limit
     return Finding("overload: answered before one that waits, p99", tail, "tokens", "at most", bound, note, limited)
 
 
@@ -95,7 +95,8 @@ def _mean_tokens(address: Address, texts: Sequence[str]) -> float:
     return fmean(prediction["tokens"] for body in bodies for prediction in body["predictions"])
 
 
-def _queue_tokens(address: Address) -> int:
+def queue_tokens(address: Address) -> int:
+    """Return how many tokens a server's queue holds."""
     connection = http.client.HTTPConnection(address.host, address.port)
     connection.request("GET", "/info")
     info = json.loads(connection.getresponse().read())
