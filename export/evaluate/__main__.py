@@ -7,7 +7,7 @@ into the manifest and the card. It is the last step and chooses nothing: test sp
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from rich.table import Table
 from artifact.figures import MAIN, NAMES, show_figure
 from artifact.manifest import ArtifactError, load_artifact
 from export.errors import ExportError
-from export.evaluate.raters import RatedColumns
+from export.evaluate.cascade import Cascade
+from export.evaluate.raters import RatedColumns, Raters
 from export.evaluate.record import record
 from export.evaluate.splits import Split, SplitResult, evaluate
 from export.progress import Progress
@@ -91,7 +92,8 @@ def _table(results: Sequence[SplitResult], labels: Sequence[str]) -> Table:
         ("figures", _figures),
         ("against fp32", _against_fp32),
         *_breakdown(labels, results),
-        *_raters(results),
+        *_sentences("first stage", lambda result: result.cascade, results),
+        *_sentences("raters", lambda result: result.raters, results),
     )
     table = Table(*(heading for heading, _ in columns))
     for result in results:
@@ -110,11 +112,18 @@ def _breakdown(labels: Sequence[str], results: Sequence[SplitResult]) -> Columns
     return [("confusion (rows: truth)", partial(_confusion, labels)), ("accuracy by part", _parts)]
 
 
-def _raters(results: Sequence[SplitResult]) -> Columns[SplitResult]:
-    """Return the column of the figures against raters, if any file has their shares."""
-    if not any(result.raters for result in results):
+def _sentences(
+    heading: str, part: Callable[[SplitResult], Cascade | Raters | None], results: Sequence[SplitResult]
+) -> Columns[SplitResult]:
+    """Return the column of figures that say themselves in a sentence, if any split has them."""
+    if not any(map(part, results)):
         return ()
-    return (("raters", lambda result: result.raters.describe() if result.raters else ""),)
+
+    def cell(result: SplitResult) -> str:
+        found = part(result)
+        return found.describe() if found else ""
+
+    return ((heading, cell),)
 
 
 def _against_fp32(result: SplitResult) -> str:

@@ -71,13 +71,11 @@ class Breakdown:
             labels: number of labels.
         """
         right = predicted == truth
-        lengths = [_LENGTHS[place] for place in np.searchsorted(_ENDS, tokens)]
-        several = len(set(kinds)) > 1
-        return cls(
-            tuple(tuple(row) for row in confusion(predicted, truth, labels).tolist()),
-            _subsets(right, lengths, _LENGTHS),
-            _subsets(right, kinds, list(dict.fromkeys(kinds))) if several else (),
+        by_tokens, by_kind = (
+            tuple(Subset(name, int(chosen.sum()), float(right[chosen].mean())) for name, chosen in part.items())
+            for part in (_by_tokens(tokens), _by_kind(kinds))
         )
+        return cls(tuple(tuple(row) for row in confusion(predicted, truth, labels).tolist()), by_tokens, by_kind)
 
     def markdown(self, labels: Sequence[str]) -> list[str]:
         """Return the lines of tables for the card."""
@@ -93,6 +91,21 @@ def _count(index: int) -> Callable[[tuple[str, tuple[int, ...]]], str]:
     return lambda row: f"{row[1][index]:,}"
 
 
-def _subsets(right: NDArray[np.bool_], names: Sequence[str], order: Sequence[str]) -> tuple[Subset, ...]:
-    inside = {name: right[np.array(names) == name] for name in order}
-    return tuple(Subset(name, len(part), float(part.mean())) for name, part in inside.items() if len(part))
+def subsets_of(tokens: NDArray[np.int64], kinds: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Return which texts, (texts,), each subset holds: the ranges of lengths, then the kinds where there are several.
+
+    Args:
+        tokens: (texts,) lengths.
+        kinds: the group of each text.
+    """
+    return _by_tokens(tokens) | _by_kind(kinds)
+
+
+def _by_tokens(tokens: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+    places = np.searchsorted(_ENDS, tokens)
+    return {_LENGTHS[place]: places == place for place in np.unique(places)}
+
+
+def _by_kind(kinds: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    names = list(dict.fromkeys(kinds))
+    return {name: np.array([kind == name for kind in kinds]) for name in names} if len(names) > 1 else {}

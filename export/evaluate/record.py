@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from artifact.manifest import CARD, SCHEMA_VERSION, Manifest, load_artifact
+from artifact.manifest import CARD, SCHEMA_VERSION, Manifest, describe_file, load_artifact
 from artifact.scores import BINS
 from export.evaluate.splits import SplitResult
 from export.write.card import render_evaluations
@@ -34,7 +34,8 @@ def record(directory: Path, results: Sequence[SplitResult]) -> None:
         path = staging / REPORT / "evaluation.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps([_document(result) for result in results], indent=1) + "\n", encoding="utf-8")
-        return updated
+        files = tuple(describe_file(staging / file.path) for file in updated.files)  # some artifact lists its card
+        return updated.model_copy(update={"files": files})
 
     write_atomically(directory, write)
 
@@ -45,6 +46,7 @@ def _document(result: SplitResult) -> dict[str, Any]:
         "calibration_bins": BINS,
         **(asdict(result.breakdown) if result.breakdown else {}),
         "fp32": asdict(result.fp32) if result.fp32 else None,
+        "cascade": asdict(result.cascade) if result.cascade else None,
         "raters": asdict(result.raters) if result.raters else None,
     }
 
@@ -60,4 +62,6 @@ def _details(result: SplitResult, labels: Sequence[str]) -> list[str]:
         ]
     if result.raters:
         lines += [result.raters.describe(), ""]
+    if result.cascade:
+        lines += [*result.cascade.markdown(), ""]
     return [*lines, *(result.breakdown.markdown(labels) if result.breakdown else [])]

@@ -33,10 +33,12 @@ class ServedPrediction:
     Attributes:
         scores: probabilities in label order, or the value of a regression.
         tokens: length of the text.
+        by_first_stage: whether the first stage answered, and not the graph.
     """
 
     scores: tuple[float, ...]
     tokens: int
+    by_first_stage: bool = False
 
 
 class Client:
@@ -74,10 +76,11 @@ class Client:
 
     async def _ask(self, client: httpx.AsyncClient, texts: list[TextOrPair]) -> list[ServedPrediction]:
         pairs = [text for text in texts if isinstance(text, tuple)]
-        body = {"texts": [first for first, _ in pairs], "text_pairs": [second for _, second in pairs]}
+        body: dict[str, Any] = {"texts": [first for first, _ in pairs], "text_pairs": [second for _, second in pairs]}
+        body = {**(body if pairs else {"texts": texts}), "stage": True}
         for _ in range(_ATTEMPTS):
             try:
-                reply = await client.post("/predict/batch", json=body if pairs else {"texts": texts})
+                reply = await client.post("/predict/batch", json=body)
             except httpx.HTTPError as error:
                 raise ExportError(f"the server did not answer: {error!r}") from error
             if reply.status_code != _TOO_MANY:
@@ -90,7 +93,7 @@ class Client:
 
 def _answer(item: dict[str, Any]) -> ServedPrediction:
     scores = item["probabilities"] if "probabilities" in item else [item["value"]]
-    return ServedPrediction(tuple(map(float, scores)), int(item["tokens"]))
+    return ServedPrediction(tuple(map(float, scores)), int(item["tokens"]), item.get("stage") == "first")
 
 
 def _chars(text: TextOrPair) -> int:
@@ -106,13 +109,19 @@ def _named(answer: str, texts: Sequence[TextOrPair]) -> str:
 
 
 @contextmanager
-def serve(directory: Path) -> Iterator[Client]:
+def serve(directory: Path, *, first_stage: bool = False) -> Iterator[Client]:
     """Run the server on an artifact while the block runs.
+
+    Args:
+        directory: of the artifact.
+        first_stage: whether its first stage answers too.
 
     Raises:
         ExportError: with the server's last line, if it does not become ready.
     """
     settings = {"inference_workers": str(len(usable_cores())), "request_timeout_s": str(_REPLY_S), **_LONG_TEXTS}
+    if first_stage:
+        settings["first_stage"] = "on"
     with ServedArtifact(directory, settings) as server:
         try:
             client = Client(server.url)

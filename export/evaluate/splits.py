@@ -15,6 +15,7 @@ from artifact.manifest import Evaluation, TextOrPair, load_artifact
 from artifact.scores import Head
 from export.errors import ExportError
 from export.evaluate.breakdown import Breakdown
+from export.evaluate.cascade import Cascade
 from export.evaluate.raters import RatedColumns, Raters, read_rated
 from export.evaluate.served import ServedPrediction, serve
 from export.label_check import check_labels
@@ -58,6 +59,7 @@ class SplitResult:
         figures: all figures of the problem by name.
         breakdown: by label and part; None for other problems than single-label.
         fp32: the reference, where it was asked for.
+        cascade: the figures with the first stage on, where the artifact has one.
         raters: the figures against people's shares, where they were asked for and the file has them.
     """
 
@@ -65,6 +67,7 @@ class SplitResult:
     figures: dict[str, float]
     breakdown: Breakdown | None
     fp32: Fp32Figures | None = None
+    cascade: Cascade | None = None
     raters: Raters | None = None
 
 
@@ -108,6 +111,10 @@ def evaluate(
         for own, answers in zip(said, predictions, strict=True)
     ]
     results = [replace(result, raters=own) for result, own in zip(results, raters, strict=True)]
+    if manifest.first_stage is not None:
+        asked = _ask(directory, splits, texts, progress, " with the first stage", first_stage=True)
+        cascades = [Cascade.of(head, *parts) for parts in zip(labels, asked, predictions, kinds, strict=True)]
+        results = [replace(result, cascade=own) for result, own in zip(results, cascades, strict=True)]
     if checkpoint is None:
         return results
     from export.evaluate.fp32 import write_fp32  # noqa: PLC0415 - torch takes seconds, and most runs need none
@@ -127,10 +134,16 @@ def _labels(split: Split, head: Head, rows: Sequence[LabelledText]) -> Truth:
 
 
 def _ask(
-    directory: Path, splits: Sequence[Split], texts: Sequence[Sequence[TextOrPair]], progress: Progress, note: str
+    directory: Path,
+    splits: Sequence[Split],
+    texts: Sequence[Sequence[TextOrPair]],
+    progress: Progress,
+    note: str,
+    *,
+    first_stage: bool = False,
 ) -> list[list[ServedPrediction]]:
     predictions = []
-    with serve(directory) as client:
+    with serve(directory, first_stage=first_stage) as client:
         for split, own in zip(splits, texts, strict=True):
             with progress.step(f"{split.dataset}:{split.split}{note}", len(own)) as tick:
                 predictions.append(asyncio.run(client.classify(own, tick)))

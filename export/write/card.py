@@ -109,15 +109,11 @@ def _run(run: TrainingRun) -> list[str]:
 
 
 def render_evaluations(card: str, manifest: Manifest, details: Sequence[str] = ()) -> str:
-    """Return the card with a new section of evaluations, ``details`` below its table.
-
-    Raises:
-        ValueError: if the card has no such section.
-    """
+    """Return the card with a new section of evaluations, ``details`` below its table; at its end where it had none."""
     before, marker, rest = card.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (marker and end):
-        raise ValueError("the card has no place for evaluations. This is a bug.")
+        before, after = f"{card.rstrip()}\n\n", "\n"
     *table, end_line = _evaluations(manifest)
     return before + "\n".join([*table, *details, end_line]) + after
 

@@ -1,5 +1,6 @@
 """A first stage is learned from an artifact's own answers, and a server answers easy texts by it."""
 
+import json
 import random
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 from artifact.manifest import load_artifact
+from export.evaluate.__main__ import main as evaluate
 from export.first_stage.__main__ import main
 from tests.support.artifacts import copy_tiny, edit_manifest
 from tests.support.process import server_process
@@ -41,6 +43,16 @@ def test_a_server_answers_easy_texts_by_the_first_stage(
     assert sum(threshold.answered for threshold in model.thresholds) > 100
     card = (tmp_path / "cascade" / "README.md").read_text()
     assert 1 == card.count("## First stage")
+    labelled = tmp_path / "labelled.csv"
+    rows = [line for line in texts.read_text().splitlines() if ("good" in line) != ("bad" in line)][::10]
+    labelled.write_text(
+        "text,label\n" + "".join(f"{row},{'positive' if 'good' in row else 'negative'}\n" for row in rows)
+    )
+    assert 0 == evaluate([str(tmp_path / "cascade"), "--data", f"words:test={labelled}"])
+    (details,) = json.loads((tmp_path / "cascade" / "report" / "evaluation.json").read_text())
+    assert "all texts" == details["cascade"]["subsets"][0]["name"]
+    assert details["cascade"]["subsets"][0]["answered"] > 0
+    assert "answered by it" in (tmp_path / "cascade" / "README.md").read_text()
     asked = [*texts.read_text().splitlines()[::20], "unheard good", "a b unheard"]
     with server_process(TINY) as server:
         before = _ask(server.url, asked)
