@@ -35,6 +35,7 @@ from server.inference.queue import BatchLimits
 from server.inference.reload import ReloadableClassifier
 from server.inference.runner import Runner
 from server.lifecycle import Lifecycle
+from server.memory import WORKER_BYTES, Heap, find_trim
 from server.observe.metrics import Metrics
 from server.observe.tracing import Tracing
 from server.settings import Settings, SettingsError
@@ -71,7 +72,8 @@ def create_app(
         error_format=partial(error_format, formats),
         probes=frozenset(path for each in formats for path in each.probes),
     )
-    served = classifier or ReloadableClassifier(lambda: load_classifier(settings, metrics), metrics)
+    heap = Heap(settings.inference_workers * WORKER_BYTES, find_trim())
+    served = classifier or ReloadableClassifier(lambda: load_classifier(settings, metrics), metrics, heap)
     metrics.show_model(served.info.name, served.info.version, served.info.quantization)
 
     @asynccontextmanager
@@ -97,6 +99,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.classifier = served
+    app.state.heap = heap
     app.state.metrics = metrics
     app.state.lifecycle = lifecycle
     app.state.services = services

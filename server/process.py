@@ -26,7 +26,7 @@ from server.http.connection.shared import Connections
 from server.inference.classifier import Classifier
 from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle
-from server.memory import WORKER_BYTES, Heap, find_trim
+from server.memory import Heap
 from server.observe.log import configure_logging
 from server.settings import SettingsError, describe_settings, read_settings, unknown_variables
 
@@ -120,15 +120,7 @@ class DrainingServer(uvicorn.Server):
 
     def _start_reload(self) -> None:
         if isinstance(self._classifier, ReloadableClassifier):
-            self._reload = asyncio.create_task(self._reload_and_trim(self._classifier))
-
-    async def _reload_and_trim(self, classifier: ReloadableClassifier) -> None:
-        """Reload, and give back what loading and the old model leave: a busy server has no idle time for that."""
-        try:
-            await classifier.reload()
-        except ReloadFailedError as error:
-            _logger.warning("reload failed: %s", error)
-        self._heap.trim()
+            self._reload = asyncio.create_task(_reload(self._classifier))
 
     def _open(self) -> set[BoundedProtocol]:
         return cast("set[BoundedProtocol]", self.server_state.connections)
@@ -145,6 +137,13 @@ class DrainingServer(uvicorn.Server):
             await self._connections.flush(self._open(), deadline_s - loop.time())
         finally:
             self.should_exit = True
+
+
+async def _reload(classifier: ReloadableClassifier) -> None:
+    try:
+        await classifier.reload()
+    except ReloadFailedError as error:
+        _logger.warning("reload failed: %s", error)
 
 
 def main() -> int:
@@ -183,12 +182,11 @@ def _serve() -> None:
         gc.collect()
         gc.freeze()
         gc.disable()
-        heap = Heap(settings.inference_workers * WORKER_BYTES, find_trim())
         server = DrainingServer(
             config,
             app.state.lifecycle,
             app.state.classifier,
-            heap,
+            app.state.heap,
             connections=app.state.connections,
             drain_timeout_s=settings.drain_timeout_s,
         )

@@ -13,6 +13,7 @@ from artifact.tokenization import LocatedText
 from server.errors import ReloadFailedError
 from server.inference.classifier import Classification, Classifier, ModelInfo
 from server.lifecycle import InFlight
+from server.memory import Heap
 from server.observe.metrics import Metrics
 from server.settings import SettingsError
 
@@ -25,14 +26,16 @@ class ReloadableClassifier:
     Args:
         load: returns a classifier; called once by the constructor, and on another thread for every reload.
         metrics: where the model that is served is named.
+        heap: trimmed after every reload: a busy server has no idle time for that.
 
     Raises:
         ArtifactError: if the first classifier can not be loaded.
     """
 
-    def __init__(self, load: Callable[[], Classifier], metrics: Metrics) -> None:
+    def __init__(self, load: Callable[[], Classifier], metrics: Metrics, heap: Heap) -> None:
         self._load = load
         self._metrics = metrics
+        self._heap = heap
         self._current = load()
         self._in_flight = InFlight()
         self._reloading = asyncio.Lock()
@@ -78,13 +81,19 @@ class ReloadableClassifier:
             raise ReloadFailedError("another reload is under way; wait for it")
         async with self._reloading:
             try:
-                replacement = await asyncio.to_thread(self._load)
-            except (ArtifactError, SettingsError) as error:
-                raise ReloadFailedError(f"{self.info.name} {self.info.version} stays: {error}") from error
-            await replacement.start()
-            previous, self._current = self._current, replacement
-            in_flight, self._in_flight = self._in_flight, InFlight()
-            self._metrics.show_model(self.info.name, self.info.version, self.info.quantization)
-            _logger.info("%s %s took over from %s", self.info.name, self.info.version, previous.info.version)
-            await in_flight.none()
-            await previous.close()
+                await self._replace()
+            finally:
+                self._heap.trim()  # no local variable refers to the previous classifier any more
+
+    async def _replace(self) -> None:
+        try:
+            replacement = await asyncio.to_thread(self._load)
+        except (ArtifactError, SettingsError) as error:
+            raise ReloadFailedError(f"{self.info.name} {self.info.version} stays: {error}") from error
+        await replacement.start()
+        previous, self._current = self._current, replacement
+        in_flight, self._in_flight = self._in_flight, InFlight()
+        self._metrics.show_model(self.info.name, self.info.version, self.info.quantization)
+        _logger.info("%s %s took over from %s", self.info.name, self.info.version, previous.info.version)
+        await in_flight.none()
+        await previous.close()

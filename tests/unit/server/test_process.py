@@ -16,7 +16,6 @@ import uvicorn
 
 from server.http.connection.refusals import Refusals
 from server.http.connection.shared import Connections
-from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle
 from server.memory import Heap
 from server.observe.metrics import Metrics
@@ -177,25 +176,6 @@ async def test_a_server_that_is_never_idle_looks_for_garbage_too(monkeypatch: py
             assert not await server.on_tick(tick)
     assert 2 == looks.count(2)
     assert _TRIM not in looks, "requests wait"
-
-
-@pytest.mark.anyio
-async def test_a_reload_of_a_busy_server_gives_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The heap is trimmed after a reload: a server that is never idle would keep the holes of each."""
-    looks, lifecycle, _ = _watched(monkeypatch)
-    classifier = ReloadableClassifier(FakeClassifier, Metrics())
-    server = DrainingServer(
-        uvicorn.Config(lambda: None),
-        lifecycle,
-        classifier,
-        Heap(0, None),
-        connections=Connections(make_settings(), Refusals(Metrics())),
-        drain_timeout_s=1,
-    )
-    await classifier.start()
-    with lifecycle.in_flight:
-        await server._reload_and_trim(classifier)
-    assert [_TRIM] == looks
 
 
 def _has_ipv6() -> bool:

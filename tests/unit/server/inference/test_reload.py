@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import weakref
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ from artifact.manifest import ArtifactError
 from server.errors import ReloadFailedError
 from server.inference.classifier import Classification
 from server.inference.reload import ReloadableClassifier
+from server.memory import Heap
 from server.observe.metrics import Metrics
 from tests.support.classifiers import FakeClassifier
 from tests.support.figures import read_figures
@@ -56,7 +59,7 @@ async def test_requests_end_with_the_version_they_began_with() -> None:
     """The old version answers the requests that it began and is closed then; the new one answers all others at once."""
     old, new = Held(), Announced()
     versions: list[FakeClassifier] = [old, new]
-    classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics())
+    classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics(), Heap(0, None))
     await classifier.start()
     begun = asyncio.create_task(ask(classifier))
     await old.began.wait()
@@ -83,7 +86,7 @@ async def test_a_reload_shows_the_new_version_in_metrics_and_log(caplog: pytest.
     versions: list[FakeClassifier] = [FakeClassifier(), Next()]
     metrics = Metrics()
     metrics.show_model("fake", "7", "none")
-    classifier = ReloadableClassifier(lambda: versions.pop(0), metrics)
+    classifier = ReloadableClassifier(lambda: versions.pop(0), metrics, Heap(0, None))
     await classifier.reload()
     shown = [name for name in read_figures(metrics.render()) if "model_info" in name]
     assert 1 == len(shown)
@@ -102,7 +105,7 @@ async def test_an_artifact_that_can_not_be_loaded_changes_nothing() -> None:
             raise version
         return version
 
-    classifier = ReloadableClassifier(load, Metrics())
+    classifier = ReloadableClassifier(load, Metrics(), Heap(0, None))
     await classifier.start()
     with pytest.raises(ReloadFailedError, match=r"fake 7 stays: model\.onnx is damaged"):
         await classifier.reload()
@@ -114,7 +117,7 @@ async def test_one_reload_at_a_time() -> None:
     """Of two reloads at the same time one is done and one refused; every version is closed in the end."""
     versions = [FakeClassifier() for _ in range(2)]
     loaded = list(versions)
-    classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics())
+    classifier = ReloadableClassifier(lambda: versions.pop(0), Metrics(), Heap(0, None))
     await classifier.start()
     outcomes = await asyncio.gather(classifier.reload(), classifier.reload(), return_exceptions=True)
     assert [type(None), ReloadFailedError] == [type(outcome) for outcome in outcomes]
@@ -129,10 +132,35 @@ async def test_a_first_artifact_that_can_not_be_loaded_is_an_error_at_once() -> 
         raise ArtifactError("missing")
 
     with pytest.raises(ArtifactError, match="missing"):
-        ReloadableClassifier(load, Metrics())
+        ReloadableClassifier(load, Metrics(), Heap(0, None))
 
 
 async def test_info_and_runtime_are_those_of_the_version_that_is_served() -> None:
     """Both describe the classifier that answers."""
-    classifier = ReloadableClassifier(FakeClassifier, Metrics())
+    classifier = ReloadableClassifier(FakeClassifier, Metrics(), Heap(0, None))
     assert (FakeClassifier.info, FakeClassifier.runtime) == (classifier.info, classifier.runtime)
+
+
+@pytest.mark.parametrize("loads", [True, False], ids=["taken over", "failed"])
+async def test_a_reload_gives_memory_back(monkeypatch: pytest.MonkeyPatch, *, loads: bool) -> None:
+    """The heap is trimmed after a reload, whoever asked for it: a server that is never idle would keep the holes.
+
+    The previous version is gone by then.
+    """
+    versions: list[Any] = [FakeClassifier(), FakeClassifier() if loads else ArtifactError("damaged")]
+    first = weakref.ref(versions[0])
+    gone: list[bool] = []
+    monkeypatch.setattr(Heap, "trim", lambda _: gone.append(first() is None))
+
+    def load() -> FakeClassifier:
+        version = versions.pop(0)
+        if isinstance(version, ArtifactError):
+            raise version
+        return version
+
+    classifier = ReloadableClassifier(load, Metrics(), Heap(0, None))
+    await classifier.start()
+    with nullcontext() if loads else pytest.raises(ReloadFailedError):
+        await classifier.reload()
+    assert [loads] == gone
+    await classifier.close()
