@@ -6,6 +6,8 @@ end; a run that is stopped leaves none.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from rich.console import Console
 from artifact.manifest import read_manifest
 from benchmarks.baselines.models import make_models
 from benchmarks.figures.rounds import Effort, alternate
+from benchmarks.measurements.cascade import cascade
 from benchmarks.measurements.engines import measure_engines
 from benchmarks.measurements.loops import closed_loops, open_loops
 from benchmarks.processes.loops import start_engines
@@ -43,11 +46,14 @@ def _measure(
 ) -> list[Section]:
     """Start everything, alternate the rounds and return the sections; adds the server's start to the context."""
     report("starting engines, servers and bare loop")
+    has_first_stage = read_manifest(rig.artifact).first_stage is not None and "first_stage" not in rig.settings
+    cascading = replace(rig, settings={**rig.settings, "first_stage": "on"})
     with (
         start_engines(rig.artifact, models, rig.placement.server) as engines,
         rig.server() as server,
         rig.server() as spared,  # for the ratios: this one is never overloaded
         rig.bare() as bare,
+        cascading.server() if has_first_stage else nullcontext() as first_stage,
     ):
         context["server"] = {"start_s": server.start_s, "resident_bytes_at_start": server.usage().resident_bytes}
         shorter = Effort(effort.rounds, effort.seconds / 2, effort.scale)
@@ -56,6 +62,7 @@ def _measure(
             closed_loops(rig, server, effort),
             open_loops(rig, server, effort),
             measure_ratios(spared, bare, rig.texts, shorter),
+            *([] if first_stage is None else [cascade(rig, spared, first_stage, shorter)]),
         ]
         rounds = [each for measurement in measurements for each in measurement.rounds]
         alternate(rounds, report=lambda share: report(f"engines, servers and bare loop take turns: {share:.0%}"))

@@ -1,6 +1,7 @@
 """Servers: start a server on its own cores and wait until it is ready."""
 
 import http.client
+import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -78,6 +79,15 @@ class Server(Process):
                 raise ChildError(f"{self} {reason}; it wrote:\n{self.log}")
             time.sleep(_POLL_S)
         self.start_s = time.perf_counter() - started
+
+    def counted(self, counter: str) -> int:
+        """Return a counter of ``/metrics``: the sum over its labels, 0 where it has none yet."""
+        connection = http.client.HTTPConnection(self.address.host, self.address.port)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        found = re.findall(rf"^{re.escape(counter)}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)
+        return round(sum(map(float, found)))
 
 
 @dataclass(frozen=True, slots=True)

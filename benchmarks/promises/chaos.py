@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import http.client
 import itertools
 import re
 import signal
@@ -71,7 +70,7 @@ def chaos(rig: Rig, effort: Effort) -> list[Finding]:
 
         with UsageSampler(server, every_s=max(0.1, effort.scaled(1))) as sampler:
             result = run(all_at_once())
-        counted = _count_refused(server)
+        counted = server.counted("verdict_refused_connections_total")
         exit_s, exit_code = _end(server)
         failed = len(re.findall("reload failed: (?!another reload)", server.log))
         traces = server.log.count("Traceback")
@@ -103,15 +102,6 @@ async def _reload(server: Server, duration_s: float) -> None:
     for _ in range(int(duration_s / _RELOAD_S)):
         await asyncio.sleep(_RELOAD_S)
         server.signal(signal.SIGHUP)
-
-
-def _count_refused(server: Server) -> int:
-    connection = http.client.HTTPConnection(server.address.host, server.address.port)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    found = re.findall(r'^verdict_refused_connections_total\{reason="\w+"\} (\S+)$', text, re.MULTILINE)
-    return round(sum(map(float, found)))
 
 
 def _end(server: Server) -> tuple[float, int]:

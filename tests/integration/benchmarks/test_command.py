@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 
 from benchmarks.commands import PROMISES
 from tests.support.checkpoints import build_checkpoint
+from tests.support.first_stages import tiny_with_first_stage
 from tests.support.tiny import TINY
 
 pytestmark = pytest.mark.development
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.development
 ROOT = Path(__file__).parents[3]
 
 
-def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
+def run(*arguments: str, codes: tuple[int, ...] = (0,), artifact: Path = TINY) -> dict[str, Any]:
     """Run a command on the tiny artifact and return the object in its last line."""
-    command = [sys.executable, "-m", "benchmarks", *arguments, "--artifact", str(TINY), "--quick"]
+    command = [sys.executable, "-m", "benchmarks", *arguments, "--artifact", str(artifact), "--quick"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode in codes, finished.stderr
     document: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
@@ -43,6 +44,16 @@ def test_every_promise_is_measured_with_one_command(tmp_path: Path) -> None:
     assert len(exact) >= 9
     assert {0} == {finding["value"] for finding in exact}
     assert (tmp_path / "promises.md").exists()
+
+
+def test_bench_measures_the_first_stage(tmp_path: Path) -> None:
+    """An artifact with a first stage is measured with it on and off."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint")
+    artifact = tiny_with_first_stage(tmp_path / "tiny")
+    run("bench", "--checkpoint", str(checkpoint), "--output", str(tmp_path), artifact=artifact)
+    rows = json.loads((tmp_path / "bench.json").read_text())["sections"]["cascade"]["figures"]
+    assert ["sentences", "reviews"] == [row["shape"] for row in rows]
+    assert all(row["ratio"] > 0 and 0 <= row["answered"] <= 1 for row in rows)
 
 
 def test_bench_writes_a_report(tmp_path: Path) -> None:
