@@ -36,11 +36,13 @@ class Lifecycle:
     Attributes:
         in_flight: the requests that are being answered.
         draining: whether the server is shutting down.
+        drain_began: set when it begins to drain.
     """
 
     def __init__(self, metrics: Metrics) -> None:
         self.in_flight = InFlight()
         self.draining = False
+        self.drain_began = asyncio.Event()
         self._metrics = metrics
         self._started = False
 
@@ -61,6 +63,7 @@ class Lifecycle:
             The number of requests that were still unanswered after ``timeout_s`` seconds.
         """
         self.draining = True
+        self.drain_began.set()
         self._metrics.ready.set(0)
         try:
             await asyncio.wait_for(self.in_flight.none(), timeout_s)

@@ -16,7 +16,7 @@ from server.errors import (
     TooLargeError,
     UnsupportedEncodingError,
 )
-from server.http.arrivals import Arrivals
+from server.http.arrivals import Arrival, Arrivals
 
 _BODIES_AT_ONCE: Final = 8
 """Bodies of the largest size that may be arriving at the same time."""
@@ -53,9 +53,13 @@ class Bodies:
             SlowBodyError: if it is slow, and others need its memory.
             CallerGoneError: if the caller disconnects meanwhile.
         """
-        window_bits = None if encoding is None else _window_bits(encoding)
+        bits = None if encoding is None else window_bits(encoding)
         body = await self._read(receive, announced)
-        return body if window_bits is None else self._inflate(body, window_bits)
+        return body if bits is None else self._inflate(body, bits)
+
+    def begin(self) -> Arrival:
+        """Return a part of a body that begins to arrive; it holds memory beside whole bodies inside ``with``."""
+        return self._arrivals.begin()
 
     async def _read(self, receive: Receive, announced: str | None) -> bytes:
         if announced is not None and announced.isdecimal() and int(announced) > self._max_body_bytes:
@@ -81,11 +85,9 @@ class Bodies:
                     return b"".join(chunks)
                 message = await receive()
 
-    def _inflate(self, body: bytes, window_bits: int) -> bytes:
+    def _inflate(self, body: bytes, bits: int) -> bytes:
         """Return what the body holds; the largest allowed one takes about 5 ms."""
-        if window_bits == _ZLIB and not _is_zlib(body):
-            window_bits = _RAW  # what some clients mean by deflate
-        stream = zlib.decompressobj(window_bits)
+        stream = begin_inflating(body, bits)
         try:
             inflated = stream.decompress(body, self._max_body_bytes + 1)
         except zlib.error as error:
@@ -103,7 +105,19 @@ class Bodies:
         )
 
 
-def _window_bits(encoding: str) -> int | None:
+def begin_inflating(body: bytes, bits: int) -> "zlib._Decompress":
+    """Return what inflates a body.
+
+    Args:
+        body: at least two bytes of its beginning, if it has as many.
+        bits: of ``window_bits``.
+    """
+    if bits == _ZLIB and not _is_zlib(body):
+        bits = _RAW  # what some clients mean by deflate
+    return zlib.decompressobj(bits)
+
+
+def window_bits(encoding: str) -> int | None:
     """Return zlib's argument for a content coding, None for none.
 
     Raises:

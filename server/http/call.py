@@ -57,13 +57,24 @@ class Call:
         services: those of the application.
     """
 
-    __slots__ = ("_cancelled", "_checks", "_reading", "_receive", "_scope", "_task", "_watcher", "_working", "services")
+    __slots__ = (
+        "_cancelled",
+        "_checks",
+        "_listens",
+        "_reading",
+        "_receive",
+        "_scope",
+        "_task",
+        "_watcher",
+        "_working",
+        "services",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, services: Services) -> None:
         self.services = services
         self._scope = scope
         self._receive = receive
-        self._reading = self._working = False
+        self._reading = self._working = self._listens = False
         self._checks = 0
         self._cancelled = False
         self._task: asyncio.Task[object] | None = None
@@ -124,15 +135,18 @@ class Call:
         finally:
             self._reading = False
 
-    async def while_connected(self, work: Awaitable[T]) -> T:
+    async def while_connected(self, work: Awaitable[T], *, reads_body: bool = False) -> T:
         """Return what ``work`` returns, but cancel it when the caller disconnects, so that its texts leave the queue.
 
-        Call it after the body was read.
+        Args:
+            work: to be awaited.
+            reads_body: whether the body is read meanwhile; otherwise it was read before. Where the server is not
+                uvicorn, its reader alone is told that the caller disconnects.
 
         Raises:
             CallerGoneError: if the caller disconnects.
         """
-        self._checks, self._working = 0, True
+        self._checks, self._working, self._listens = 0, True, not reads_body
         try:
             return await work
         except asyncio.CancelledError as error:
@@ -165,7 +179,7 @@ class Call:
             gone = has_disconnected(self._receive)
             if gone:
                 self._cancel()
-            elif gone is None and self._checks and self._watcher is None:
+            elif gone is None and self._listens and self._checks and self._watcher is None:
                 self._watcher = asyncio.create_task(self._wait_for_disconnect())
         self._checks += 1
 

@@ -67,6 +67,16 @@ class AdmissionCheck:
                 self._retry_after_s(self._queue.tokens + needed - limit, tokens),
             )
 
+    def has_room(self, tokens: int, share: float) -> bool:
+        """Whether rows of so many tokens together would leave the rest of the queue free; any fit into an empty one.
+
+        Args:
+            tokens: of the rows.
+            share: the part of the queue that they and those that wait may take, at most 1.
+        """
+        needed = max(tokens, self._limits.max_row_tokens)
+        return not self._queue.tokens or self._queue.tokens + needed <= share * self._limits.max_queue_tokens
+
     def _retry_after_s(self, excess_tokens: int, tokens: int) -> float:
         """Return the seconds until there is room for the caller, after those refused before it.
 

@@ -114,14 +114,17 @@ class Batcher:
 
         Args:
             rows: their number.
-            tokens: an estimate of the fewest tokens that they have. An overestimate can cause a 429 under load, never
-                a 413.
+            tokens: an estimate of the fewest that they have. An overestimate can cause a 429 under load, never a 413.
 
         Raises:
             VerdictError: as ``submit``.
         """
         if not self._cache:  # a row that the cache knows needs no room
             self._admission_check.check(max(rows, min(tokens, self._limits.max_queue_tokens)))
+
+    def has_room(self, tokens: int, share: float) -> bool:
+        """Whether a share of the queue has room for rows of about so many tokens."""
+        return self._admission_check.has_room(tokens, share)
 
     async def submit(self, rows: Sequence[Row], deadline: float) -> BatchedLogits:
         """Queue rows, all or none, and return their logits.

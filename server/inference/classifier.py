@@ -124,6 +124,15 @@ class Classifier(Protocol):
         """
         ...
 
+    def has_room(self, texts: Sequence[TextOrPair], *, share: float) -> bool:
+        """Whether the texts would be admitted now and leave the rest of the queue to others.
+
+        Args:
+            texts: as for ``classify``.
+            share: the part of the queue that may be full with them, at most 1.
+        """
+        ...
+
     async def tokenize(self, text: TextOrPair, *, truncation: Truncation | None, timeout_s: float) -> LocatedText:
         """Return the tokens of a text with their places in it, and what the model reads of it.
 
@@ -226,6 +235,10 @@ class TextClassifier:
         predictions = self._predict(tokenized, answered)
         self._metrics.ledger.record(self._count, predictions)
         return Classification(predictions, self._head, tokenize_s, answered.queue_s, answered.inference_s)
+
+    def has_room(self, texts: Sequence[TextOrPair], *, share: float) -> bool:
+        """Whether the texts would probably be admitted now and leave the rest of the queue to others."""
+        return self._batcher.has_room(sum(map(self._tokenization.fewest_tokens, texts)), share)
 
     async def tokenize(self, text: TextOrPair, *, truncation: Truncation | None, timeout_s: float) -> LocatedText:
         """Return the tokens of a text with their places in it, and what the model reads of it.

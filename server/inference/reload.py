@@ -65,6 +65,10 @@ class ReloadableClassifier:
         with self._in_flight:
             return await self._current.classify(texts, truncation=truncation, timeout_s=timeout_s)
 
+    def has_room(self, texts: Sequence[TextOrPair], *, share: float) -> bool:
+        """Whether the classifier that is served now has room."""
+        return self._current.has_room(texts, share=share)
+
     async def tokenize(self, text: TextOrPair, *, truncation: Truncation | None, timeout_s: float) -> LocatedText:
         """Tokenize with the classifier that is served when the request begins."""
         with self._in_flight:

@@ -77,6 +77,11 @@ class FakeClassifier:
         head = Head(self.info.labels, 1.0)
         return Classification([_predict(str(text)) for text in texts], head, 0.0012345, 0.01, 0.5)
 
+    def has_room(self, texts: Sequence[TextOrPair], *, share: float) -> bool:
+        """Return that there is room."""
+        del texts, share
+        return True
+
     async def tokenize(self, text: TextOrPair, *, truncation: Truncation | None, timeout_s: float) -> LocatedText:
         """Record the call; each character is a token, in a frame of special ones, and the model reads two of a text."""
         self.calls.append(([text], truncation, timeout_s))

@@ -5,6 +5,7 @@ from typing import Final
 
 from server.http.protocols import huggingface, native, sagemaker, tei, vertex, vllm
 from server.http.protocols.open_inference import routes as open_inference
+from server.http.protocols.stream import routes as stream
 from server.http.wire_format import WireFormat
 from server.settings import Settings, SettingsError
 
@@ -13,6 +14,7 @@ WIRE_FORMATS: Final[tuple[WireFormat, ...]] = (
     huggingface.FORMAT,
     open_inference.FORMAT,
     sagemaker.FORMAT,
+    stream.FORMAT,
     tei.FORMAT,
     vllm.FORMAT,
 )

@@ -96,3 +96,11 @@ async def test_a_request_that_fails_is_counted_out() -> None:
     with pytest.raises(ValueError, match="inside"), lifecycle.in_flight:
         raise ValueError("inside")
     assert 0 == await lifecycle.drain(0)
+
+
+async def test_the_beginning_of_a_drain_is_an_event() -> None:
+    """Requests without an end of their own wait for it."""
+    lifecycle = Lifecycle(Metrics())
+    assert not lifecycle.drain_began.is_set()
+    await lifecycle.drain(0)
+    assert lifecycle.drain_began.is_set()

@@ -138,6 +138,25 @@ async def test_a_cancellation_from_outside_stays_one(phase: str) -> None:
         await task
 
 
+async def test_a_call_whose_work_reads_the_body_leaves_all_of_it_to_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server is not uvicorn, a watch that received as well would take parts of the body."""
+    checks: list[Any] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", lambda _, function: checks.append(function))
+    caller = Caller(MORE)
+
+    async def read() -> list[dict[str, Any]]:
+        first = await caller.receive()
+        for _ in range(3):
+            checks.pop()()
+            await asyncio.sleep(0)
+        caller.send(BODY)
+        await asyncio.sleep(0)
+        return [first, await caller.receive()]
+
+    with make_call(caller) as watched:
+        assert [MORE, BODY] == await watched.while_connected(read(), reads_body=True)
+
+
 async def test_a_short_call_has_no_task_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Watching starts at a call's second check, so most calls are never watched; checks end with the calls."""
     checks: list[Any] = []

@@ -22,6 +22,7 @@ LOCKED = {
     "post /predict",
     "post /predict/batch",
     "post /tokenize",
+    "post /predict/stream",
     "get /info",
     "get /metrics",
     "post /",

@@ -159,3 +159,15 @@ async def test_a_run_too_short_for_the_clock_gives_a_rate_all_the_same() -> None
     check, _ = make_check(0)
     check.record_run(10, 0.0)
     assert pytest.approx(10e6) == check.tokens_per_s
+
+
+@pytest.mark.parametrize(
+    ("queued", "tokens", "share", "room"),
+    [(0, 1000, 0.5, True), (1, 10, 0.5, True), (41, 10, 0.5, False), (41, 10, 1, True)],
+)
+async def test_a_share_of_the_queue_has_room_or_not(queued: int, tokens: int, share: float, *, room: bool) -> None:
+    """Rows that wait count, and an empty queue takes any; nothing is refused or counted by the question."""
+    check, metrics = make_check(queued)
+    assert room == check.has_room(tokens, share)
+    metrics.ledger.flush()
+    assert 0 == read_figures(metrics.render()).get("verdict_shed_total{reason=overloaded}", 0)

@@ -108,3 +108,20 @@ async def test_tokens_of_the_wrong_kind_of_text_are_refused() -> None:
     async with classifying(CountingEngine(), make_manifest(THREE)) as (classifier, _):
         with pytest.raises(InvalidRequestError, match="reads single texts"):
             await classifier.tokenize(("a", "b"), truncation=None, timeout_s=60)
+
+
+async def test_room_is_told_before_texts_are_tokenized() -> None:
+    """Half of the queue is full with rows that wait; the whole of it would take more."""
+    engine = GatedEngine(CountingEngine())
+    limits = BatchLimits(1, 64, 100, 16)
+    async with classifying(engine, make_manifest(THREE), limits) as (classifier, _):
+        assert classifier.has_room(["a " * 200], share=0.5)
+        waiting = [
+            asyncio.create_task(classifier.classify(["a " * 12 + letter], truncation=None, timeout_s=60))
+            for letter in "abcde"
+        ]
+        await engine.reached(1)
+        room = [classifier.has_room(["a"], share=share) for share in (0.5, 1.0)]
+        engine.open()
+        await asyncio.gather(*waiting)
+    assert [False, True] == room

@@ -164,3 +164,11 @@ async def test_a_reload_gives_memory_back(monkeypatch: pytest.MonkeyPatch, *, lo
         await classifier.reload()
     assert [loads] == gone
     await classifier.close()
+
+
+async def test_room_and_tokens_are_those_of_the_version_that_is_served() -> None:
+    """Both are asked of the classifier that answers."""
+    classifier = ReloadableClassifier(FakeClassifier, Metrics(), Heap(0, None))
+    assert classifier.has_room(["a"], share=0.5)
+    located = await classifier.tokenize("ab", truncation=None, timeout_s=60)
+    assert ["<", "a", "b", ">"] == [token.text for token in located.tokens]
