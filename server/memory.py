@@ -29,12 +29,12 @@ class Heap:
         self._trim = trim
         self._limit_bytes = 0
 
-    def trim(self) -> None:
-        """Give free pages back the first time, and when the process has grown by more than is kept."""
+    def trim(self, *, always: bool = False) -> None:
+        """Give free pages back the first time, and when the process has grown by more than is kept, or always."""
         if self._trim is None:
             return
         resident = _resident_bytes()
-        if resident > self._limit_bytes:
+        if always or resident > self._limit_bytes:
             self._trim(0)  # takes 2 ms after a load
             self._limit_bytes = _resident_bytes() + self._kept_bytes
         else:  # smaller than before: a reload has replaced a model, and the old one is gone

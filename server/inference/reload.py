@@ -87,7 +87,7 @@ class ReloadableClassifier:
             try:
                 await self._replace()
             finally:
-                self._heap.trim()  # no local variable refers to the previous classifier any more
+                self._heap.trim(always=True)  # no local variable refers to the previous classifier any more
 
     async def _replace(self) -> None:
         try:
@@ -101,3 +101,4 @@ class ReloadableClassifier:
         _logger.info("%s %s took over from %s", self.info.name, self.info.version, previous.info.version)
         await in_flight.none()
         await previous.close()
+        self._metrics.ledger.flush()  # it refers to the previous classifier, whose predictions it has not counted yet

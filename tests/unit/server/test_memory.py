@@ -56,6 +56,22 @@ def test_growth_is_measured_from_the_size_after_a_reload(monkeypatch: pytest.Mon
         assert [0] * expected == trims
 
 
+def test_pages_go_back_always_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload leaves holes for certain, also where the process has not grown; growth is measured from there."""
+    sizes = iter(size * _MB for size in (160, 140, 150, 120, 140, 145, 121))
+    trims: list[int] = []
+
+    def trim(padding: int) -> int:
+        trims.append(padding)
+        return 1
+
+    monkeypatch.setattr(memory, "_resident_bytes", lambda: next(sizes))
+    heap = Heap(24 * _MB, trim)
+    for always, expected in ((False, 1), (True, 2), (False, 2), (False, 3)):
+        heap.trim(always=always)
+        assert [0] * expected == trims
+
+
 def test_another_c_library_is_left_alone() -> None:
     """A C library that cannot trim is not called."""
     Heap(0, None).trim()
