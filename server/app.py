@@ -39,6 +39,7 @@ from server.memory import WORKER_BYTES, Heap, find_trim
 from server.observe.metrics import Metrics
 from server.observe.tracing import Tracing
 from server.settings import Settings, SettingsError
+from server.web import page
 
 _WAITING_BODIES: Final = 8
 """As many characters may wait for tokenization as so many of the largest bodies have bytes."""
@@ -109,6 +110,8 @@ def create_app(
     app.include_router(operations.router)
     app.include_router(admin.router)
     app.include_router(docs.router)
+    if settings.page == "on":
+        app.include_router(page.make_router())
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -39,7 +39,7 @@ def _threads() -> int:
 class Settings(BaseSettings):
     """Everything an operator can set. Sizes in bytes, characters or tokens, times in seconds.
 
-    At most 24 are our own. The others have the names that OpenTelemetry's SDK and Vertex AI give them.
+    At most 25 are our own. The others have the names that OpenTelemetry's SDK and Vertex AI give them.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         default="all",
         description="protocols of other servers that are answered beside the native one: names separated by commas, "
         "all or none (docs/protocols.md). Routes of the others answer 404; one that nobody calls costs nothing",
+    )
+    page: Literal["off", "on"] = Field(
+        default="on",
+        description="the page at GET /, open without a key; what it shows is asked of the API with the visitor's key. "
+        "Its files take under 1 MB of memory; off serves none of them",
     )
     vertex_predict_route: str | None = Field(
         default=None,

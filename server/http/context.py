@@ -132,7 +132,10 @@ class RequestMiddleware:
                     message = {**message, "body": b""}
                 if message["type"] == "http.response.start":
                     context.status = message["status"]
-                    message = {**message, "headers": [*message["headers"], *context.headers()]}
+                    own = message["headers"]
+                    names = {name for name, _ in own}
+                    more = (each for each in context.headers() if each[0] not in names)
+                    message = {**message, "headers": [*own, *more]}
                     if CLOSE in message["headers"]:
                         close_after(receive)
                 await send(message)

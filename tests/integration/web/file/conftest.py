@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
 STATIC = Path(__file__).parents[4] / "server" / "web" / "static"
 _ANY_DOCUMENT = "vendor/hyparquet/LICENSE.txt"
 
@@ -22,21 +21,14 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Write nothing."""
 
 
-@pytest.fixture(scope="session")
-def modules() -> Iterator["Page"]:
+@pytest.fixture(scope="package")
+def modules(browser: "Browser") -> Iterator["Page"]:
     """A document of the folder of static files, in which ``import("/js/…")`` works."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright drives the browser: pip install playwright"
-    )
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} does not exist: apt-get install chromium")
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(STATIC)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/{_ANY_DOCUMENT}")
-        yield page
-        browser.close()
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/{_ANY_DOCUMENT}")
+    yield page
+    page.close()
     server.shutdown()
     server.server_close()

@@ -1,0 +1,1 @@
+"""Unit tests of the page's routes and files."""
