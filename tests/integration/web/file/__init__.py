@@ -1,1 +1,1 @@
-"""Bulk scoring as a user runs it: real processes, real files, a real object store and a real cluster."""
+"""The modules of the page's file view in a real browser."""

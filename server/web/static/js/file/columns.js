@@ -2,6 +2,8 @@
 
 /** @typedef {{text: number, textPair: number, id: number, gold: number}} Choice places of the columns; -1 where none is */
 
+const NUMBER = /^[-+]?[0-9]+(\.[0-9]*)?(e[-+]?[0-9]{1,3})?$/i;
+
 const NAMES = {
   text: ["text", "sentence", "review", "content", "comment", "body", "message", "question", "premise", "sentence1", "text_a"],
   textPair: ["text_pair", "sentence2", "hypothesis", "answer", "text_b"],
@@ -69,7 +71,7 @@ function kindOf(value) {
 }
 
 /**
- * Return a gold label as text; empty where the row has none. Whole numbers lose their “.0”.
+ * Return a gold label as text; empty where the row has none.
  *
  * @param {unknown} value
  * @returns {string}
@@ -78,36 +80,54 @@ export function nameOf(value) {
   if (value === null || value === undefined) {
     return "";
   }
-  const name = typeof value === "string" ? value.trim() : typeof value === "object" ? JSON.stringify(value) : String(value);
-  return /^-?\d+\.0+$/.test(name) ? name.replace(/\.0+$/, "") : name;
+  const name = typeof value === "string" ? value : typeof value === "object" ? JSON.stringify(value) : String(value);
+  return name.trim() ? name : "";
 }
 
 /**
  * Return the index of the model's label that a gold label names, as training matches them: the same name; the only one
- * that differs in case; for a number, the label with that number in it; else, where no label has a number, the index.
+ * that differs in case, blanks or digits; for a number, the only name with that integer in it; and where no name holds a
+ * number, the index.
  *
  * @param {string} name
  * @param {string[]} labels
  * @returns {number} -1 where none fits
  */
 export function matchLabel(name, labels) {
+  const found = places.get(labels) ?? findPlaces(labels);
+  places.set(labels, found);
   const exact = labels.indexOf(name);
   if (exact >= 0) {
     return exact;
   }
-  const folded = places(labels, (label) => label.trim().toLowerCase() === name.toLowerCase());
-  if (folded.length === 1) {
-    return folded[0];
+  const folded = fold(name);
+  const place = found.folded.get(folded) ?? (/^[0-9]+$/.test(folded) ? found.numbers.get(Number(folded)) : undefined);
+  return place ?? -1;
+}
+
+/** @type {WeakMap<string[], {folded: Map<string, number>, numbers: Map<number, number>}>} */
+const places = new WeakMap();
+
+function findPlaces(labels) {
+  const inside = labels.map((label) => label.match(/[0-9]+/g) ?? []);
+  const areNumbers = labels.some((label) => NUMBER.test(label.trim()));
+  let numbers = labels.map((_, place) => place);
+  if (areNumbers) {
+    numbers = [];
+  } else if (inside.every((found) => found.length === 1)) {
+    numbers = inside.map(([digits]) => Number(digits));
   }
-  if (!/^-?\d+$/.test(name)) {
-    return -1;
-  }
-  const numbered = labels.map((label) => /-?\d+/.exec(label)?.[0]);
-  if (numbered.some((number) => number !== undefined)) {
-    const same = places(numbered, (number) => number !== undefined && Number(number) === Number(name));
-    return same.length === 1 ? same[0] : -1;
-  }
-  return Number(name) >= 0 && Number(name) < labels.length ? Number(name) : -1;
+  return { folded: unambiguous(labels.map(fold)), numbers: unambiguous(numbers) };
+}
+
+function fold(name) {
+  const plain = name.normalize("NFC").toLowerCase().trim().replace(/\s+/g, " ");
+  return NUMBER.test(plain) ? String(Number(plain)) : plain;
+}
+
+/** Return the places of keys, without those that occur twice. */
+function unambiguous(keys) {
+  return new Map(keys.map((key, place) => [key, place]).filter(([key]) => keys.indexOf(key) === keys.lastIndexOf(key)));
 }
 
 /**
@@ -131,8 +151,4 @@ export function matchLabels(value, labels) {
   }
   const found = names.filter((name) => name).map((name) => matchLabel(name, labels));
   return found.includes(-1) ? null : [...new Set(found)].sort((one, other) => one - other);
-}
-
-function places(values, fits) {
-  return values.flatMap((value, place) => (fits(value) ? [place] : []));
 }

@@ -23,6 +23,7 @@ import { SeparatedError, SeparatedParser, sniffSeparator } from "./separated.js"
  * @typedef {object} Source
  * @property {"separated" | "json" | "plain" | "parquet"} kind
  * @property {string[]} columns names of the columns
+ * @property {Set<string>} names the columns, and all other keys that the rows of a JSON file had so far
  * @property {string} unit what the rows' numbers count
  * @property {string} separator of the fields; empty for other formats
  * @property {number} total rows, where the file says it; else -1
@@ -125,7 +126,7 @@ async function separatedSource(file, suffix, options) {
   if (!columns || isEmpty) {
     throw new FileError(`${file.name} holds no row: its first line must name the columns, and rows must follow it`);
   }
-  return { kind: "separated", columns, unit: "line", separator, total: -1, batches };
+  return { kind: "separated", columns, names: new Set(columns), unit: "line", separator, total: -1, batches };
 }
 
 function misfit(fields, columns) {
@@ -152,8 +153,11 @@ async function firstLine(file, encoding) {
 async function jsonSource(file, options) {
   /** @type {string[]} */
   let columns = [];
+  /** @type {Set<string>} */
+  const names = new Set();
   async function* batches() {
     for await (const { found, share } of split(file, options.encoding, new JsonSplitter())) {
+      found.forEach(({ value }) => Object.keys(value ?? {}).forEach((name) => names.add(name)));
       const rows = found.map(({ line, raw, value, problem }) => ({
         number: line, values: columns.map((name) => (value && Object.hasOwn(value, name) ? value[name] : null)), raw, problem,
       }));
@@ -167,7 +171,7 @@ async function jsonSource(file, options) {
     throw new FileError(`${file.name} has no JSON object: ${reason}; write one JSON object a line`);
   }
   columns = [...new Set(objects.flatMap((value) => Object.keys(value)))];
-  return { kind: "json", columns, unit: "line", separator: "", total: -1, batches };
+  return { kind: "json", columns, names, unit: "line", separator: "", total: -1, batches };
 }
 
 async function plainSource(file, options) {
@@ -184,7 +188,7 @@ async function plainSource(file, options) {
   if (String(first.values[0]).includes("\r")) {
     throw new FileError(`${file.name}: the lines end in a carriage return alone; end them with LF`);
   }
-  return { kind: "plain", columns: ["text"], unit: "line", separator: "", total: -1, batches };
+  return { kind: "plain", columns: ["text"], names: new Set(["text"]), unit: "line", separator: "", total: -1, batches };
 }
 
 async function parquetSource(file) {
@@ -199,5 +203,5 @@ async function parquetSource(file) {
       yield { rows, share: number / total };
     }
   }
-  return { kind: "parquet", columns, unit: "row", separator: "", total, batches };
+  return { kind: "parquet", columns, names: new Set(columns), unit: "row", separator: "", total, batches };
 }
