@@ -23,6 +23,7 @@ from benchmarks.promises.finding import Finding, summarize
 from benchmarks.promises.isolation import isolation
 from benchmarks.promises.overload import overload
 from benchmarks.promises.poison import poison
+from benchmarks.promises.protocols import protocols
 from benchmarks.promises.ratios import CASES, ratio_promise
 from benchmarks.promises.sharing import sharing
 from benchmarks.promises.shutdown import shutdown
@@ -48,6 +49,7 @@ PROMISES: Final[Mapping[str, Callable[[Rig, Effort], list[Finding]]]] = {
     "isolation": isolation,
     "sharing": sharing,
     "poison": poison,
+    "protocols": protocols,
     "chaos": chaos,
 }
 """The promises by their names on the command line."""
