@@ -2,4 +2,5 @@
 
 export const VIEWS = [
   { name: "try", title: "Try", load: () => import("./views/try.js") },
+  { name: "file", title: "File", load: () => import("./views/file.js") },
 ];
