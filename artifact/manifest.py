@@ -91,6 +91,9 @@ class Evaluation(Part):
     n: int = Field(gt=0, description="texts measured")
     accuracy: float | None = Field(default=None, ge=0, le=1)
     expected_calibration_error: float | None = Field(default=None, ge=0, le=1, description="15 equal-width bins")
+    reliability: tuple[tuple[float, float, int], ...] | None = Field(
+        default=None, description="the bins with texts: mean confidence, accuracy, texts; older artifacts have none"
+    )
     figures: dict[str, float] | None = Field(
         default=None, description="those of other heads by name, such as micro_f1, macro_average_precision or spearman"
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from artifact.figures import MAIN, Truth, figures
 from artifact.manifest import Evaluation, TextOrPair, load_artifact
-from artifact.scores import Head
+from artifact.scores import Head, reliability
 from export.errors import ExportError
 from export.evaluate.breakdown import Breakdown
 from export.evaluate.cascade import Cascade
@@ -25,6 +25,8 @@ from export.samples import LabelledText, read_rows, truth
 from training.reading import FileSource
 
 _MEASURED_ON: Final = "this artifact, served over HTTP"
+_DIGITS: Final = 6
+"""Of the bins' confidence and accuracy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +165,18 @@ def _figures(
         n=len(labels),
         accuracy=found["accuracy"] if single else None,
         expected_calibration_error=found["expected_calibration_error"] if single else None,
+        reliability=_reliability(scores, labels) if single else None,
         figures=None if single else found,
         measured_on=_MEASURED_ON,
     )
     tokens = np.array([prediction.tokens for prediction in predictions], np.int64)
     parts = Breakdown.of(labels, scores.argmax(axis=1), tokens, kinds, scores.shape[1]) if single else None
     return SplitResult(evaluation, found, parts)
+
+
+def _reliability(scores: NDArray[np.float64], labels: Truth) -> tuple[tuple[float, float, int], ...]:
+    bins = reliability(scores, labels)
+    return tuple((round(part.confidence, _DIGITS), round(part.accuracy, _DIGITS), part.n) for part in bins)
 
 
 def _compare(

@@ -45,6 +45,7 @@ def test_figures_are_the_servers_own_and_are_written_down(directory: Path, tmp_p
         assert 0 == main([str(directory), "--data", f"synthetic:test={path}"])
     (evaluation,) = load_artifact(directory).manifest.evaluations
     assert ("synthetic", "test", 40) == (evaluation.dataset, evaluation.split, evaluation.n)
+    assert 40 == sum(n for _, _, n in evaluation.reliability or ())
     document = (directory / "report" / "evaluation.json").read_text()
     (details,) = json.loads(document)
     assert pytest.approx(evaluation.accuracy) == np.trace(details["confusion"]) / 40
