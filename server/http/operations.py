@@ -1,5 +1,6 @@
 """Routes for operators: health, facts about the server, metrics. Health needs no key."""
 
+import asyncio
 import platform
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -10,7 +11,8 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from artifact.cpu import cpu_model, cpu_quota, int8_features
-from server.errors import DrainingError, NotReadyError, UnauthorizedError
+from artifact.manifest import CARD
+from server.errors import DrainingError, NotFoundError, NotReadyError, UnauthorizedError
 from server.http.dependencies import (
     ClassifierDependency,
     LifecycleDependency,
@@ -20,6 +22,7 @@ from server.http.dependencies import (
 )
 from server.http.openapi import responses
 from server.inference.classifier import ModelInfo
+from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle
 from server.settings import Settings
 
@@ -112,6 +115,24 @@ async def info(classifier: ClassifierDependency, settings: SettingsDependency) -
         cpu=Cpu(cpu_model(), cpu_quota(), int8_features()),
     )
     return Response(orjson.dumps(document), media_type="application/json")
+
+
+@router.get(
+    "/card",
+    dependencies=[Depends(require_api_key)],
+    response_class=Response,
+    responses=responses(UnauthorizedError, NotFoundError, DrainingError)
+    | {200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
+)
+async def card(classifier: ClassifierDependency, settings: SettingsDependency) -> Response:
+    """Return the model card that lies beside the model, in Markdown."""
+    if not isinstance(classifier, ReloadableClassifier):
+        raise NotFoundError("this server was given its classifier by code, so there is no card")
+    try:
+        text = await asyncio.to_thread((settings.artifact_dir / CARD).read_bytes)
+    except OSError:
+        raise NotFoundError("the artifact has no card") from None
+    return Response(text, media_type="text/markdown; charset=utf-8")
 
 
 @router.get(

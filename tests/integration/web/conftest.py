@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-REFUSALS = re.compile(r"Failed to load resource: the server responded with a status of (401|404|413|422|429|503)\b")
+REFUSALS = re.compile(
+    r"Failed to load resource: (net::ERR_FAILED|the server responded with a status of (401|404|413|422|429|503)\b)"
+)
 """The browser reports each of them; tests of refusals want them."""
 
 OpenPage = Callable[..., "Page"]

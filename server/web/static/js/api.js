@@ -50,9 +50,14 @@ export class Api {
     return (await this.#send("info")).json();
   }
 
-  /** Return the artifact's card and evaluation, `GET /card`. */
+  /** Return the model card in Markdown, `GET /card`. */
   async card() {
-    return (await this.#send("card")).json();
+    return (await this.#send("card")).text();
+  }
+
+  /** Return the paths that the server answers, from `GET /openapi.json`. */
+  async paths() {
+    return Object.keys((await (await this.#send("openapi.json")).json()).paths);
   }
 
   /** Return the text of `GET /metrics`. @param {Options} [options] */

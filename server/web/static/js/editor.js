@@ -30,6 +30,11 @@ export class Editor {
     this.second.value = pair ?? "";
   }
 
+  /** Put the cursor into the first box, where that opens no keyboard on the screen. */
+  focus() {
+    if (matchMedia("(pointer: fine)").matches) this.first.focus({ preventScroll: true });
+  }
+
   /** Whether there is nothing to ask yet. */
   get empty() {
     return !this.first.value.trim() || (this.pairs && !this.second.value.trim());

@@ -22,8 +22,9 @@ export function milliseconds(ms) {
   return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toFixed(2)} ms`;
 }
 
-/** @param {number} value with three significant digits and more before the point */
+/** @param {number} value whole, or with three digits and more before the point */
 export function decimal(value) {
+  if (Number.isInteger(value)) return count(value);
   const size = Math.abs(value);
   if (size >= 1000) return count(Math.round(value));
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(size && size < 0.01 ? 4 : 2);

@@ -115,6 +115,10 @@ async function start() {
   await route();
 }
 
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  event.preventDefault(); // its fragment names no view
+  main.focus();
+});
 showNavigation();
 replace(status, themeButton());
 start();

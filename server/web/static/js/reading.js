@@ -74,12 +74,13 @@ function tokenList(tokens, spans, texts) {
     const note = { special: "", unknown: " (unknown)", unread: " (not read)" }[kind];
     return el("li", { class: kind ? `token ${kind}` : "token", title: source }, shown, note && el("span", { class: "hidden-text" }, note));
   };
-  const list = el("ol", { class: "tokens", "aria-label": "Tokens" }, tokens.slice(0, SHOWN_TOKENS).map(chip));
-  if (tokens.length <= SHOWN_TOKENS) return list;
+  const list = el("ol", { class: "tokens" }, tokens.slice(0, SHOWN_TOKENS).map(chip));
+  const region = el("div", { class: "token-region", role: "region", tabindex: 0, "aria-label": "Tokens" }, list);
+  if (tokens.length <= SHOWN_TOKENS) return region;
   const more = el("button", { class: "plain", onclick: showAll }, `Show all ${count(tokens.length)} tokens`);
   function showAll() {
     list.append(...tokens.slice(SHOWN_TOKENS).map(chip));
     more.remove();
   }
-  return el("div", { class: "stack" }, list, el("div", {}, more));
+  return el("div", { class: "stack" }, region, el("div", {}, more));
 }

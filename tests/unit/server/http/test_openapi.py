@@ -23,6 +23,7 @@ LOCKED = {
     "post /predict/batch",
     "post /tokenize",
     "post /predict/stream",
+    "get /card",
     "get /info",
     "get /metrics",
     "post /",

@@ -54,6 +54,12 @@ PROMISED = {
 }
 
 
+async def test_a_classifier_of_code_has_no_card() -> None:
+    """The card belongs to an artifact; another one that lies on the disk is not shown in its place."""
+    async with serving(create_app(make_settings(), FakeClassifier())) as client:
+        check_error(await client.get("/card"), 404, "not_found")
+
+
 async def test_readiness_follows_the_life_of_the_process() -> None:
     """Not ready before the model has started, ready then, draining at the end; the gauge says the same."""
     app = create_app(make_settings(), FakeClassifier())

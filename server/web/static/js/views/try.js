@@ -118,7 +118,7 @@ export function mount(section, app) {
     show() {
       editor.draft = app.draft;
       if (asked !== JSON.stringify(editor.draft)) ask();
-      editor.first.focus({ preventScroll: true });
+      editor.focus();
     },
   };
 }
