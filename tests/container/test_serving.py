@@ -25,10 +25,13 @@ INFERENCE = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "dat
 BODIES: dict[str, object] = {
     "/predict": {"text": TEXT},
     "/predict/batch": {"texts": ["Wonderful from start to finish.", "A waste of time and talent."]},
+    "/predict/stream": {"text": TEXT},
+    "/tokenize": {"text": TEXT},
     "/": {"inputs": TEXT},
     "/hf": {"inputs": TEXT},
     "/tei/predict": {"inputs": TEXT},
     "/tei/rerank": {"query": "films", "texts": [TEXT]},
+    "/tei/tokenize": {"inputs": TEXT},
     "/v2/models/{name}/infer": INFERENCE,
     "/v2/models/{name}/versions/{version}/infer": INFERENCE,
     "/classify": {"model": "any", "input": TEXT},
@@ -81,6 +84,20 @@ def test_a_mounted_model_takes_the_place_of_the_image_s(image: str) -> None:
     """A new model needs no new image."""
     with container(image, "--volume", f"{TINY}:/app/models/default:ro") as server:
         assert "tiny" == httpx.get(f"{server.url}/info", timeout=60).json()["model"]["name"]
+        assert 0 == server.stop()
+
+
+@pytest.mark.parametrize("user", ["0:0", "10001:10001"])
+def test_sagemaker_may_run_it_as_any_user_with_its_own_model(image: str, user: str) -> None:
+    """The platform mounts the model at /opt/ml/model, starts the image with the word serve and asks on its routes."""
+    with container(image, "--user", user, "--volume", f"{TINY}:/opt/ml/model:ro") as server:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            assert 200 == client.get("/ping").status_code
+            assert "tiny" == client.get("/info").json()["model"]["name"]
+            answer = client.post("/invocations", json={"inputs": ["good", "bad"]})
+        assert ["positive", "negative"] == [each["label"] for each in answer.json()]
+        assert "serve" == server.execute("cat", "/proc/1/cmdline").split("\0")[-2]
+        assert user.partition(":")[0] == server.execute("stat", "--format", "%u", "/proc/1").strip()
         assert 0 == server.stop()
 
 
