@@ -18,17 +18,19 @@ from benchmarks.figures.statistics import quantile
 from benchmarks.load.attackers import Attackers
 from benchmarks.load.generator import Generator, run
 from benchmarks.load.misbehaviour import mixed_callers
-from benchmarks.load.requests import predict_batch, single
+from benchmarks.load.requests import single
 from benchmarks.load.result import LoadResult
 from benchmarks.processes.process import UsageSampler
 from benchmarks.processes.servers import Rig, Server
 from benchmarks.promises.answers import alone, wrong_answers
 from benchmarks.promises.finding import Finding
+from benchmarks.promises.poison import count_pardoned, poisoned, send_once_a_second
+from benchmarks.promises.sharing import largest_batches
 
 _SECONDS: Final = 600.0
 _CALLERS: Final = 10
 _GREEDY: Final = 4
-_LARGEST_BATCH: Final = (20, 100_000)
+_BATCHES: Final = 8
 _RELOAD_S: Final = 10.0
 _CROWD: Final = 100
 _DRAIN_S: Final = 5.0
@@ -43,17 +45,17 @@ _TAKEN: Final = frozenset({HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 def chaos(rig: Rig, effort: Effort) -> list[Finding]:
-    """Ordinary callers beside every attack, largest batches, bad input and SIGHUP, for 10 minutes; then SIGTERM."""
+    """Ordinary callers beside attacks, largest batches, bad input, poison and SIGHUP, for 10 minutes; then SIGTERM."""
     pool = rig.texts.mixed(200, seed=8)
     settings = {**rig.settings, "drain_timeout_s": str(_DRAIN_S)}
-    with replace(rig, settings=settings).server() as server:
+    with poisoned(replace(rig, settings=settings), pool) as (failing, guilty), failing.server() as server:
         expected = alone(server, set(pool.texts))
         attackers = Attackers(server.address)
-        greedy = [predict_batch([("good " * _LARGEST_BATCH[1])[: _LARGEST_BATCH[1]]] * _LARGEST_BATCH[0])]
+        greedy = largest_batches(rig.texts, _BATCHES)
         trouble = mixed_callers(pool, 1000, seed=8)
         duration_s = effort.scaled(_SECONDS)
 
-        async def all_at_once() -> LoadResult:
+        async def all_at_once() -> tuple[LoadResult, LoadResult]:
             async with asyncio.TaskGroup() as group:
                 calls = Generator(server.address).closed_loop(
                     itertools.cycle(single(pool.texts)), _CALLERS, duration_s=duration_s
@@ -64,16 +66,17 @@ def chaos(rig: Rig, effort: Effort) -> list[Finding]:
                         itertools.cycle(requests), callers, duration_s=duration_s
                     )
                     group.create_task(load)
+                poison = group.create_task(send_once_a_second(server.address, guilty, duration_s))
                 group.create_task(attackers.attack(duration_s))
                 group.create_task(_reload(server, duration_s))
-            return ordinary.result()
+            return ordinary.result(), poison.result()
 
         with UsageSampler(server, every_s=max(0.1, effort.scaled(1))) as sampler:
-            result = run(all_at_once())
+            result, poison = run(all_at_once())
         counted = server.counted("verdict_refused_connections_total")
         exit_s, exit_code = _end(server)
         failed = len(re.findall("reload failed: (?!another reload)", server.log))
-        traces = server.log.count("Traceback")
+        traces = server.log.count("Traceback") - server.log.count("a micro-batch of ")
     wrong = wrong_answers(result, expected)
     lost = sum(attempt.status not in _TAKEN for attempt in result.attempts)
     early, late = (median(usage.resident_bytes for usage in sampler.between(*span)) for span in ((0.3, 0.6), (0.7, 1)))
@@ -93,7 +96,8 @@ def chaos(rig: Rig, effort: Effort) -> list[Finding]:
         Finding("chaos: seconds from SIGTERM to the end", exit_s, "s", "at most", _DRAIN_S + 1,
                 f"with {_CROWD} each of unread answers, half-sent bodies, slow heads and idle connections"),
         Finding("chaos: exit code", exit_code, "", "exactly", 0),
-        Finding("chaos: tracebacks in the log", traces, "tracebacks", "exactly", 0),
+        Finding("chaos: tracebacks in the log, but for failed runs", traces, "tracebacks", "exactly", 0),
+        Finding("chaos: poisonous texts without 422 text_failed", count_pardoned(poison), "texts", "exactly", 0),
     ]  # fmt: skip
 
 
