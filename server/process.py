@@ -26,7 +26,7 @@ from server.http.connection.shared import Connections
 from server.inference.classifier import Classifier
 from server.inference.reload import ReloadableClassifier
 from server.lifecycle import Lifecycle
-from server.memory import Heap
+from server.memory import Heap, limit_arenas
 from server.observe.log import configure_logging
 from server.settings import SettingsError, describe_settings, read_settings, unknown_variables
 
@@ -165,6 +165,7 @@ def _serve() -> None:
     log = configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         _logger.warning("%s is not a setting; python -m server --help lists them", name)
+    limit_arenas(settings.inference_workers)
     with _bind(settings.host, settings.port) as listener:
         app = create_app(settings)
         log.on_drop = app.state.metrics.log_lines_dropped.inc

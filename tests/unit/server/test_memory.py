@@ -1,10 +1,13 @@
 """Memory: free pages between live blocks return to the system."""
 
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from artifact.child import ROOT
 from server import memory
 from server.memory import Heap, find_trim
 
@@ -75,6 +78,43 @@ def test_pages_go_back_always_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_c_library_is_left_alone() -> None:
     """A C library that cannot trim is not called."""
     Heap(0, None).trim()
+
+
+_COUNT_ARENAS = """
+import ctypes, sys, threading
+from server.memory import limit_arenas
+for workers in sys.argv[1:]:
+    limit_arenas(int(workers))
+together = threading.Barrier(9)
+def allocate():
+    block = b"x" * 100_000
+    together.wait()
+    together.wait()
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in threads:
+    thread.start()
+together.wait()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+together.wait()
+"""
+
+
+@needs_trim
+@pytest.mark.parametrize(("workers", "arenas"), [(1, 2), (2, 2), (3, 3)])
+def test_threads_share_a_heap_in_few_parts(workers: int, arenas: int) -> None:
+    """As many as there are workers, and two at least: the C library gives back the free end of the first alone."""
+    assert arenas == _arenas(str(workers))
+    assert arenas < _arenas()
+
+
+def _arenas(*workers: str) -> int:
+    """Return how many parts the heap of a process with eight threads has."""
+    command = [sys.executable, "-c", _COUNT_ARENAS, *workers]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    return shown.count("<heap nr=")
 
 
 def _leave_holes(blocks: int) -> list[bytes]:
