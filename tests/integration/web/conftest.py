@@ -20,6 +20,9 @@ REFUSALS = re.compile(
 )
 """The browser reports each of them; tests of refusals want them."""
 
+VIEWS = re.findall(r'name: "(\w+)"', (ROOT / "server/web/static/js/views.js").read_text())
+"""The names of all views, in the order of the navigation."""
+
 OpenPage = Callable[..., "Page"]
 
 

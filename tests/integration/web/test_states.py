@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from artifact.child import ServedArtifact
-from tests.integration.web.conftest import OpenPage
+from tests.integration.web.conftest import VIEWS, OpenPage
 from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
 from tests.support.process import server_process
 
@@ -19,7 +19,6 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives 
 expect = sync_api.expect
 
 SCRIPT = "<img src=x onerror=\"document.title='run'\">"
-VIEWS = ("try", "compare", "model", "server", "api")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +99,7 @@ def test_a_phone_shows_every_view_without_sideways_scrolling(
 ) -> None:
     """Wide tables and code scroll in themselves."""
     page = open_page(f"{server.url}/#/{view}", viewport={"width": 360, "height": 740}, has_touch=True)
-    expect(page.locator(f"#view-{view} h1")).to_be_visible()
+    expect(page.locator(f"#view-{view} h1, #view-{view} h2").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
@@ -159,7 +158,7 @@ def test_an_artifact_never_runs_as_script(open_page: OpenPage, tmp_path: Path, p
         expect(page.locator(".decision")).to_be_visible()
         for view in VIEWS:
             page.evaluate("(view) => { location.hash = `#/${view}` }", view)
-            expect(page.locator(f"#view-{view} h1")).to_be_visible()
+            expect(page.locator(f"#view-{view} h1, #view-{view} h2").first).to_be_visible()
         page.evaluate("() => { location.hash = '#/model' }")
         page.get_by_role("button", name="Card").click()
         expect(page.locator(".prose")).to_contain_text(SCRIPT)

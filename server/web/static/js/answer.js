@@ -9,6 +9,7 @@ import { decimal, percent } from "./format.js";
 
 const IN_LABEL_ORDER = 6;
 const SHOWN = 10;
+const LONG_WORDS = 24;
 
 /**
  * @param {any} model of `GET /info`
@@ -62,7 +63,7 @@ export function answerElement(model, answer, { all = false } = {}) {
   return el(
     "div",
     { class: "answer" },
-    el("p", { class: "decision" }, el("span", { class: "words", title: words }, words), " ", el("span", { class: "note" }, note)),
+    el("p", { class: "decision" }, el("span", { class: words.length > LONG_WORDS ? "words long" : "words" }, words), " ", el("span", { class: "note" }, note)),
     model.problem === "regression" ? valueBar(model, answer.value) : bars(scores(model, answer), all),
   );
 }

@@ -29,7 +29,7 @@ export function problem(error, retry) {
     "div",
     { class: `state ${warn ? "warn" : "bad"}`, role: "alert", data: { kind: error.kind } },
     el("strong", {}, title),
-    el("p", { class: "small" }, error.message),
+    el("p", { class: "small" }, error.kind === "unauthorized" ? "This server answers those who send a key. Its operator gives you one." : error.message),
   );
   if (retry && !["invalid_request", "too_large", "text_failed", "not_found"].includes(error.kind)) node.append(retryButton(error, retry, node));
   return node;
