@@ -33,7 +33,7 @@ without = $(addprefix --no-emit-package ,$(1))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve score test install install-server hooks lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image image-ray run-image image-test image-bench sbom deploy destroy lock lock-check clean
+.PHONY: help serve score test install install-server hooks lint types imports test-all test-server train export evaluate bench bench-baselines bench-compare image image-ray run-image image-test image-bench sbom deploy destroy lock lock-check screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -127,6 +127,9 @@ lock: ## compile the lock files again
 lock-check: .venv/installed ## check that everything locked for the server has a wheel for arm64, too
 	$(DEV)/pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --python-version 3.11 \
 		--abi cp311 --abi abi3 --abi none $(AARCH64) --platform any --dest build/arm64 -r requirements/server.txt
+
+screenshots: .venv/installed ## make the README's pictures of the page (needs chromium)
+	$(DEV)/python -m docs.images.screenshots
 
 clean: ## remove the environments and what tests leave behind
 	rm -rf .venv .venv-server .venv-bulk .test-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build

@@ -49,16 +49,19 @@ class StaticFile:
     """A file of the page, as it is sent.
 
     Attributes:
-        content: its bytes.
-        compressed: the same in gzip.
+        compressed: its bytes in gzip, which every browser takes.
         media_type: its ``Content-Type``.
         etag: changes with the content.
     """
 
-    content: bytes
     compressed: bytes
     media_type: str
     etag: str
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes."""
+        return gzip.decompress(self.compressed)
 
 
 @cache
@@ -70,7 +73,7 @@ def load_files() -> Mapping[str, StaticFile]:
             content = path.read_bytes()
             etag = f'W/"{hashlib.sha256(content).hexdigest()[:16]}"'
             name = path.relative_to(STATIC).as_posix()
-            files[name] = StaticFile(content, gzip.compress(content, mtime=0), media_type, etag)
+            files[name] = StaticFile(gzip.compress(content, mtime=0), media_type, etag)
     return MappingProxyType(files)
 
 

@@ -1,6 +1,8 @@
 /** The words that differ between two texts: a longest common subsequence. */
 
 const MOST_CELLS = 1_000_000;
+/** White space, words, and every other character by itself. */
+const PIECES = /\s+|[\p{L}\p{M}\p{N}_'’]+|[^]/gu;
 
 /**
  * @param {string} before
@@ -8,8 +10,8 @@ const MOST_CELLS = 1_000_000;
  * @returns {{kind: "same" | "gone" | "new", text: string}[] | null} parts in order; null where the texts are too long
  */
 export function wordDiff(before, after) {
-  const one = before.match(/\s+|[^\s]+/g) ?? [];
-  const other = after.match(/\s+|[^\s]+/g) ?? [];
+  const one = before.match(PIECES) ?? [];
+  const other = after.match(PIECES) ?? [];
   if (one.length * other.length > MOST_CELLS) return null;
   const parts = [];
   const add = (kind, text) => {
