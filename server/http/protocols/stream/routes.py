@@ -1,6 +1,6 @@
 """The route of streams: ``POST /predict/stream``."""
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from server.errors import UnsupportedMediaTypeError
 from server.http.body import window_bits
 from server.http.call import Call
+from server.http.json_body import JsonBody
 from server.http.protocols.native import AnyPrediction
 from server.http.protocols.stream.exchange import Exchange
 from server.http.protocols.stream.lines import BODY
@@ -85,10 +86,18 @@ class LastLine(BaseModel):
     answered: int = Field(description="lines that have an answer; send the others again")
 
 
-StreamAnswer = AnyPrediction | FailedLine | LastLine
+_PREDICTIONS: Final = [{"$ref": f"#/components/schemas/{each.__name__}"} for each in get_args(AnyPrediction)]
+_LINE: Final = {"anyOf": [*_PREDICTIONS, JsonBody(FailedLine).schema(), JsonBody(LastLine).schema()]}
+"""The schema of a line of the answer. A prediction has the ``id`` of its line besides."""
 
 
-@FORMAT.post("/predict/stream", body=_LinesBody(), answer=StreamAnswer, response_class=StreamResponse, status_code=200)
+@FORMAT.post(
+    "/predict/stream",
+    body=_LinesBody(),
+    answer=None,
+    response_class=Response,
+    responses={200: {"description": "a line for each line", "content": {MEDIA_TYPE: {"schema": _LINE}}}},
+)
 async def predict_stream(call: Call, classifier: Classifier) -> Response:
     """Classify a text a line, while the lines still arrive: each answer has the ``id`` of its line.
 

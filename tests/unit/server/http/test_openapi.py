@@ -116,3 +116,16 @@ def test_the_callers_patience_is_a_parameter() -> None:
     """The one header that changes a response is documented."""
     (parameter,) = operations()["post /predict"]["parameters"]
     assert ("x-request-timeout-ms", False) == (parameter["name"], parameter["required"])
+
+
+def test_a_stream_is_documented_by_its_lines() -> None:
+    """Both ways; a refusal of the whole request is one JSON object."""
+    stream = operations()["post /predict/stream"]
+    (body,) = stream["requestBody"]["content"].items()
+    (answer,) = stream["responses"]["200"]["content"].items()
+    assert ("application/x-ndjson", "application/x-ndjson") == (body[0], answer[0])
+    assert {"text"} == set(body[1]["schema"]["required"])
+    prediction, failed, last = answer[1]["schema"]["anyOf"]
+    assert {"$ref": "#/components/schemas/LabelPrediction"} == prediction
+    assert [{"id", "error", "line"}, {"error", "answered"}] == [set(each["required"]) for each in (failed, last)]
+    assert {"application/json"} == set(stream["responses"]["422"]["content"])
