@@ -37,7 +37,7 @@ export class Batch {
     this.choice = choice;
     this.table = new ScoreTable(head);
     this.texts = new TextStore();
-    this.#batches = source.batches();
+    this.#batches = source.batches([...new Set(Object.values(choice))].filter((place) => place >= 0));
     this.#now = now;
     this.run = new Run({
       read: () => this.#read(),

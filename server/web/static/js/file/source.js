@@ -27,8 +27,8 @@ import { SeparatedError, SeparatedParser, sniffSeparator } from "./separated.js"
  * @property {string} unit what the rows' numbers count
  * @property {string} separator of the fields; empty for other formats
  * @property {number} total rows, where the file says it; else -1
- * @property {() => AsyncGenerator<{rows: SourceRow[], share: number}>} batches all rows from the start, with the share of the
- *   file that is read
+ * @property {(places?: number[]) => AsyncGenerator<{rows: SourceRow[], share: number}>} batches all rows from the start, with
+ *   the share of the file that is read; Parquet reads only the columns at these places, and leaves the others undefined
  */
 
 /** @typedef {{encoding?: string, separator?: string, quotes?: boolean}} ReadOptions how a text file is written */
@@ -196,10 +196,14 @@ async function parquetSource(file) {
   if (!total) {
     throw new FileError(`${file.name} holds no row; choose a file with at least one`);
   }
-  async function* batches() {
+  async function* batches(places = columns.map((_, place) => place)) {
     let number = 0;
-    for await (const values of records(columns)) {
-      const rows = values.map((each) => ({ number: (number += 1), values: each, raw: "", problem: "" }));
+    for await (const found of records(places.map((place) => columns[place]))) {
+      const rows = found.map((each) => {
+        const values = new Array(columns.length);
+        places.forEach((place, index) => { values[place] = each[index]; });
+        return { number: (number += 1), values, raw: "", problem: "" };
+      });
       yield { rows, share: number / total };
     }
   }

@@ -22,8 +22,7 @@ export function comparison(batch) {
     "section",
     { class: "card stack", "aria-labelledby": "file-gold" },
     el("div", { class: "title" }, el("h2", { id: "file-gold" }, "Compared with the file"), el("span", { class: "soft small" }, `column “${column}”`)),
-    figures,
-    detail,
+    el("div", { class: "file-compared" }, figures, detail),
     note,
   );
   const draw = { single_label: drawMatrix, multi_label: drawLabels, regression: drawErrors }[table.head.problem];
@@ -120,6 +119,7 @@ function strangers({ strangers: found, table }) {
   }
   const rows = [...found.values()].reduce((sum, each) => sum + each, 0);
   const names = [...found.keys()].slice(0, 8).map((name) => `“${name.slice(0, 40)}”`).join(", ");
-  const known = table.head.problem === "regression" ? "is a number" : `is one of ${table.head.labels.slice(0, 8).join(", ")}`;
-  return `${plural(rows, "row")} left out: ${names}${found.size > 8 ? ", …" : ""} ${known.replace(/^is/, "is not")}.`;
+  const be = found.size > 1 ? "are" : "is";
+  const known = table.head.problem === "regression" ? `${be} not a number` : `${be} not among ${table.head.labels.slice(0, 8).join(", ")}`;
+  return `${plural(rows, "row")} left out: ${names}${found.size > 8 ? ", …" : ""} ${known}.`;
 }

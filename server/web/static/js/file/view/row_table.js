@@ -39,7 +39,7 @@ export function rowTable(batch) {
   const headings = columns.map(([key, name, kind]) => heading(key, name, kind));
   const header = el("div", { role: "row", class: "file-row file-row-head", "aria-rowindex": "1" }, headings);
   const grid = el("div", { role: "table", "aria-label": "Rows of the file", class: "file-rows-inner" }, el("div", { role: "rowgroup", class: "file-rows-top" }, header), body);
-  const view = el("div", { class: hasGold ? "file-rows gold" : table.isRegression ? "file-rows value" : "file-rows", tabindex: "0", role: "region", "aria-label": "Rows, scrollable", onscroll: draw }, grid);
+  const view = el("div", { class: `file-rows${table.isRegression ? " value" : ""}${hasGold ? " gold" : ""}`, tabindex: "0", role: "region", "aria-label": "Rows, scrollable", onscroll: draw }, grid);
   const none = el("p", { class: "soft file-none" }, "No row fits this filter.");
   const search = el("input", { type: "search", id: "file-search", placeholder: "Search the texts", "aria-label": "Search the texts", oninput: () => { clearTimeout(searchTimer); searchTimer = window.setTimeout(find, SEARCH_PAUSE_MS); } });
   const shows = [["all", "All rows"], ["answered", "Answered"], ["failed", "Failed"], ...(hasGold && !table.isRegression ? [["wrong", "Not as in the file"]] : []), ["truncated", "Cut to fit"]];
