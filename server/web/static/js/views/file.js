@@ -16,7 +16,7 @@ export const title = "File";
  */
 export function mount(section, app) {
   const { model } = app.info;
-  const place = el("div", { class: "stack file-view" });
+  const place = el("div", { class: "stack file-view", tabindex: "-1" });
   /** @type {Batch | null} */
   let batch = null;
   let opened = 0; // files so far; a slow one must not replace a later one
@@ -26,21 +26,29 @@ export function mount(section, app) {
     place,
   );
 
+  function show(...children) {
+    const hadFocus = place.contains(document.activeElement);
+    replace(place, ...children);
+    if (hadFocus) {
+      place.focus({ preventScroll: true }); // what had it is gone; without this the next Tab begins at the top of the page
+    }
+  }
+
   function showChooser(error = null) {
     batch?.run.stop();
     batch = null;
-    replace(place, error && unreadable(error), chooser(model, open));
+    show(error && unreadable(error), chooser(model, open));
   }
 
   /** @param {File} file @param {import("../file/source.js").ReadOptions} [options] */
   async function open(file, options = {}) {
     opened += 1;
     const mine = opened;
-    replace(place, loading(`Reading ${file.name} …`));
+    show(loading(`Reading ${file.name} …`));
     try {
       const source = await openSource(file, options);
       if (mine === opened) {
-        replace(place, await preview({ file, source, model, options, reopen: (changed) => open(file, changed), start, cancel: showChooser }));
+        show(await preview({ file, source, model, options, reopen: (changed) => open(file, changed), start, cancel: showChooser }));
         app.announce(`${file.name}: ${source.columns.length} columns`);
       }
     } catch (error) {
@@ -63,7 +71,7 @@ export function mount(section, app) {
     let shown = null;
     batch = new Batch(source, choice, head, send, () => shown?.update());
     shown = results({ app, file, batch, another: () => showChooser() });
-    replace(place, shown.element);
+    show(shown.element);
     batch.start().then(() => shown.update());
   }
 
