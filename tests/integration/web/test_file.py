@@ -270,6 +270,18 @@ def test_a_server_that_never_answers_interrupts_the_run(view: "Page") -> None:
     assert "30" == view.locator(".file-figures dd").first.text_content()
 
 
+def test_a_file_that_breaks_half_way_keeps_the_rows_before(view: "Page") -> None:
+    """The message names the line; the rows that were read before are answered, and the run is not called done."""
+    choose(view, "a.csv", table(9_000) + b'x,"open\n')
+    view.get_by_role("button", name="Score all rows").click()
+    expect(view.locator('.file-state[data-state="broken"]')).to_be_visible(timeout=60_000)
+    expect(view.locator(".state.bad")).to_contain_text("a.csv line 9002: a quote opens a field that never ends")
+    expect(view.get_by_role("button", name="Continue")).to_be_hidden()
+    kept = download(view, "Download JSON lines").splitlines()
+    assert [f"r{row}" for row in range(len(kept))] == [json.loads(row)["id"] for row in kept]
+    assert 1_000 < len(kept) <= 9_000
+
+
 @pytest.mark.parametrize("options", [{"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}])
 def test_a_phone_and_the_dark_scheme(open_page: OpenPage, server: ServedArtifact, options: Any) -> None:
     """Nothing is wider than the window, and the example rows are scored."""

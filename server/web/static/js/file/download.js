@@ -129,14 +129,14 @@ function ownValues(source, values, raw) {
 async function* finished(source, table) {
   let row = 0;
   for await (const { rows } of source.batches()) {
-    for (const { values, raw } of rows) {
-      if (row >= table.length) {
-        return;
-      }
+    for (const { values, raw } of rows.slice(0, table.length - row)) {
       if (table.status(row) !== WAITING) {
         yield { row, values, raw };
       }
       row += 1;
+    }
+    if (row >= table.length) {
+      return; // what follows was not read, or can not be
     }
   }
 }

@@ -31,6 +31,9 @@ export class Run {
   state = "ready";
   /** Why the run is broken, or what it waits for; empty else. */
   message = "";
+  /** Whether the file can not be read any further. The rows before are answered, then the run is broken for good. */
+  isLost = false;
+  #lostTo = "";
   #work;
   #patience;
   /** @type {Item[]} */
@@ -58,6 +61,11 @@ export class Run {
     return this.state === "running" || this.state === "pausing";
   }
 
+  /** Whether no row is left to be sent. */
+  get isOver() {
+    return this.state === "done" || (this.state === "broken" && this.isLost && !this.#waiting.length);
+  }
+
   /** Milliseconds until the next part may be sent, because the server sheds; 0 where it does not. */
   get pauseMs() {
     return this.isActive ? this.#patience.pauseMs : 0;
@@ -65,7 +73,7 @@ export class Run {
 
   /** Begin, or go on after a pause, a stop or a break. Resolves when no more rows are sent. */
   async start() {
-    if (!this.isActive && this.state !== "done") {
+    if (!this.isActive && !this.isOver) {
       await this.#loop; // the end of a stop
       this.#stop = new AbortController();
       this.message = "";
@@ -91,27 +99,23 @@ export class Run {
   }
 
   async #send() {
-    try {
-      while (this.state === "running") {
-        if (this.#inFlight >= this.#patience.parts || this.#patience.pauseMs > 0) {
-          await this.#wait();
-          continue;
-        }
-        const part = await this.#next();
-        if (part.length) {
-          this.#inFlight += 1;
-          this.#exchange(part).finally(() => {
-            this.#inFlight -= 1;
-            this.#wake();
-          });
-        } else if (this.#inFlight) {
-          await this.#wait();
-        } else if (this.#isRead && !this.#waiting.length) {
-          this.#become("done");
-        }
+    while (this.state === "running") {
+      if (this.#inFlight >= this.#patience.parts || this.#patience.pauseMs > 0) {
+        await this.#wait();
+        continue;
       }
-    } catch (error) {
-      this.#break(error.message);
+      const part = await this.#next();
+      if (part.length) {
+        this.#inFlight += 1;
+        this.#exchange(part).finally(() => {
+          this.#inFlight -= 1;
+          this.#wake();
+        });
+      } else if (this.#inFlight) {
+        await this.#wait();
+      } else if (this.#isRead && !this.#waiting.length) {
+        this.#become(this.isLost ? "broken" : "done");
+      }
     }
     while (this.#inFlight) {
       await this.#wait();
@@ -124,7 +128,7 @@ export class Run {
   /** Return the next part: rows that wait, else rows of the file. */
   async #next() {
     while (this.#waiting.length < this.#patience.rows && !this.#isRead) {
-      const items = await this.#work.read();
+      const items = await this.#read();
       this.#isRead = items.length === 0;
       this.#waiting.push(...items);
       if (this.#waiting.reduce((sum, item) => sum + size(item), 0) > PART_BYTES) {
@@ -140,6 +144,17 @@ export class Run {
       return [];
     }
     return this.#waiting.splice(0, count);
+  }
+
+  /** Return the next rows; a file that can not be read any further ends there. */
+  async #read() {
+    try {
+      return await this.#work.read();
+    } catch (error) {
+      this.isLost = true;
+      this.#lostTo = error.message;
+      return [];
+    }
   }
 
   async #exchange(part) {
@@ -222,6 +237,8 @@ export class Run {
     this.state = state;
     if (state === "done" || state === "paused") {
       this.message = "";
+    } else if (this.isOver) {
+      this.message = this.#lostTo;
     }
     this.#wake();
     this.#work.changed();

@@ -40,8 +40,8 @@ export function progress(app, file, batch, another) {
     bar.dataset.state = run.state;
     pause.textContent = run.isActive ? "Pause" : "Continue";
     pause.disabled = run.state === "pausing";
-    pause.hidden = run.state === "done";
-    pause.classList.toggle("primary", !run.isActive && run.state !== "done");
+    pause.hidden = run.isOver;
+    pause.classList.toggle("primary", !run.isActive);
     stop.hidden = !run.isActive && run.state !== "paused";
     other.hidden = run.isActive;
     replace(figures, figureList(batch));
@@ -91,6 +91,9 @@ function figureList(batch) {
 }
 
 function noteOf({ run, isCut }) {
+  if (run.isOver && run.isLost) {
+    return ["bad", `${run.message}. The rows before it are kept.`];
+  }
   if (run.state === "broken") {
     return ["bad", `${run.message}. Answers so far are kept; continue when you like.`.replace("..", ".")];
   }
