@@ -1,35 +1,18 @@
 """File, for everybody: with a key, by keyboard, with a screen reader; no state has a serious finding of axe-core."""
 
-import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from artifact.child import ServedArtifact
 from tests.integration.web.conftest import OpenPage
+from tests.integration.web.test_accessibility import AXE, faults
 from tests.integration.web.test_file import DONE, choose, expect, table, view
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 __all__ = ["view"]  # a fixture
-
-AXE = importlib.util.find_spec("axe_playwright_python")
-
-
-def faults(page: "Page") -> list[str]:
-    """Return the serious findings of axe-core, each with the element that it is about."""
-    assert AXE is not None
-    assert AXE.origin is not None
-    page.evaluate((Path(AXE.origin).parent / "axe.min.js").read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [
-        f"{each['id']}: {node['html'][:150]}"
-        for each in found
-        if each["impact"] in {"serious", "critical"}
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.skipif(AXE is None, reason="axe-core comes with axe-playwright-python: pip install axe-playwright-python")
