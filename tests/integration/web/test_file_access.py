@@ -75,6 +75,7 @@ def test_a_file_is_scored_by_keyboard_alone(view: "Page") -> None:
             break
     assert "file-input" in names
     view.keyboard.press("Enter")
+    expect(view.get_by_role("button", name="Score all rows")).to_be_visible()
     expect(view.locator(".file-view")).to_be_focused()
     for _ in range(12):
         view.keyboard.press("Tab")
