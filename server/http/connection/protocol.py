@@ -172,7 +172,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Let the request through if its head is small enough and names one host."""
-        self._declining = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        self._declining = self.parser.should_upgrade()
         if self._declining:
             return
         self._splitter.in_head = False

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from server.app import create_app
-from server.http.connection import protocol
+from server.http.connection import protocol, shared
 from tests.support.classifiers import FakeClassifier
+from tests.support.figures import read_figures
 from tests.support.serving import listening, make_settings
 
 pytestmark = pytest.mark.anyio
@@ -100,6 +102,17 @@ async def test_a_large_head_is_refused(head: bytes) -> None:
         assert "32768 bytes" in check_refused(await read_all(reader), 431, "invalid_request")
 
 
+async def test_a_body_of_megabytes_is_read_to_its_end() -> None:
+    """The connection is read on after each pause for the body's reader."""
+    body = json.dumps({"texts": ["good " * 10_000] * 30}).encode()
+    head = b"POST /predict/batch HTTP/1.1\r\nhost: x\r\n%scontent-length: %d\r\n\r\n" % (CLOSE, len(body))
+    async with connecting(request_timeout_s=20) as (reader, writer):
+        writer.write(head + body)
+        answer = await read_all(reader)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert 30 == answer.count(b'"positive"')
+
+
 async def test_a_head_that_never_ends_is_refused() -> None:
     """A sender that adds headers without end is cut off, although its head is never complete."""
     async with connecting() as (reader, writer):
@@ -121,6 +134,15 @@ async def test_a_large_body_is_no_large_head() -> None:
 async def test_half_a_head_is_given_up_in_words() -> None:
     """A caller that stops in the middle of a request head gets 408."""
     async with connecting(patience_s=0.05) as (reader, writer):
+        writer.write(b"GET /health/live HTTP/1.1\r\nx: y\r\n")
+        assert "did not arrive" in check_refused(await read_all(reader), 408, "timed_out")
+
+
+async def test_half_of_a_later_head_is_given_up_in_words() -> None:
+    """The timeout counts for every head of a connection, not for its first alone."""
+    async with connecting(patience_s=0.05) as (reader, writer):
+        writer.write(REQUEST % b"")
+        assert (await asyncio.wait_for(reader.readuntil(b"}"), 20)).startswith(b"HTTP/1.1 200 ")
         writer.write(b"GET /health/live HTTP/1.1\r\nx: y\r\n")
         assert "did not arrive" in check_refused(await read_all(reader), 408, "timed_out")
 
@@ -180,11 +202,12 @@ async def test_an_offer_whose_body_comes_later_is_declined_too() -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-async def test_the_server_is_no_proxy() -> None:
-    """A request to connect elsewhere is refused."""
+@pytest.mark.parametrize("target", [b"example.com:443", b"/predict"])
+async def test_the_server_is_no_proxy(target: bytes) -> None:
+    """A request to connect elsewhere is refused in words."""
     async with connecting() as (reader, writer):
-        writer.write(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n")
-        assert b"HTTP/1.1 200" not in await read_all(reader)
+        writer.write(b"CONNECT %b HTTP/1.1\r\nhost: example.com:443\r\n\r\n" % target)
+        assert "no proxy" in check_refused(await read_all(reader), 400, "invalid_request")
 
 
 async def test_connections_leave_room_for_others() -> None:
@@ -294,3 +317,49 @@ async def test_pipelined_requests_are_answered_one_by_one(kind: str, size: int) 
         answer = await read_all(reader)
     assert count + 1 == len(re.findall(rb"HTTP/1.1 \d+ ", answer)), answer
     assert (1 if kind == "refused bodies" else count + 1) == answer.count(b"HTTP/1.1 200 ")
+
+
+async def test_pipelined_requests_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the memory for all connections, the one that adds gets the answer that is owed, and is counted."""
+    monkeypatch.setattr(shared, "_MAX_HELD_BYTES", 1000)
+    app = create_app(make_settings(), FakeClassifier())
+    async with listening(app) as (host, port):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write((REQUEST % b"") * 100)
+        answer = await read_all(reader)
+        writer.close()
+    assert 1 == answer.count(b"HTTP/1.1 ")
+    assert b"keep-alive" not in answer
+    assert 1 == count_refused(app, "too_much_pipelined")
+
+
+async def test_a_body_that_is_not_http_ends_the_connection() -> None:
+    """Its request is answered in words, and the end of the connection is counted."""
+    app = create_app(make_settings(request_timeout_s=0.05), FakeClassifier())
+    async with listening(app) as (host, port):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno number\r\n")
+        check_refused(await read_all(reader), 408, "timed_out")
+        writer.close()
+    assert 1 == count_refused(app, "not_http")
+
+
+async def test_a_draining_server_promises_no_further_request() -> None:
+    """Its refusal says that the connection ends, once, and nothing of keeping it."""
+    app = create_app(make_settings(), FakeClassifier())
+    async with listening(app) as (host, port):
+        app.state.lifecycle.draining = True
+        for path in (b"POST /predict", b"POST /predict?x"):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write((REQUEST % b"").replace(b"POST /predict", path))
+            answer = await read_all(reader)
+            writer.close()
+            check_refused(answer, 503, "draining")
+            assert 1 == answer.lower().count(b"connection: ")
+            assert b"keep-alive" not in answer
+
+
+def count_refused(app: FastAPI, reason: str) -> float:
+    """Return how many connections an application has refused for a reason."""
+    app.state.metrics.ledger.flush()
+    return read_figures(app.state.metrics.render()).get(f"verdict_refused_connections_total{{reason={reason}}}", 0)
