@@ -33,7 +33,8 @@ _MEDIA_TYPES: Final = {
 """Files of other types are not served."""
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 """Nothing of another origin, and no script or style in the HTML: a caller's text can not become either."""
 _HEADERS: Final = {

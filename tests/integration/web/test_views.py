@@ -1,5 +1,8 @@
 """Compare, model, server and API: what they show is what the API says."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
 expect = sync_api.expect
 
+QUOTED = """It's "bad" & $HOME `x` \\ dull\nand": true"""
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -80,11 +84,8 @@ def test_every_call_to_copy_is_accepted_by_the_server(
     open_page: OpenPage, server: ServedArtifact, tmp_path: Path
 ) -> None:
     """The curl calls run as they stand, with a text full of quotes."""
-    import subprocess  # noqa: PLC0415 - runs what a reader would copy
-
-    text = """It's "good" & $HOME `x` \\ fine"""
     page = open_page(server.url)
-    page.fill("#try-text", text)
+    page.fill("#try-text", QUOTED)
     page.get_by_role("link", name="API").click()
     calls = page.get_by_role("group", name="Calls").get_by_role("button")
     expect(calls.first).to_be_visible()
@@ -95,12 +96,30 @@ def test_every_call_to_copy_is_accepted_by_the_server(
         done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)  # noqa: S607
         assert done.stdout
         assert '"error"' not in done.stdout
-    calls.first.click()
-    page.get_by_role("button", name="Python").click()
-    expect(page.locator("pre.code")).to_contain_text("requests.post")
+
+
+@pytest.mark.parametrize(
+    ("client", "package", "printed"),
+    [
+        ("Python", "requests", "'label': 'negative'"),
+        ("InferenceClient", "huggingface_hub", "negative 0."),
+        ("tritonclient", "tritonclient", "[[0."),
+    ],
+)
+def test_every_client_runs_as_it_stands(
+    open_page: OpenPage, server: ServedArtifact, client: str, package: str, printed: str
+) -> None:
+    """The code of each client, with a text that needs quoting in Python."""
+    pytest.importorskip(package)
+    page = open_page(server.url)
+    page.fill("#try-text", QUOTED)
+    page.get_by_role("link", name="API").click()
+    page.get_by_role("button", name=client).click()
+    expect(page.get_by_role("button", name=client)).to_have_attribute("aria-pressed", "true")
     code = page.locator("pre.code").text_content() or ""
-    call = code.split("json=", 1)[1].split(")\n", 1)[0]
-    assert {"text": text} == eval(call, {}, {})  # noqa: S307 - our own code, as a reader would run it
+    assert json.dumps(QUOTED) in code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed in done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@
 
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 const json = (value) => JSON.stringify(value);
-/** JSON strings are Python strings too. Python has other names for three values. */
-const python = (value) => json(value).replace(/\btrue\b/, "True").replaceAll('":', '": ').replaceAll(',"', ', "');
+/** A dictionary of strings, numbers and lists of them; JSON strings are Python strings too. */
+const python = (fields) => `{${Object.entries(fields).map(([name, value]) => `${json(name)}: ${Array.isArray(value) ? `[${value.map(json).join(", ")}]` : json(value)}`).join(", ")}}`;
 const body = ({ draft, model }) => (model.pairs ? { text: draft.text, text_pair: draft.pair } : { text: draft.text });
 const KEY = "VERDICT_KEY";
 
@@ -30,11 +30,10 @@ function request({ base, key }, path, content, after = "print(answer.json())") {
   return `${key ? "import os\n" : ""}import requests\n\nanswer = ${call}\nanswer.raise_for_status()\n${after}`;
 }
 
-function huggingFace(context, method = "text_classification") {
-  const { base, key, draft, model } = context;
+function huggingFace({ base, key, draft, model }) {
   const token = key ? `, token=os.environ["${KEY}"]` : "";
   const start = `${key ? "import os\n" : ""}from huggingface_hub import InferenceClient\n\nclient = InferenceClient("${base}"${token})\n`;
-  if (model.pairs) return `${start}# InferenceClient.${method} takes single texts alone; this model reads pairs.`;
+  if (model.pairs) return `${start}# text_classification takes single texts alone; this model reads pairs.`;
   return `${start}for each in client.text_classification(${json(draft.text)}):\n    print(each.label, each.score)`;
 }
 

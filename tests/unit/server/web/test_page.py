@@ -57,6 +57,7 @@ async def test_the_policy_allows_nothing_of_another_origin_and_nothing_inline() 
     """So a caller's text can not run as script, and the page can not be framed."""
     policy = (await ask("/")).headers["content-security-policy"]
     directives = dict(each.strip().split(" ", 1) for each in policy.split(";"))
+    assert "'script'" == directives["require-trusted-types-for"]  # browsers then refuse HTML made of strings
     assert ("'none'", "'self'", "'self'", "'self'", "'none'") == tuple(
         directives[name] for name in ("default-src", "script-src", "style-src", "connect-src", "frame-ancestors")
     )
