@@ -29,6 +29,7 @@ from server.http.wire_format import WireFormat, error_format
 from server.inference.batching import Batcher
 from server.inference.cache import LogitsCache
 from server.inference.classifier import Classifier, TextClassifier
+from server.inference.explain import Explainer
 from server.inference.known_answers import check_known_answers
 from server.inference.one_core import InlinePolicy
 from server.inference.queue import BatchLimits
@@ -70,6 +71,7 @@ def create_app(
         tracing=tracing,
         bodies=Bodies(settings.max_body_bytes),
         watch=CallWatch(),
+        explainer=Explainer(metrics, max_parts=settings.max_explain_parts, max_chars=settings.max_body_bytes),
         error_format=partial(error_format, formats),
         probes=frozenset(path for each in formats for path in each.probes),
     )

@@ -13,9 +13,18 @@ class VerdictError(Exception):
 
 
 class InvalidRequestError(VerdictError):
-    """The request's shape, type or a value is wrong."""
+    """The request's shape, type or a value is wrong.
+
+    Args:
+        message: what is wrong, and what to send instead.
+        wordless: the index of the text of which the model's tokenizer makes no token, where that is wrong.
+    """
 
     kind = "invalid_request"
+
+    def __init__(self, message: str, *, wordless: int | None = None) -> None:
+        super().__init__(message)
+        self.wordless = wordless
 
 
 class NoTextError(InvalidRequestError):

@@ -85,6 +85,12 @@ class Settings(BaseSettings):
         "The queue is full when it has no room for the longest text",
     )
     max_items_per_request: int = Field(default=256, ge=1, description="texts in one batch request")
+    max_explain_parts: int = Field(
+        default=256,
+        ge=1,
+        description="sentences or words of a text that is explained; each is one more text to read, behind all "
+        "predictions",
+    )
     max_text_chars: int = Field(
         default=100_000, ge=1, description="characters of one text; reading 100,000 takes about 40 ms"
     )

@@ -13,6 +13,7 @@ from server.http.body import Bodies
 from server.http.connection.response import has_disconnected
 from server.http.errors import ErrorFormat
 from server.http.headers import header, patience_s
+from server.inference.explain import Explainer
 from server.lifecycle import Lifecycle
 from server.observe.metrics import Metrics
 from server.observe.tracing import Tracing
@@ -34,6 +35,7 @@ class Services:
         tracing: where spans go.
         bodies: reads request bodies.
         watch: ends calls that wait for nothing.
+        explainer: explains texts in the background.
         error_format: from a path to how its wire format answers with errors.
         probes: routes of formats that need no key, are answered while the server drains, and are not logged.
     """
@@ -44,6 +46,7 @@ class Services:
     tracing: Tracing
     bodies: Bodies
     watch: "CallWatch"
+    explainer: Explainer
     error_format: Callable[[str], ErrorFormat]
     probes: frozenset[str]
 

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,9 +18,10 @@ from artifact.cost_curve import CostCurve
 from artifact.rows import Row
 from server.errors import DrainingError, EngineFailedError, TextFailedError, TimedOutError, VerdictError
 from server.inference.admission_check import AdmissionCheck
+from server.inference.backlog import Backlog, Groups
 from server.inference.cache import LogitsCache
 from server.inference.one_core import InlinePolicy
-from server.inference.queue import Admission, BatchLimits, Item, Logits, Queue
+from server.inference.queue import Admission, BatchLimits, Logits
 from server.inference.runner import Runner
 from server.observe.metrics import Metrics
 
@@ -28,10 +29,6 @@ _logger = logging.getLogger(__name__)
 _RUN_FAILED: Final = "a micro-batch of %d texts failed"
 _ENGINE_FAILED: Final = "the model fails on texts that it answered before; try again"
 _CLOSED: Final = "the server is shutting down; send the request to another one"
-
-
-Groups = Mapping[Row, list[Item]]
-"""Different rows, each with all items that wait for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,14 +76,13 @@ class Batcher:
         self._metrics = metrics
         self._inline = inline
         self._clock = clock
-        self._queue = Queue(limits, cost)
+        self._backlog = Backlog(limits, cost)
+        self._queue, self._running = self._backlog.queue, self._backlog.running
         self._admission_check = AdmissionCheck(
             self._queue, limits, workers=runner.workers, metrics=metrics, clock=clock
         )
-        self._running: dict[Row, list[Item]] = {}
         self._idle_worker_claimed = False
         self._open: set[Admission] = set()
-        self._admitted = 0
         self._closed = False
         self._wake_up = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
@@ -95,6 +91,7 @@ class Batcher:
         """Start the workers on the running event loop and let the metrics show this queue."""
         self._metrics.queue_depth.set_function(lambda: len(self._queue))
         self._metrics.queue_tokens.set_function(lambda: self._queue.tokens)
+        self._metrics.background_depth.set_function(lambda: len(self._backlog.background))
         self._metrics.in_flight.set_function(lambda: len(self._running))
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._runner.workers)]
 
@@ -126,12 +123,13 @@ class Batcher:
         """Whether a share of the queue has room for rows of about so many tokens."""
         return self._admission_check.has_room(tokens, share)
 
-    async def submit(self, rows: Sequence[Row], deadline: float) -> BatchedLogits:
+    async def submit(self, rows: Sequence[Row], deadline: float, *, background: bool = False) -> BatchedLogits:
         """Queue rows, all or none, and return their logits.
 
         Args:
             rows: token ids, special tokens included; at least one row.
             deadline: event loop time after which rows that do not run yet are given up.
+            background: whether they run only while no other row waits. Their number is then the caller's to limit.
 
         Raises:
             TooLargeError: if the rows would not fit into an empty queue.
@@ -142,22 +140,26 @@ class Batcher:
             DrainingError: if the batcher is closed.
         """
         submitted_at = self._clock()
-        alone = len(rows) == 1 and await self._claim_idle_worker()
+        alone = len(rows) == 1 and not background and await self._claim_idle_worker()
         loop = asyncio.get_running_loop()
         if self._closed:
             raise DrainingError(_CLOSED)
         if loop.time() >= deadline:
             raise self._timed_out()
         known = self._cached(rows) if self._cache else {}
-        self._admission_check.check(sum([len(row) for row in rows if row not in known and row not in self._running]))
+        new = [len(row) for row in rows if row not in known and row not in self._running]
+        self._admission_check.check(0 if background else sum(new))
         if alone and not known and self._runner.may_run_inline(len(rows[0])):
             return await self._run_alone(rows[0], submitted_at)
-        admission = Admission(loop.create_future(), [()] * len(rows), submitted_at)
+        admission = Admission(loop.create_future(), [()] * len(rows), submitted_at, background=background)
         timer = loop.call_at(deadline, self._expire, admission)
         self._open.add(admission)
         try:
             for index, row in enumerate(rows):
-                self._admit(row, index, admission, known.get(row))
+                if row in known:
+                    admission.resolve(index, known[row])
+                else:
+                    self._backlog.add(row, index, admission)
             self._wake_up.set()
             await admission.answer
             running = sum(admission.runs)
@@ -166,7 +168,7 @@ class Batcher:
         finally:
             timer.cancel()
             self._open.discard(admission)
-            self._withdraw(admission)
+            self._backlog.withdraw(admission)
             del admission  # its error refers to this frame: a reference cycle that would keep the whole request
 
     async def _claim_idle_worker(self) -> bool:
@@ -202,17 +204,6 @@ class Batcher:
             self._metrics.cache.labels("miss" if logits is None else "hit").inc()
         return {row: logits for row, logits in found if logits is not None}
 
-    def _admit(self, row: Row, index: int, admission: Admission, logits: Logits | None) -> None:
-        """Answer a row from the cache, let it share the run of an equal row, or queue it."""
-        self._admitted += 1
-        item = Item(row, index, admission, self._admitted)
-        if logits is not None:
-            admission.resolve(index, logits)
-        elif row in self._running:
-            self._running[row].append(item)
-        else:
-            self._queue.add(item)
-
     def _expire(self, admission: Admission) -> None:
         """Give up an admission whose deadline has passed, unless all of its rows run already."""
         if admission.waiting:
@@ -223,17 +214,12 @@ class Batcher:
         return TimedOutError("the deadline passed before inference started; send fewer texts or wait longer")
 
     def _give_up(self, admission: Admission, error: VerdictError) -> None:
-        self._withdraw(admission)
+        self._backlog.withdraw(admission)
         admission.fail(error)
-
-    def _withdraw(self, admission: Admission) -> None:
-        """Remove every row that an ended admission still has in the queue."""
-        for item in list(admission.waiting):
-            self._queue.remove(item)
 
     async def _work(self) -> None:
         while True:
-            while not self._queue:
+            while not self._backlog:
                 self._wake_up.clear()
                 await self._wake_up.wait()
             began = self._clock()
@@ -246,14 +232,14 @@ class Batcher:
 
     async def _run_next(self) -> None:
         """Run the next micro-batch and answer its rows."""
-        groups = {items[0].row: items for items in self._queue.take()}
-        self._running |= groups
+        groups = self._backlog.begin()
         try:
-            if not await self._run(groups):
+            if groups and not await self._run(groups):
                 await self._run_apart(groups)
         finally:
-            for row in groups:
-                self._running.pop(row, None)
+            self._backlog.end(groups)
+        if self._backlog:
+            self._wake_up.set()  # another worker may be free for the next micro-batch of the background
 
     async def _run(self, groups: Groups) -> bool:
         """Run different rows together and answer all items of each; return False if the engine fails."""
@@ -266,7 +252,7 @@ class Batcher:
             return False
         seconds = self._clock() - started
         items = list(itertools.chain.from_iterable(groups.values()))
-        waits_s = [max(started - item.admission.admitted_at, 0.0) for item in items]
+        waits_s = [max(started - each.admission.admitted_at, 0.0) for each in items if not each.admission.background]
         self._record([len(row) for row in rows], waits_s, seconds)
         for admission in {item.admission for item in items}:
             admission.runs.append(seconds)

@@ -46,8 +46,8 @@ class Cascade:
         self._batcher = batcher
         self._first_stage = first_stage
 
-    async def submit(self, texts: Sequence[TokenizedText], deadline: float) -> TextLogits:
-        """Return the logits of texts that have a token each.
+    async def submit(self, texts: Sequence[TokenizedText], deadline: float, *, background: bool = False) -> TextLogits:
+        """Return the logits of texts that have a token each; arguments as for ``Batcher.submit``.
 
         Raises:
             TextFailedError: with the index of the text on which the graph fails.
@@ -59,7 +59,8 @@ class Cascade:
         if not waiting:
             return TextLogits([easy[index] for index in range(len(texts))], frozenset(easy), 0.0, 0.0)
         try:
-            batched = await self._batcher.submit([row for text in waiting for row in text.windows], deadline)
+            rows = [row for text in waiting for row in text.windows]
+            batched = await self._batcher.submit(rows, deadline, background=background)
         except TextFailedError as error:
             raise TextFailedError(left[_text_of(error.index, waiting)]) from None
         logits = _of_texts(waiting, batched.logits)

@@ -110,7 +110,7 @@ class Classifier(Protocol):
         ...
 
     async def classify(
-        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float, background: bool = False
     ) -> Classification:
         """Return one prediction per text, in order.
 
@@ -118,6 +118,7 @@ class Classifier(Protocol):
             texts: at least one; all of the kind that the model reads, texts or pairs.
             truncation: how texts that are too long are read; None: the model's own way.
             timeout_s: seconds after which texts that do not run yet are given up.
+            background: whether they run only while no other text waits, and are not counted as predictions.
 
         Raises:
             VerdictError: for all texts, if one can not be answered.
@@ -213,7 +214,7 @@ class TextClassifier:
         await self._tokenizer_queue.close()
 
     async def classify(
-        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float, background: bool = False
     ) -> Classification:
         """Tokenize, queue and run the texts; return predictions in their order.
 
@@ -222,7 +223,8 @@ class TextClassifier:
             VerdictError: as ``TokenizerQueue.encode`` and ``Batcher.submit``.
         """
         self._check_kind(texts, truncation)
-        self._batcher.check_room(len(texts), sum(map(self._tokenization.fewest_tokens, texts)))
+        counted = texts[:1] if background else texts  # the background has a queue of its own; a full server refuses it
+        self._batcher.check_room(len(counted), sum(map(self._tokenization.fewest_tokens, counted)))
         deadline = asyncio.get_running_loop().time() + timeout_s
         started = time.perf_counter()
         tokenized = await self._tokenize(texts, truncation or self._manifest.truncation, deadline)
@@ -230,10 +232,11 @@ class TextClassifier:
         self._metrics.ledger.record(self._metrics.count_tokenizations, tokenize_s)
         for index, text in enumerate(tokenized):
             if text.is_empty:
-                raise InvalidRequestError(f"text {index} {_WORDLESS}")
-        answered = await self._cascade.submit(tokenized, deadline)
+                raise InvalidRequestError(f"text {index} {_WORDLESS}", wordless=index)
+        answered = await self._cascade.submit(tokenized, deadline, background=background)
         predictions = self._predict(tokenized, answered)
-        self._metrics.ledger.record(self._count, predictions)
+        if not background:
+            self._metrics.ledger.record(self._count, predictions)
         return Classification(predictions, self._head, tokenize_s, answered.queue_s, answered.inference_s)
 
     def has_room(self, texts: Sequence[TextOrPair], *, share: float) -> bool:

@@ -54,6 +54,7 @@ class Admission:
         admitted_at: the batcher's clock at admission, in seconds.
         waiting: the rows that do not run yet, in their order; a set with an order, so its values are None.
         runs: seconds of each micro-batch with one of the rows.
+        background: whether it runs only while no other admission waits.
     """
 
     answer: asyncio.Future[None]
@@ -61,6 +62,7 @@ class Admission:
     admitted_at: float
     waiting: dict["Item", None] = field(default_factory=dict)
     runs: list[float] = field(default_factory=list)
+    background: bool = False
     _missing: int = field(init=False)
 
     def __post_init__(self) -> None:

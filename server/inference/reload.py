@@ -59,11 +59,12 @@ class ReloadableClassifier:
         await self._current.close()
 
     async def classify(
-        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float, background: bool = False
     ) -> Classification:
         """Classify with the classifier that is served when the request begins."""
         with self._in_flight:
-            return await self._current.classify(texts, truncation=truncation, timeout_s=timeout_s)
+            classify = self._current.classify
+            return await classify(texts, truncation=truncation, timeout_s=timeout_s, background=background)
 
     def has_room(self, texts: Sequence[TextOrPair], *, share: float) -> bool:
         """Whether the classifier that is served now has room."""

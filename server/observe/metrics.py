@@ -16,6 +16,7 @@ from server.observe.ledger import Ledger
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64)
+_PARTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -50,6 +51,8 @@ class Metrics:
         self.shed = counter("shed_total", "Requests refused or dropped before inference", "reason")
         self.queue_depth = gauge("queue_depth_texts", "Texts admitted and waiting")
         self.queue_tokens = gauge("queue_tokens", "Tokens admitted and waiting")
+        self.background_depth = gauge("background_texts", "Texts of explanations that wait for an empty queue")
+        self.explain_parts = histogram("explain_parts", "Parts of an explained text", _PARTS)
         self.in_flight = gauge("in_flight_texts", "Texts in a running micro-batch")
         self.queue_wait = histogram("queue_wait_seconds", "From admission to the start of the run", _SECONDS)
         self.tokenize = histogram("tokenize_seconds", "Tokenizing one request", _SECONDS)

@@ -1,4 +1,4 @@
-"""The examples of docs/protocols.md, run with curl as written."""
+"""The examples of docs/protocols.md and docs/explain.md, run with curl as written."""
 
 import json
 import shlex
@@ -15,6 +15,7 @@ from tests.support.examples import check_alike, examples
 from tests.support.process import ROOT, server_process
 
 DOCUMENT = ROOT / "docs" / "protocols.md"
+EXPLAIN = ROOT / "docs" / "explain.md"
 DEFAULT = ROOT / "models" / "default"
 
 pytestmark = [
@@ -30,7 +31,9 @@ def server() -> Iterator[ServedArtifact]:
         yield process
 
 
-@pytest.mark.parametrize(("command", "shown"), examples(DOCUMENT), ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("command", "shown"), examples(DOCUMENT) + examples(EXPLAIN), ids=lambda value: str(value)[:40]
+)
 def test_an_example_answers_what_is_shown(server: ServedArtifact, command: str, shown: Any) -> None:
     """The response has the same keys, labels and messages, and scores within 0.05."""
     words = [word.replace("localhost:8080", server.url) for word in shlex.split(command)]

@@ -68,7 +68,7 @@ class FakeClassifier:
         self.events.append("close")
 
     async def classify(
-        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float, background: bool = False
     ) -> Classification:
         """Record the call; answer or fail at once."""
         self.calls.append((list(texts), truncation, timeout_s))
@@ -128,7 +128,7 @@ class FixedClassifier(FakeClassifier):
         self._prediction = Prediction(scores, logits or scores, 5, truncated=truncated, unknown=unknown)
 
     async def classify(
-        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float, background: bool = False
     ) -> Classification:
         """Record the call and answer."""
         self.calls.append((list(texts), truncation, timeout_s))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 _PAIR = re.compile(r"^```\w*\n\$ (curl [^\n]*)\n```\n```json\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
-_SCORES = {"probabilities", "score", "probs"}
+_SCORES = {"probabilities", "score", "probs", "scores", "score_without", "contribution", "contributions"}
 _CLOSE = 0.05
 _OF_A_REQUEST = {"request_id", "id", "created"}
 _OF_A_MACHINE = {"MaxConcurrentTransforms"}

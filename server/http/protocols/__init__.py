@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from server.http.protocols import huggingface, native, sagemaker, tei, vertex, vllm
+from server.http.protocols import explain, huggingface, native, sagemaker, tei, vertex, vllm
 from server.http.protocols.open_inference import routes as open_inference
 from server.http.protocols.stream import routes as stream
 from server.http.wire_format import WireFormat
@@ -11,6 +11,7 @@ from server.settings import Settings, SettingsError
 
 WIRE_FORMATS: Final[tuple[WireFormat, ...]] = (
     native.FORMAT,
+    explain.FORMAT,
     huggingface.FORMAT,
     open_inference.FORMAT,
     sagemaker.FORMAT,

@@ -10,9 +10,11 @@ from tests.support.serving import make_settings, serving
 
 pytestmark = pytest.mark.anyio
 
+UNMEASURED = ("stream", "explain")
+
 
 async def test_every_request_is_answered() -> None:
-    """By the route of its protocol, with the label of the text; each protocol but streams is measured."""
+    """By the route of its protocol, with the label of the text; streams and explanations alone are not measured."""
     paths = set()
     async with serving(create_app(make_settings(), FakeClassifier())) as client:
         for render in formats("fake").values():
@@ -23,4 +25,4 @@ async def test_every_request_is_answered() -> None:
             assert 200 == answer.status_code, answer.text
             assert b"positive" in answer.content
             paths.add(path)
-    assert all(any(each.has(path) for path in paths) for each in WIRE_FORMATS[1:] if each.name != "stream")
+    assert all(any(each.has(path) for path in paths) for each in WIRE_FORMATS[1:] if each.name not in UNMEASURED)

@@ -24,6 +24,7 @@ LOCKED = {
     "post /tokenize",
     "post /predict/stream",
     "get /card",
+    "post /explain",
     "get /info",
     "get /metrics",
     "post /",

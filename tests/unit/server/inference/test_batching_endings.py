@@ -278,7 +278,8 @@ async def test_a_closed_batcher_lets_go_of_its_engine() -> None:
     try:
         async with running(engine) as harness:
             await harness.submit([make_row(1, 5)])
-        for gauge in (harness.metrics.queue_depth, harness.metrics.queue_tokens, harness.metrics.in_flight):
+        gauges = harness.metrics
+        for gauge in (gauges.queue_depth, gauges.queue_tokens, gauges.background_depth, gauges.in_flight):
             gauge.set_function(lambda: 0.0)  # as the next batcher does
         del engine, harness
         assert alive() is None

@@ -46,7 +46,7 @@ class ByText(FixedClassifier):
         super().__init__(head, [], pairs=pairs)
 
     async def classify(
-        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float, background: bool = False
     ) -> Classification:
         """Answer at once."""
         return Classification([self._predict(text) for text in texts], self._head)

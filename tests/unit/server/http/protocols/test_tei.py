@@ -26,7 +26,7 @@ class ByLength(FixedClassifier):
     """Score a pair by the length of its second text."""
 
     async def classify(
-        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float
+        self, texts: Sequence[TextOrPair], *, truncation: Truncation | None, timeout_s: float, background: bool = False
     ) -> Classification:
         """Record the call and answer."""
         self.calls.append((list(texts), truncation, timeout_s))
