@@ -2,6 +2,7 @@
 
 export const VIEWS = [
   { name: "try", title: "Try", load: () => import("./views/try.js") },
+  { name: "why", title: "Why", load: () => import("./views/why.js") },
   { name: "compare", title: "Compare", load: () => import("./views/compare.js") },
   { name: "file", title: "File", load: () => import("./views/file.js") },
   { name: "model", title: "Model", load: () => import("./views/model.js") },
