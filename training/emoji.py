@@ -9,6 +9,7 @@ are part of ``tokenizer.json``, so training, export, bulk scoring and server rea
 """
 
 import argparse
+import shutil
 import sys
 import tomllib
 import unicodedata
@@ -22,6 +23,7 @@ from tokenizers import AddedToken, Regex, Tokenizer
 from tokenizers.normalizers import Normalizer, Replace
 from tokenizers.normalizers import Sequence as Normalizers
 
+from training.checkpoint.record import RECIPE
 from training.learning.model import ModelError, load_tokenizer
 
 _LIST: Final = Path(__file__).with_name("emoji.toml")
@@ -94,6 +96,9 @@ def extend(location: str, output: Path) -> int:
             embeddings[token] = embeddings[pieces[name]].mean(dim=0)
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
+    recipe = Path(location) / RECIPE
+    if recipe.is_file():  # of a checkpoint that training wrote or restored
+        shutil.copyfile(recipe, output / RECIPE)
     return len(names)
 
 

@@ -42,6 +42,23 @@ def test_mean_of_two_runs_is_a_checkpoint(pair: tuple[Path, Path], tmp_path: Pat
     assert json.loads((output / "metrics.json").read_text())["evaluations"][0]["accuracy"] > 0.9
 
 
+def test_shares_of_runs_with_other_held_out_rows(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mean of 1 : 3 lies at three quarters; rows are the last one's, where the user says so."""
+    first, second = pair
+    (first / "validation.parquet").unlink()
+    pair_of = [str(first), str(second), "--output", str(tmp_path / "mean"), "--shares"]
+    assert 1 == average([*pair_of, "1", "3"])
+    assert "has no held-out rows" in capsys.readouterr().err
+    assert 1 == average([*pair_of, "1", "2", "3", "--last-held-out"])
+    assert "3 shares for 2 checkpoints" in capsys.readouterr().err
+    assert 0 == average([*pair_of, "1", "3", "--last-held-out"])
+    found, *theirs = (load_file(path / "model.safetensors") for path in (tmp_path / "mean", first, second))
+    name = "classifier.weight"
+    assert pytest.approx(theirs[0][name] / 4 + theirs[1][name] * 3 / 4, abs=1e-6) == found[name]
+
+
 def test_runs_that_do_not_fit_are_one_line(
     pair: tuple[Path, Path], arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
