@@ -51,6 +51,16 @@ def test_any_chunks_inflate_to_the_same(kind: str, data: bytes, step: Any) -> No
     assert data == inflate(encoding, [body[at : at + size] for at in range(0, len(body), size)])
 
 
+@pytest.mark.parametrize("size", [65_536, 66_050])
+def test_what_a_full_piece_leaves_inside_is_given(size: int) -> None:
+    """The last input may be used up by a full piece while zlib holds more output: 66,050 zeros in raw deflate do so."""
+    body = deflate_raw(bytes(size))
+    assert bytes(size) == inflate("deflate", [body])
+    stream = zlib.decompressobj(-15)
+    stream.decompress(body, 65_536)
+    assert (size == 66_050) == (not stream.unconsumed_tail and not stream.eof)
+
+
 def test_members_of_gzip_follow_each_other() -> None:
     """As programs write that append to a file."""
     body = gzip.compress(b"a\n") + gzip.compress(b"b\n")
