@@ -33,6 +33,8 @@ FOR_PROBLEM: Final = "x-problem"
 """Marks the schema of an answer: the problem of the heads that answer so."""
 FOR_PAIRS: Final = "x-pairs"
 """Marks a property of a body that holds the second texts of pairs, and an array of one text or a pair."""
+OF_LABELS: Final = "x-labels"
+"""Marks a property of a body that is null or one of the model's labels."""
 _HEALTH: Final = "/health/"
 _ADMIN: Final = "/admin/"
 _REQUEST_ID: Final = {
@@ -102,6 +104,8 @@ def _describe_head(document: dict[str, Any], model: ModelInfo) -> None:
             schema.update(left[0] if len(left) == 1 else {"anyOf": left})
         if "properties" in schema:
             _describe_pairs(schema, pairs=model.pairs)
+        if schema.pop(OF_LABELS, False):
+            schema["enum"] = [*model.labels, None]
         if schema.get("type") == "array" and schema.pop(FOR_PAIRS, False):
             schema["minItems"] = schema["maxItems"] = 1 + model.pairs
 

@@ -26,6 +26,7 @@ BODIES: dict[str, object] = {
     "/predict": {"text": TEXT},
     "/predict/batch": {"texts": ["Wonderful from start to finish.", "A waste of time and talent."]},
     "/predict/stream": {"text": TEXT},
+    "/explain": {"text": TEXT},
     "/tokenize": {"text": TEXT},
     "/": {"inputs": TEXT},
     "/hf": {"inputs": TEXT},

@@ -47,6 +47,7 @@ OPERATIONS = {
     "post /predict",
     "post /predict/batch",
     "post /predict/stream",
+    "post /explain",
     "post /tokenize",
     "get /v2",
     "get /v2/health/live",

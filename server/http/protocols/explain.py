@@ -14,6 +14,7 @@ from server.errors import InvalidRequestError, VerdictError
 from server.http.call import Call
 from server.http.infer import PredictionResponse, check_texts
 from server.http.json_body import JsonBody
+from server.http.openapi import OF_LABELS
 from server.http.protocols.native import TokenizeRequest
 from server.http.wire_format import WireFormat
 from server.inference.classifier import Classifier
@@ -41,7 +42,9 @@ class ExplainRequest(TokenizeRequest):
 
     by: By = Field(default="sentence", description="the parts that are left out, one at a time")
     label: str | None = Field(
-        default=None, description="the label that is explained; the default is the most probable one"
+        default=None,
+        description="the label that is explained; the default is the most probable one",
+        json_schema_extra={OF_LABELS: True},
     )
 
 
