@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact.scores import Certainty, Head, Problem, expected_calibration_error
+from artifact.scores import Certainty, Head, Problem, expected_calibration_error, rightness
 
 Truth = NDArray[Any]
 """True answers: (texts,) indices of labels; (texts, labels) whether a label holds; or (texts,) values."""
@@ -45,7 +45,7 @@ def figures(head: Head, scores: NDArray[np.float64], truth: Truth, certainty: Ce
     """
     if head.problem == "single_label":
         return {
-            "accuracy": float((scores.argmax(axis=1) == truth).mean()),
+            "accuracy": float(rightness(scores, truth, certainty).mean()),
             "expected_calibration_error": expected_calibration_error(scores, truth, certainty),
         }
     if head.problem == "multi_label":

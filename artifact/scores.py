@@ -174,6 +174,20 @@ def fit_temperature(logits: Logits, labels: Labels, certainty: Certainty = 1.0) 
     return float(np.exp((low + high) / 2))
 
 
+def rightness(probabilities: NDArray[np.float64], labels: Labels, certainty: Certainty = 1.0) -> NDArray[np.float64]:
+    """Return how right each answer is, (texts,): 1 or 0, or with shares the share that the answered label has.
+
+    An answer to a text on which people are divided is then half right, whatever it is, and no coin toss.
+
+    Args:
+        probabilities: (texts, labels).
+        labels: (texts,) indices of the true labels.
+        certainty: (texts,) probability of the true label, as for ``log_loss``.
+    """
+    same = probabilities.argmax(axis=1) == labels
+    return np.where(same, certainty, _rest(certainty, probabilities)).astype(np.float64)
+
+
 def accuracy(logits: Logits, labels: Labels) -> float:
     """Return the share of texts whose largest logit, or probability, is the true label's."""
     return float((logits.argmax(axis=1) == labels).mean())
@@ -192,11 +206,10 @@ def reliability(probabilities: NDArray[np.float64], labels: Labels, certainty: C
     Args:
         probabilities: (texts, labels).
         labels: (texts,) indices of the true labels.
-        certainty: (texts,) probability of the true label, as for ``log_loss``. An answer is right to
-            the share that the answered label has.
+        certainty: (texts,) probability of the true label, as for ``log_loss``.
     """
     confidence = probabilities.max(axis=1)
-    right = np.where(probabilities.argmax(axis=1) == labels, certainty, _rest(certainty, probabilities))
+    right = rightness(probabilities, labels, certainty)
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     chosen = [bins == index for index in np.unique(bins)]
     return [ConfidenceBin(float(confidence[c].mean()), float(right[c].mean()), int(c.sum())) for c in chosen]

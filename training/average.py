@@ -99,7 +99,7 @@ def _prunings(recipe: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Return when and how a checkpoint and its bases were pruned; equal values mean that the same parts are left."""
     found = []
     while recipe:
-        found += [(recipe["started_at"], recipe["command"])] * ("pruned_to" in recipe)
+        found += [(recipe.get("started_at", ""), recipe.get("command", ""))] * ("pruned_to" in recipe)
         recipe = recipe.get("base_recipe")
     return found
 

@@ -25,7 +25,8 @@ class Quality:
 
     Attributes:
         n: texts.
-        accuracy: share of right labels; None where the texts have no labels, or for other heads than single-label.
+        accuracy: mean of ``artifact.scores.rightness``; None where the texts have no labels, or for other heads than
+            single-label.
         calibration_error: expected calibration error after temperature scaling; None as above.
         temperature: fitted to the logits and labels; 1 without labels and for other heads.
         largest_change: of a score against fp32, both uncalibrated; see ``score_changes``.

@@ -17,6 +17,7 @@ from artifact.scores import (
     log_loss,
     mean_logits,
     reliability,
+    rightness,
     sigmoid,
     softmax,
 )
@@ -149,6 +150,14 @@ def test_calibration_error_is_measured_against_shares() -> None:
     assert pytest.approx(0.0) == expected_calibration_error(probabilities, labels, np.array([0.6, 0.7]))
     assert pytest.approx(0.35) == expected_calibration_error(probabilities, labels)
     assert pytest.approx(0.3) == expected_calibration_error(probabilities[:1], labels[1:], np.array([0.7]))
+
+
+def test_an_answer_is_right_to_the_share_of_its_label() -> None:
+    """Of three labels the two that are not the true one share the rest; without shares an answer is right or wrong."""
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]])
+    labels = np.array([0, 0])
+    assert [0.8, pytest.approx(0.1)] == rightness(probabilities, labels, np.array([0.8, 0.8])).tolist()
+    assert [1.0, 0.0] == rightness(probabilities, labels).tolist()
 
 
 @pytest.mark.parametrize(("labels", "bound"), [([1, 1], 0.5), ([0, 0], 5.0)])
