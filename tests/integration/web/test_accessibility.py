@@ -12,7 +12,7 @@ from tests.integration.web.conftest import VIEWS, OpenPage
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
 
 AXE = importlib.util.find_spec("axe_playwright_python")
-TEXT = "One word after the other goes by. " * 60 + "🌟"
+TEXT = "One word after the other goes by. " * 60 + "🪗"
 BOXES = {"try": ("#try-text",), "compare": ("#compare-before", "#compare-after")}
 """The boxes of each view that get a text."""
 

@@ -15,7 +15,7 @@ const PAIRS = [
   ["Contradicts", "A man is playing a guitar on stage.", "The stage is empty."],
   ["Unrelated", "A man is playing a guitar on stage.", "The train leaves at nine."],
 ];
-const UNKNOWN = ["Unknown characters", "I give it five stars 🌟🌟🌟🌟🌟 and a 👍"];
+const UNKNOWN = ["Unknown characters", "The 🪗 and the 🦫 are superb."];
 const SENTENCES = [
   "The first hour is slow, and I nearly left.",
   "Then the story finds its feet, one small scene after the other.",
