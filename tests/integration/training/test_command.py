@@ -39,7 +39,7 @@ def test_checkpoint_holds_what_export_reads(
     assert recipe["data"][0]["sha256"] == hashlib.sha256(rows.read_bytes()).hexdigest()
     assert recipe["command"].startswith("python -m training --base-model ")
     held_out = pandas.read_parquet(out / "validation.parquet")
-    assert ["text", "label", "source"] == list(held_out.columns)
+    assert ["text", "label", "confidence", "source"] == list(held_out.columns)
     assert len(held_out) == metrics["evaluations"][0]["n"] == recipe["data"][0]["rows_validation"]
     assert "synthetic" == metrics["evaluations"][0]["dataset"]
     assert metrics["evaluations"][0]["accuracy"] > 0.9
