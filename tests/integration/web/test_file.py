@@ -268,6 +268,7 @@ def test_a_server_that_never_answers_interrupts_the_run(view: "Page") -> None:
     expect(view.locator(".state.bad")).to_contain_text("is it running?")
     view.unroute("**/predict/stream")
     view.get_by_role("button", name="Continue").click()
+    view.clock.run_for(31_000)  # the pause after the last attempt
     expect(view.locator(DONE)).to_be_visible()
     assert "30" == view.locator(".file-figures dd").first.text_content()
 

@@ -248,7 +248,7 @@ export class Run {
   #wait() {
     return new Promise((resolve) => {
       this.#sleepers.push(() => resolve());
-      if (this.#patience.pauseMs > 0) {
+      if (this.#patience.pauseMs > 0 || !this.#inFlight) { // a pause may end just now, and then nothing else wakes it
         this.#patience.wait().then(resolve);
       }
     });
