@@ -11,9 +11,10 @@ from artifact.child import ServedArtifact
 from tests.integration.web.conftest import VIEWS, OpenPage
 from tests.support.artifacts import copy_tiny, edit_manifest, replace_file
 from tests.support.process import server_process
+from tests.support.routes import refuse_once
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
 expect = sync_api.expect
@@ -56,17 +57,7 @@ def test_without_a_key_the_page_says_so_and_asks_again(open_page: OpenPage, lock
 
 def test_an_overloaded_server_is_asked_again_when_it_says_so(page: "Page") -> None:
     """The refusal stands there with its time, and the answer follows without a click."""
-    refused: list[int] = []
-
-    def refuse_first(route: "Route") -> None:
-        if refused:
-            route.continue_()
-            return
-        refused.append(429)
-        error = {"kind": "overloaded", "message": "the queue is full", "request_id": "1"}
-        route.fulfill(status=429, json={"error": error}, headers={"retry-after": "1"})
-
-    page.route("**/predict", refuse_first)
+    refuse_once(page, "**/predict", "the queue is full")
     page.fill("#try-text", "A film I will watch again.")
     expect(page.locator(".state.warn")).to_contain_text("The server is busy")
     expect(page.locator(".decision .words")).to_have_text("positive")

@@ -1,6 +1,5 @@
 """Try: the answer comes while one types, and it is the answer to what stands in the box."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -8,6 +7,7 @@ import pytest
 
 from artifact.child import ServedArtifact
 from tests.integration.web.conftest import OpenPage
+from tests.support.routes import hold_texts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -32,15 +32,7 @@ def test_the_answer_comes_while_one_types(page: "Page", server: ServedArtifact) 
 
 def test_an_older_answer_never_overwrites_a_newer_one(page: "Page") -> None:
     """The answer to the first text is held back until the second one is shown."""
-    held: list[Route] = []
-
-    def hold_first(route: "Route") -> None:
-        if "terrible" in json.loads(route.request.post_data or "{}")["text"]:
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/predict", hold_first)
+    held = hold_texts(page, "**/predict", "terrible")
     with page.expect_request("**/predict"):
         page.fill("#try-text", "A terrible film.")
     page.fill("#try-text", PRAISE)

@@ -1,6 +1,5 @@
 """Why: the text is coloured by what each part contributes, and what it would be without a part is said."""
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,10 @@ from artifact.child import ServedArtifact
 from tests.integration.web.conftest import OpenPage
 from tests.integration.web.test_accessibility import AXE, faults
 from tests.support.process import server_process
+from tests.support.routes import hold_texts, refuse_once
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
 expect = sync_api.expect
@@ -136,17 +136,7 @@ def test_too_many_words_can_be_explained_by_sentence(why: "Page") -> None:
 
 def test_a_busy_server_is_asked_again(why: "Page") -> None:
     """When it says so, without a click; meanwhile the reason stands there."""
-    refused: list[int] = []
-
-    def refuse_first(route: "Route") -> None:
-        if refused:
-            route.continue_()
-            return
-        refused.append(429)
-        error = {"kind": "overloaded", "message": "4 texts are being explained", "request_id": "1"}
-        route.fulfill(status=429, json={"error": error}, headers={"retry-after": "1"})
-
-    why.route("**/explain", refuse_first)
+    refuse_once(why, "**/explain", "4 texts are being explained")
     why.fill("#why-text", TEXT)
     expect(why.get_by_role("alert")).to_contain_text("4 texts are being explained")
     expect(why.get_by_role("option").first).to_be_visible()
@@ -154,15 +144,7 @@ def test_a_busy_server_is_asked_again(why: "Page") -> None:
 
 def test_an_older_explanation_never_overwrites_a_newer_one(why: "Page") -> None:
     """The first answer is held back until the second one is shown."""
-    held: list[Route] = []
-
-    def hold_first(route: "Route") -> None:
-        if "terrible" in json.loads(route.request.post_data or "{}")["text"]:
-            held.append(route)
-        else:
-            route.continue_()
-
-    why.route("**/explain", hold_first)
+    held = hold_texts(why, "**/explain", "terrible")
     with why.expect_request("**/explain"):
         why.fill("#why-text", "A terrible film.")
     why.fill("#why-text", TEXT)
