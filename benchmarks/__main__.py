@@ -103,6 +103,7 @@ def _add_common(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     parser.add_argument("--seed", type=int, default=0, help="of the texts and of the arrivals")
     parser.add_argument("--server-cores", type=int, default=1, help="cores of the server")
     parser.add_argument("--set", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="of the server")
+    parser.add_argument("--note", default="", metavar="TEXT", help="what else the reader must know of this machine")
     parser.add_argument("--rounds", type=int, default=FULL.rounds, help="turns of each side in a comparison")
     parser.add_argument("--seconds", type=float, default=FULL.seconds, help="of each side in a round")
     parser.add_argument("--scale", type=float, default=FULL.scale, help="factor on all other durations")

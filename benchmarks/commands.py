@@ -166,7 +166,7 @@ def _prepare(options: argparse.Namespace) -> tuple[Rig, Effort, Console]:
     if placement.shared:
         console.print("[yellow]Too few cores: server and load disturb each other.[/]")
     pin_load(placement.load)
-    rig = Rig(options.artifact, choose_texts(options.corpus, options.seed), placement, dict(options.set))
+    rig = Rig(options.artifact, choose_texts(options.corpus, options.seed), placement, dict(options.set), options.note)
     return rig, QUICK if options.quick else Effort(options.rounds, options.seconds, options.scale), console
 
 
@@ -178,7 +178,7 @@ def _measure(
 ) -> dict[str, bool]:
     """Measure a section, print it, write its report and return its summary."""
     rig, effort, console = _prepare(options)
-    context = machine.describe(rig.artifact, rig.placement)
+    context = machine.describe(rig.artifact, rig.placement, rig.note)
     with console.status(name) as status:
         section = measure(rig, effort, status.update)
     render.print_section(section, console)

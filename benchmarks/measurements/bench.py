@@ -28,7 +28,7 @@ from benchmarks.report.section import Section
 
 def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path, console: Console) -> dict[str, Any]:
     """Measure everything, print it, write the report and return a summary for programs."""
-    context = machine.describe(rig.artifact, rig.placement)
+    context = machine.describe(rig.artifact, rig.placement, rig.note)
     with console.status("models to compare with (the first run makes them)"):
         models = make_models(rig.artifact / "tokenizer.json", read_manifest(rig.artifact).max_length, checkpoint)
     with console.status("") as status:

@@ -99,12 +99,14 @@ class Rig:
         texts: what they get.
         placement: their cores.
         settings: of the server, without prefix; its defaults where empty.
+        note: what else the reader must know of this machine.
     """
 
     artifact: Path
     texts: Texts
     placement: Placement
     settings: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def server(self, group: Path | None = None) -> Server:
         """Start the server, in a control group if one is given; it ends with the ``with`` block."""

@@ -29,8 +29,14 @@ _PACKAGES: Final = (
 )  # fmt: skip
 
 
-def describe(artifact: Path, placement: Placement) -> dict[str, Any]:
-    """Return machine, versions, artifact and command, ready for JSON."""
+def describe(artifact: Path, placement: Placement, note: str = "") -> dict[str, Any]:
+    """Return machine, versions, artifact and command, ready for JSON.
+
+    Args:
+        artifact: what is served.
+        placement: cores of server and load.
+        note: what else the reader must know of this machine.
+    """
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command(),
@@ -47,6 +53,7 @@ def describe(artifact: Path, placement: Placement) -> dict[str, Any]:
             "cpu_at_start": asdict(CpuSeconds.now()),
             "system": platform.platform(),
             "python": platform.python_version(),
+            "note": note,
         },
         "versions": {name: version for name in _PACKAGES if (version := _version(name))},
         "artifact": _artifact(artifact),

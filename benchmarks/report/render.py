@@ -69,7 +69,7 @@ def _head(context: Mapping[str, Any]) -> str:
         f"{machine['memory_gb']} GB{_quota(machine)}; server on core {_list(machine['server_cores'])}, load on "
         f"{_list(machine['load_cores'])}; load average at the start {machine['load_average'][0]}"
         f"{_others(machine)}; "
-        f"Python {machine['python']}\n"
+        f"Python {machine['python']}{_note(machine)}\n"
         f"- Artifact: {artifact['name']} {artifact['version']} ({artifact['quantization']}, "
         f"{artifact['bytes'] / 1e6:.1f} MB, at most {artifact['max_length']} tokens)\n"
         f"- Versions: {versions}\n"
@@ -87,6 +87,11 @@ def _quota(machine: Mapping[str, Any]) -> str:
 def _others(machine: Mapping[str, Any]) -> str:
     """Describe the load of other processes; older reports do not have it."""
     return f", others took {machine['others_share']:.0%} of it meanwhile" if "others_share" in machine else ""
+
+
+def _note(machine: Mapping[str, Any]) -> str:
+    """Return what the caller says of the machine; older reports do not have it."""
+    return f"; {machine['note']}" if machine.get("note") else ""
 
 
 def _list(cores: Sequence[int]) -> str:

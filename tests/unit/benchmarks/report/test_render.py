@@ -53,6 +53,12 @@ def test_the_load_of_other_processes_is_named_in_the_first_lines() -> None:
     assert f"others took {share:.0%} of it meanwhile" in markdown({**context, "sections": {}})
 
 
+def test_a_note_about_the_machine_is_named_in_the_first_lines() -> None:
+    """Flags of a processor do not say that a part of it was switched off."""
+    context = machine.describe(TINY, Placement((0,), (1,)), "AVX-512 is hidden from the runtime")
+    assert "; AVX-512 is hidden from the runtime\n" in markdown({**context, "sections": {}})
+
+
 def test_a_table_renders_its_columns_for_every_row() -> None:
     """A column is a name and the function of its cell."""
     columns: ReportColumns[int] = (("n", str), ("square", lambda number: str(number**2)))
