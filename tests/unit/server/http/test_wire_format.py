@@ -215,8 +215,8 @@ def test_a_format_is_documented() -> None:
         for status in ("400", "403", "408", "413", "415", "424", "429", "431", "500", "503", "504"):
             schema = operation["responses"][status]["content"]["application/json"]["schema"]
             assert {"$ref": "#/components/schemas/ToyError"} == schema
-    names = [parameter["name"] for parameter in document["paths"]["/toys/{name}/answer"]["post"]["parameters"]]
-    assert ["x-request-timeout-ms", "name"] == names
+    parameters = document["paths"]["/toys/{name}/answer"]["post"]["parameters"]
+    assert {"x-request-timeout-ms": False, "name": True} == {each["name"]: each["required"] for each in parameters}
     assert [True, False] == ["security" in document["paths"][path]["get"] for path in ("/toys/{name}", "/alive")]
 
 

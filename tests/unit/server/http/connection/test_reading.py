@@ -10,6 +10,7 @@ MESSAGES = {
     "without a body": b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
     "with a body": HEAD + b"123456789",
     "with a body of empty lines": HEAD + b"\r\n\r\n\r\n\r\n9",
+    "with a body as long as three heads": HEAD.replace(b" 9", b" 150") + b"1" * 150,
 }
 
 
@@ -30,7 +31,7 @@ class Reader:
         """Parse what was read, piece by piece."""
         at = 0
         while at < len(data):
-            end = self._splitter.part_end(data, at)
+            end = len(data) if self._splitter.is_one(data, len(data)) else self._splitter.part_end(data, at)
             assert end > at
             self.ended.append(0)
             self._parser.feed_data(data[at:end])
