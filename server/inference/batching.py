@@ -27,6 +27,7 @@ from server.observe.metrics import Metrics
 
 _logger = logging.getLogger(__name__)
 _RUN_FAILED: Final = "a micro-batch of %d texts failed"
+_TEXT_FAILED: Final = "a text of a failed micro-batch fails alone too: %r"
 _ENGINE_FAILED: Final = "the model fails on texts that it answered before; try again"
 _CLOSED: Final = "the server is shutting down; send the request to another one"
 
@@ -241,14 +242,22 @@ class Batcher:
         if self._backlog:
             self._wake_up.set()  # another worker may be free for the next micro-batch of the background
 
-    async def _run(self, groups: Groups) -> bool:
-        """Run different rows together and answer all items of each; return False if the engine fails."""
+    async def _run(self, groups: Groups, *, again: bool = False) -> bool:
+        """Run different rows together and answer all items of each; return False if the engine fails.
+
+        Args:
+            groups: the items of each row.
+            again: whether the row was in a micro-batch that failed. The log has its traceback already.
+        """
         started = self._clock()
         rows = list(groups)
         try:
             logits = await self._runner.run(rows)
-        except Exception:
-            _logger.exception(_RUN_FAILED, len(rows))
+        except Exception as error:
+            if again:
+                _logger.error(_TEXT_FAILED, error)  # noqa: TRY400 - its micro-batch had the traceback
+            else:
+                _logger.exception(_RUN_FAILED, len(rows))
             return False
         seconds = self._clock() - started
         items = list(itertools.chain.from_iterable(groups.values()))
@@ -268,7 +277,7 @@ class Batcher:
         for row, items in groups.items():
             began = self._clock()
             wanted = not all(item.admission.answer.done() for item in items)
-            if wanted and (len(groups) == 1 or not await self._run({row: items})):
+            if wanted and (len(groups) == 1 or not await self._run({row: items}, again=True)):
                 error_type = await self._error_type()
                 for item in items:
                     self._give_up(item.admission, error_type(item.index))

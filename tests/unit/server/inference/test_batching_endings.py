@@ -170,8 +170,13 @@ async def test_a_row_that_fails_alone_fails_only_its_own_text(caplog: pytest.Log
 
 
 @pytest.mark.parametrize("inline", [many_cores(), one_core()], ids=["worker thread", "event loop's thread"])
-async def test_the_neighbours_of_a_poisonous_row_are_answered(inline: InlinePolicy) -> None:
-    """A micro-batch that fails runs again row by row: of four requests in it only the guilty one fails."""
+async def test_the_neighbours_of_a_poisonous_row_are_answered(
+    caplog: pytest.LogCaptureFixture, inline: InlinePolicy
+) -> None:
+    """A micro-batch that fails runs again row by row: of four requests in it only the guilty one fails.
+
+    The log has one traceback, that of the micro-batch, and a line with the runtime's words about the row alone.
+    """
     async with running(PoisonedEngine(EchoEngine()), inline=inline) as harness:
         poison = (2, PoisonedEngine.POISON, 0, 0, 0)
         rows = [[make_row(1, 5)], [make_row(3, 5), poison], [make_row(4, 5)], [make_row(5, 5)]]
@@ -181,6 +186,12 @@ async def test_the_neighbours_of_a_poisonous_row_are_answered(inline: InlinePoli
     assert isinstance(guilty, TextFailedError)
     assert 1 == guilty.index
     assert [0, 0] == [figures[f"verdict_{name}"] for name in ("queue_tokens", "in_flight_texts")]
+    together, alone = caplog.records
+    assert ("a micro-batch of 4 texts failed", "ERROR") == (together.getMessage(), together.levelname)
+    assert together.exc_info
+    words = "a text of a failed micro-batch fails alone too: RuntimeError('secret detail of the runtime')"
+    assert (words, "ERROR") == (alone.getMessage(), alone.levelname)
+    assert not alone.exc_info
 
 
 async def test_a_row_that_arrives_while_its_equal_runs_again_shares_that_run() -> None:
