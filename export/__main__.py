@@ -1,11 +1,7 @@
 """``python -m export CHECKPOINT --output DIR``: find the fastest graph that passes its gates, and package it."""
 
 import argparse
-import logging
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -15,6 +11,7 @@ from rich.console import Console
 from artifact.scores import Problem
 from export.errors import ExportError
 from export.measure.select import Gates
+from export.progress import Progress, quiet_libraries
 from export.variants import CANDIDATES, Target, candidates
 from training.reading import DataError, FileSource, parse_file
 
@@ -22,14 +19,13 @@ from training.reading import DataError, FileSource, parse_file
 def main(arguments: list[str] | None = None) -> int:
     """Run the export; return 0, or 1 after one line, or the table, with the reason."""
     options = _parser().parse_args(arguments)
-    with _quiet_libraries():
+    with quiet_libraries():
         return _export(options)
 
 
 def _export(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     from export import pipeline  # noqa: PLC0415 - torch takes seconds; --help should not
-    from export.progress import Progress  # noqa: PLC0415 - as above
     from export.source.head import HeadChoice  # noqa: PLC0415 - as above
     from export.write import package, report  # noqa: PLC0415 - as above
     from export.write.artifact import fill as fill_artifact  # noqa: PLC0415 - as above
@@ -146,19 +142,6 @@ def _file(value: str) -> FileSource:
         return parse_file(value, group="source", may_lack_label=True)
     except DataError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Silence logs and warnings of the libraries, which would break the progress bars; this program checks itself."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            logging.disable(before)
 
 
 if __name__ == "__main__":

@@ -4,19 +4,15 @@ It converts the model and compares it with PyTorch, builds every variant, measur
 and proves the fastest one that passes on all texts. A candidate that was not proved is never chosen.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import numpy as np
-import onnx
-
 from artifact.figures import fit_thresholds
-from artifact.manifest import SessionOptions
-from artifact.runtime import Batch, OnnxEngine
+from artifact.runtime import OnnxEngine
 from artifact.scores import Head
 from export.build import Builder, build_all
 from export.checkpoint import Checkpoint, read_checkpoint
@@ -26,13 +22,13 @@ from export.graph.convert import check_parity, convert
 from export.label_check import check_labels, recorded_accuracy
 from export.measure import latency
 from export.measure.bench import Bench
-from export.measure.quality import logits_alone, score_changes
+from export.measure.quality import logits_alone
 from export.measure.select import Gates, Measured
 from export.progress import Progress
 from export.quantize.activations import Observer
 from export.quantize.saturation import this_cpu_saturates
-from export.rewrites.apply import Check
-from export.samples import Sample, Samples, load_samples, spread, truth
+from export.rewrites.check import check_answers
+from export.samples import Samples, load_samples, spread, truth
 from export.source.find import find
 from export.source.head import HeadChoice
 from export.variants import BASELINES, FALLBACKS, PYTORCH, Target, Variant, candidates, is_saturation_safe
@@ -230,25 +226,8 @@ def _check_labels(request: ExportRequest, checkpoint: Checkpoint, samples: Sampl
 
 def _builder(checkpoint: Checkpoint, samples: Samples, fp32: Path, folder: Path) -> Builder:
     observer = Observer([sample.ids for sample in samples.calibration])
-    check_against = partial(_check_against, samples.measurement, checkpoint, folder)
+    rows = [sample.ids for sample in spread(samples.measurement, _CHECK_TEXTS)]
+    check_against = partial(
+        check_answers, rows=rows, head=checkpoint.head, pad_token_id=checkpoint.pad_token_id, folder=folder
+    )
     return Builder(fp32, folder, observer, check_against, max_length=checkpoint.max_length)
-
-
-def _check_against(
-    samples: Sequence[Sample], checkpoint: Checkpoint, folder: Path, path: Path, options: SessionOptions | None
-) -> Check:
-    """Return a check of graphs against the answers of the graph in a file, alone and in a padded batch."""
-    rows = [sample.ids for sample in spread(samples, _CHECK_TEXTS)]
-    batches = [Batch.of([row], checkpoint.pad_token_id) for row in rows] + [Batch.of(rows, checkpoint.pad_token_id)]
-    before = OnnxEngine(path, options)
-    expected = [before.run(batch) for batch in batches]
-    head = checkpoint.head
-
-    def largest_change(model: onnx.ModelProto) -> float:
-        checked = folder / "checked.onnx"
-        onnx.save(model, checked)
-        engine = OnnxEngine(checked, options)
-        pairs = zip(batches, expected, strict=True)
-        return float(np.max([score_changes(head, engine.run(batch), logits).max() for batch, logits in pairs]))
-
-    return largest_change

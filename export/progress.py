@@ -1,6 +1,8 @@
 """Progress: a bar for each step of the export, and how long each step took."""
 
+import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -43,3 +45,16 @@ class Progress:
             yield lambda: bar.advance(task)
             bar.update(task, completed=total)
         self.durations_s[name] = self.durations_s.get(name, 0.0) + time.monotonic() - start
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Silence logs and warnings of the libraries, which would break the progress bars; this program checks itself."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(before)

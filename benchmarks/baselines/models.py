@@ -11,15 +11,12 @@ int8 per tensor.
 """
 
 import hashlib
-import logging
 import shutil
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from artifact.child import ROOT
+from export.progress import quiet_libraries
 
 _CACHE: Final = ROOT / "build" / "benchmarks"
 _MODEL: Final = "model.onnx"
@@ -49,23 +46,11 @@ def make_models(tokenizer: Path, max_length: int, checkpoint: Path | None = None
     partial = directory.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    with _quiet():
+    with quiet_libraries():
         _write_model(partial, tokenizer, max_length, checkpoint)
         _export(partial)
         _quantize(partial)
     return partial.rename(directory)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress the warnings of the tracer (about constants) and of the fusions (about pruned heads)."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def _key(tokenizer: Path, max_length: int, checkpoint: Path | None) -> str:

@@ -72,7 +72,7 @@ def measure(
     together = _neighbours(rows)
     if together:
         batches.append(Batch.of(together, pad_token_id))
-    with _one_core():
+    with one_core():
         times_ms = _alternate(runs, batches, tick)
     lengths = np.array([len(row) for row in mix])
     return {name: _summary(values, [len(row) for row in fixed], lengths) for name, values in times_ms.items()}
@@ -157,7 +157,7 @@ def _of_length(row: Ids, tokens: int) -> Ids:
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
+def one_core() -> Iterator[None]:
     """Pin this thread to one core where the system supports it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
