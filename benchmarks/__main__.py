@@ -11,6 +11,8 @@ from pathlib import Path
 from artifact.child import ROOT, ChildError
 from artifact.manifest import ArtifactError
 from benchmarks import BenchmarkError, commands
+from benchmarks.architectures.checkpoints import BASES
+from benchmarks.architectures.classifiers import ARCHITECTURES
 from benchmarks.figures.rounds import FULL
 from benchmarks.report.publish import PUBLISHED
 from benchmarks.report.render import LATEST
@@ -66,8 +68,32 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(command, commands.run_container)
     command.add_argument("--image", default="verdict", help="its tag; make image builds it")
     command.add_argument("--vcpus", type=float, nargs="+", default=[0.25, 1], help="sizes to measure")
+    _add_other_models(choose)
     _add_readers(choose)
     return parser
+
+
+def _add_other_models(choose: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands that measure models with random weights and no artifact."""
+    command = choose.add_parser(
+        "architectures", help="static int8 of other architectures against fp32 and the usual recipe, at any width"
+    )
+    command.set_defaults(run=commands.run_architectures)
+    names = [*ARCHITECTURES]
+    command.add_argument("names", nargs="*", choices=[*names, []], metavar="NAME", help=", ".join(names))
+    command.add_argument("--width", type=int, default=384, help="of a token's vector (default: %(default)s)")
+    command.add_argument("--layers", type=int, default=6, help="transformer layers (default: %(default)s)")
+    command.add_argument("--vocabulary", type=int, help="tokens (default: those of its best-known checkpoint)")
+    command.add_argument("--rounds", type=int, default=FULL.rounds, help="turns of each graph at each length")
+    _add_report(command)
+    command = choose.add_parser(
+        "exports", help="export without data, server and answers of a model of base width; all cores"
+    )
+    command.set_defaults(run=commands.run_exports)
+    command.add_argument("names", nargs="*", choices=[*BASES, []], metavar="NAME", help=", ".join(BASES))
+    command.add_argument("--width", type=int, default=768, help="of a token's vector (default: %(default)s)")
+    command.add_argument("--layers", type=int, help="transformer layers (default: those of its best-known checkpoint)")
+    _add_report(command)
 
 
 def _add_readers(choose: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -93,7 +119,7 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
     parser.set_defaults(run=run)
-    parser.add_argument("--output", type=Path, default=LATEST, help="directory for JSON, Markdown and pictures")
+    _add_report(parser)
     parser.add_argument("--artifact", type=Path, default=ROOT / "models" / "default", help="what to serve")
     parser.add_argument(
         "--corpus",
@@ -103,10 +129,14 @@ def _add_common(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     parser.add_argument("--seed", type=int, default=0, help="of the texts and of the arrivals")
     parser.add_argument("--server-cores", type=int, default=1, help="cores of the server")
     parser.add_argument("--set", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="of the server")
-    parser.add_argument("--note", default="", metavar="TEXT", help="what else the reader must know of this machine")
     parser.add_argument("--rounds", type=int, default=FULL.rounds, help="turns of each side in a comparison")
     parser.add_argument("--seconds", type=float, default=FULL.seconds, help="of each side in a round")
     parser.add_argument("--scale", type=float, default=FULL.scale, help="factor on all other durations")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, default=LATEST, help="directory for JSON, Markdown and pictures")
+    parser.add_argument("--note", default="", metavar="TEXT", help="what else the reader must know of this machine")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it works")
 
 

@@ -3,18 +3,25 @@
 import argparse
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
 
-from benchmarks.figures.rounds import QUICK, Effort
+from benchmarks.architectures.checkpoints import BASES
+from benchmarks.architectures.classifiers import ARCHITECTURES
+from benchmarks.architectures.figures import ArchitectureFigures
+from benchmarks.figures.rounds import FULL, QUICK, Effort
 from benchmarks.load.corpus import choose_texts
+from benchmarks.measurements.architectures import sections as architecture_sections
 from benchmarks.measurements.baselines import baselines
 from benchmarks.measurements.bench import bench
 from benchmarks.measurements.bulk import Extent, bulk
 from benchmarks.measurements.compare import compare, launch_of, slowed
 from benchmarks.measurements.container import container
+from benchmarks.measurements.exports import ExportFigures
+from benchmarks.measurements.exports import measure as measure_export
+from benchmarks.measurements.exports import sections as export_sections
 from benchmarks.measurements.scaling import scaling
 from benchmarks.processes.placement import pin_load, place
 from benchmarks.processes.servers import Rig
@@ -109,6 +116,51 @@ def run_bulk(options: argparse.Namespace) -> int:
         "bulk", options, measure, lambda section: {"held": all(row["holds"] is not False for row in section.figures)}
     )
     return 0 if summary["held"] else 1
+
+
+def run_architectures(options: argparse.Namespace) -> int:
+    """Measure other architectures, and write the report after each; 1 if a bound is not held."""
+    from benchmarks.architectures.graphs import measure  # noqa: PLC0415 - torch takes seconds; --help should not
+    from export.progress import Progress  # noqa: PLC0415 - as above
+
+    console = Console(stderr=True)
+    size = (options.width, options.layers)
+    context = {**machine.describe(note=options.note), "names": options.names or [*ARCHITECTURES]}
+    rows: list[ArchitectureFigures] = []
+    sections: list[Section] = []
+    for name in context["names"]:
+        console.print(f"{name} ({len(rows) + 1} of {len(context['names'])})")
+        rounds = QUICK.rounds if options.quick else options.rounds
+        rows.append(measure(name, *size, vocabulary=options.vocabulary, rounds=rounds, progress=Progress(console)))
+        machine.conclude(context)
+        sections = architecture_sections(rows, *size, options.vocabulary)
+        render.write(f"architectures-{size[0]}x{size[1]}", context, sections, options.output)
+    return _report(sections, console)
+
+
+def run_exports(options: argparse.Namespace) -> int:
+    """Export and serve models of base width, and write the report after each; 1 if a bound is not held."""
+    console, placement = Console(stderr=True), place()
+    context = machine.describe(placement=placement, note=options.note)
+    effort, texts = QUICK if options.quick else FULL, choose_texts(None, 0)
+    rows: list[ExportFigures] = []
+    sections: list[Section] = []
+    for name in options.names or [*BASES]:
+        size = (options.width, options.layers or BASES[name].layers)
+        rows.append(measure_export(name, size, texts=texts, placement=placement, effort=effort, report=console.print))
+        machine.conclude(context)
+        sections = export_sections(rows)
+        render.write("exports", context, sections, options.output)
+    return _report(sections, console)
+
+
+def _report(sections: Sequence[Section], console: Console) -> int:
+    """Print sections, the last of which has the bounds; 1 if one is not held."""
+    for section in sections:
+        render.print_section(section, console)
+    held = all(row["holds"] for row in sections[-1].figures)
+    _print_json({"held": held, **{section.name: section.figures for section in sections}})
+    return 0 if held else 1
 
 
 def run_container(options: argparse.Namespace) -> int:

@@ -29,14 +29,15 @@ _PACKAGES: Final = (
 )  # fmt: skip
 
 
-def describe(artifact: Path, placement: Placement, note: str = "") -> dict[str, Any]:
+def describe(artifact: Path | None = None, placement: Placement | None = None, note: str = "") -> dict[str, Any]:
     """Return machine, versions, artifact and command, ready for JSON.
 
     Args:
-        artifact: what is served.
-        placement: cores of server and load.
+        artifact: what is served; None where many models are measured.
+        placement: cores of server and load; None where there is no load.
         note: what else the reader must know of this machine.
     """
+    cores = {} if placement is None else {"server_cores": placement.server, "load_cores": placement.load}
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command(),
@@ -45,8 +46,7 @@ def describe(artifact: Path, placement: Placement, note: str = "") -> dict[str, 
             "cpu": cpu_model(),
             "flags": sorted(_SPEED_FLAGS & cpu_flags()),
             "cores": os.cpu_count(),
-            "server_cores": list(placement.server),
-            "load_cores": list(placement.load),
+            **{name: list(numbers) for name, numbers in cores.items()},
             "quota_vcpus": cgroup_quota(),
             "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
             "load_average": [round(load, 2) for load in os.getloadavg()],
@@ -56,7 +56,7 @@ def describe(artifact: Path, placement: Placement, note: str = "") -> dict[str, 
             "note": note,
         },
         "versions": {name: version for name in _PACKAGES if (version := _version(name))},
-        "artifact": _artifact(artifact),
+        **({} if artifact is None else {"artifact": _artifact(artifact)}),
     }
 
 

@@ -61,18 +61,34 @@ def markdown(document: Mapping[str, Any], pictures: str = "") -> str:
 
 
 def _head(context: Mapping[str, Any]) -> str:
-    machine, artifact = context["machine"], context["artifact"]
+    machine = context["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in context["versions"].items())
     return (
         f"`{context['command']}` on {context['measured_at']}, commit {context['source_commit']}.\n\n"
         f"- Machine: {machine['cores']} cores of {machine['cpu']} ({', '.join(machine['flags'])}), "
-        f"{machine['memory_gb']} GB{_quota(machine)}; server on core {_list(machine['server_cores'])}, load on "
-        f"{_list(machine['load_cores'])}; load average at the start {machine['load_average'][0]}"
-        f"{_others(machine)}; "
+        f"{machine['memory_gb']} GB{_quota(machine)}{_placement(machine)}; load average at the start "
+        f"{machine['load_average'][0]}{_others(machine)}; "
         f"Python {machine['python']}{_note(machine)}\n"
+        f"{_artifact(context)}"
+        f"- Versions: {versions}\n"
+    )
+
+
+def _placement(machine: Mapping[str, Any]) -> str:
+    """Describe the cores; a measurement without a load has none."""
+    if "server_cores" not in machine:
+        return ""
+    return f"; server on core {_list(machine['server_cores'])}, load on {_list(machine['load_cores'])}"
+
+
+def _artifact(context: Mapping[str, Any]) -> str:
+    """Describe the artifact; a measurement of many models has none."""
+    if "artifact" not in context:
+        return ""
+    artifact = context["artifact"]
+    return (
         f"- Artifact: {artifact['name']} {artifact['version']} ({artifact['quantization']}, "
         f"{artifact['bytes'] / 1e6:.1f} MB, at most {artifact['max_length']} tokens)\n"
-        f"- Versions: {versions}\n"
     )
 
 

@@ -36,6 +36,14 @@ def test_a_report_names_the_source_of_its_figures(tmp_path: Path) -> None:
     assert SECTION.figures == document["sections"]["closed_loops"]["figures"]
 
 
+def test_a_measurement_of_many_models_has_no_artifact() -> None:
+    """Nor cores of a load; its first lines name the machine alone."""
+    text = markdown({**machine.describe(), "sections": {}})
+    assert "Artifact" not in text
+    assert "server on core" not in text
+    assert "- Machine: " in text
+
+
 @pytest.mark.parametrize(("vcpus", "words"), [(0.5, "A QUOTA OF 0.5 CPUs"), (None, "no CPU quota")])
 def test_a_quota_is_named_in_the_first_lines(vcpus: float | None, words: str) -> None:
     """Two cores with half a CPU second per second are not two cores."""

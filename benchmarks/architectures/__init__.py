@@ -1,0 +1,1 @@
+"""Architectures: classifiers of other families than the default model's, with random weights."""

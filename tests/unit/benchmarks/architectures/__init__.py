@@ -1,0 +1,1 @@
+"""Unit tests of classifiers with random weights and of their figures."""
