@@ -31,7 +31,8 @@ def slice_positions(graph: Graph) -> bool:
     """Turn ``Gather(positions, Slice(0, 1, 2, …))`` into a slice of the table itself.
 
     Row *i* is position *i*, so no lookup is needed. A type-0 row that is added to the words moves into the table,
-    which saves one addition over (batch, tokens, hidden).
+    which saves one addition over (batch, tokens, hidden). The table gets one more row, for the token of padding that
+    ``mask_keys`` may add to a text of as many tokens as there are positions.
     """
     producers = graph.producers()
     for node in graph.of_type("Gather"):
@@ -44,7 +45,8 @@ def slice_positions(graph: Graph) -> bool:
             continue
         if axes.tolist() not in ([ids.ndim - 1], [-1]):
             continue
-        rows = graph.add_constant(f"{node.input[0]}/rows", _with_type(graph, node.output[0], table))
+        longer = np.vstack([_with_type(graph, node.output[0], table), np.zeros_like(table[:1])])
+        rows = graph.add_constant(f"{node.input[0]}/rows", longer)
         zero = graph.add_constant(f"{node.output[0]}/axes", np.array([0], np.int64))
         sliced = graph.add("Slice", [rows, *source.input[1:3], zero], f"{node.output[0]}/slice")
         graph.remove([node])
@@ -54,10 +56,7 @@ def slice_positions(graph: Graph) -> bool:
 
 
 def trim_positions(graph: Graph, max_length: int) -> bool:
-    """Drop the positions from ``max_length`` on from a sliced table; longer input then fails.
-
-    One more row stays, for the token of padding that ``mask_keys`` may add.
-    """
+    """Drop the positions from ``max_length`` on from a sliced table, but for its additional row; longer input fails."""
     rows = max_length + 1
     done = False
     for node in graph.of_type("Slice"):

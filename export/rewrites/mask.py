@@ -126,6 +126,7 @@ def _penalty(graph: Graph, heads: int, size: int) -> str:
 
 def _pad_single_rows(graph: Graph, rows: int) -> None:
     """Pad every input by one token where blocks of ``rows`` would leave a block of one."""
+    filling = {_IDS: _padding_id(graph)}
     for name in graph.inputs:
         graph.redirect(name, padded(name))
     tokens = graph.add("Shape", [_IDS], "mask_keys/tokens", start=1, end=2)
@@ -137,7 +138,19 @@ def _pad_single_rows(graph: Graph, rows: int) -> None:
     more = graph.add("Cast", [alone], "mask_keys/more", to=_INT64)
     pads = graph.add("Concat", [zeros, more], "mask_keys/pads", axis=0)
     for name in graph.inputs:
-        graph.add("Pad", [name, pads], padded(name))
+        graph.add("Pad", [name, pads, *filling.get(name, [])], padded(name))
+
+
+def _padding_id(graph: Graph) -> list[str]:
+    """Return the id of padding, if positions are counted without it (RoBERTa, MPNet).
+
+    Any other id would count as one more token there, with a position that may be beyond the last one.
+    """
+    for node in graph.of_type("Equal"):
+        padding = graph.constant(node.input[1])
+        if node.input[0] == _IDS and padding is not None and padding.ndim == 0:
+            return [graph.add_constant("mask_keys/padding_id", padding)]
+    return []
 
 
 def padded(name: str) -> str:

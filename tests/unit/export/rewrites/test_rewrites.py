@@ -1,5 +1,6 @@
 """Every rewrite leaves answers as they are."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from tests.unit.export.graphs import loaded, rewritten
 pytestmark = pytest.mark.development
 
 _TOLERANCE = 1e-5
+_ROWS_OF_A_BLOCK = 2 * 16 + 1
+"""Of attention with 16 channels in a head, and one for the mask."""
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -141,6 +144,27 @@ def test_positions_no_text_reaches_are_dropped(tiny_graphs: dict[str, TinyGraph]
     batch = Batch(longer.input_ids[:, :20], longer.attention_mask[:, :20])
     trimmed = loaded(model, tmp_path / "trimmed.onnx")
     assert pytest.approx(OnnxEngine(tiny.path).run(batch), abs=_TOLERANCE) == trimmed.run(batch)
+
+
+@pytest.mark.parametrize("architecture", ["albert", "bert", "distilbert", "electra", "mpnet", "roberta"])
+def test_a_text_may_have_as_many_tokens_as_there_are_positions(
+    foreign_graph: Callable[..., TinyGraph], tmp_path: Path, architecture: str
+) -> None:
+    """Also where the longest text would leave a block of one row, and gets a token of padding beyond the positions."""
+    positions = _ROWS_OF_A_BLOCK + 1
+    behind_padding = 2 * (architecture in {"mpnet", "roberta"})
+    tiny = foreign_graph(architecture, max_position_embeddings=positions + behind_padding)
+    assert positions == tiny.max_length
+    model, _ = rewritten(tiny, *FLOAT, lambda graph: trim_positions(graph, positions), *QUANTIZED)
+    engine = loaded(model, tmp_path / "rewritten.onnx")
+    ids = np.random.default_rng(8).integers(5, tiny.vocabulary, (1, positions))
+    expected = OnnxEngine(tiny.path)
+    for length in range(2, positions + 1):
+        row, longest = tuple(ids[0, :length].tolist()), tuple(ids[0].tolist())
+        alone, together = Batch.of([row], tiny.pad_token_id), Batch.of([row, longest], tiny.pad_token_id)
+        (answer,) = expected.run(alone)
+        assert pytest.approx(answer, abs=_TOLERANCE, rel=_TOLERANCE) == engine.run(alone)[0]
+        assert pytest.approx(answer, abs=_TOLERANCE, rel=_TOLERANCE) == engine.run(together)[0]
 
 
 @pytest.mark.parametrize("rewrite", [*FLOAT, *QUANTIZED])
