@@ -1,11 +1,10 @@
 """Recipe: ``recipe.json``, the record of how this project trained a checkpoint. Other checkpoints have none."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.errors import ExportError
+from export.source.config import read_object
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,7 @@ def read_recipe(directory: Path) -> dict[str, Any]:
         ExportError: if the file does not hold a JSON object.
     """
     path = directory / "recipe.json"
-    if not path.exists():
-        return {}
-    try:
-        recipe = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ExportError(f"{path} is not JSON: {error}") from error
-    if not isinstance(recipe, dict):
-        raise ExportError(f"{path} does not hold an object")
-    return recipe
+    return read_object(path) if path.exists() else {}
 
 
 def training_runs(recipe: dict[str, Any]) -> list[TrainingRun]:

@@ -94,7 +94,7 @@ _DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda d: (d / "tokenizer.json").unlink(), "tokenizer.json is missing"),
     (lambda d: (d / "model.safetensors").unlink(), "holds no weights: none of model.safetensors"),
     (lambda d: (d / "config.json").write_text("{"), "config.json cannot be read"),
-    (lambda d: (d / "recipe.json").write_text("{"), "recipe.json is not JSON"),
+    (lambda d: (d / "recipe.json").write_text("{"), "recipe.json cannot be read"),
     (_nan, "NaN"),
     (_more_labels, "classifier.weight has another shape in the file than the .* which names 5 labels"),
     (_hole, "ids \\[0, 2\\]"),
