@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ needs_trim = pytest.mark.skipif(find_trim() is None, reason="this C library keep
 
 _BLOCK = 64 * 1024  # bytes: below the size that the C library maps separately
 _MB = 1024**2
+ObservedHeap = Callable[..., tuple[Heap, list[int]]]
 
 
 @needs_trim
@@ -43,33 +45,35 @@ def test_memory_of_the_next_run_is_kept() -> None:
     assert all(len(block) == _BLOCK for block in kept)
 
 
-def test_growth_is_measured_from_the_size_after_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def observed_heap(monkeypatch: pytest.MonkeyPatch) -> ObservedHeap:
+    """Return what makes a heap of a process with these sizes in MB, one at each look, and the list of its trims."""
+
+    def make(*resident_mb: int) -> tuple[Heap, list[int]]:
+        sizes = iter(resident_mb)
+        trims: list[int] = []
+
+        def trim(padding: int) -> int:
+            trims.append(padding)
+            return 1
+
+        monkeypatch.setattr(memory, "_resident_bytes", lambda: next(sizes) * _MB)
+        return Heap(24 * _MB, trim), trims
+
+    return make
+
+
+def test_growth_is_measured_from_the_size_after_a_reload(observed_heap: ObservedHeap) -> None:
     """A measurement while two models are loaded does not let the remaining one grow to the size of both."""
-    sizes = iter(size * _MB for size in (160, 140, 210, 200, 140, 165, 140))
-    trims: list[int] = []
-
-    def trim(padding: int) -> int:
-        trims.append(padding)
-        return 1
-
-    monkeypatch.setattr(memory, "_resident_bytes", lambda: next(sizes))
-    heap = Heap(24 * _MB, trim)
+    heap, trims = observed_heap(160, 140, 210, 200, 140, 165, 140)
     for expected in (1, 2, 2, 3):  # loaded; both are; one has gone; it has grown
         heap.trim()
         assert [0] * expected == trims
 
 
-def test_pages_go_back_always_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_go_back_always_if_asked(observed_heap: ObservedHeap) -> None:
     """A reload leaves holes for certain, also where the process has not grown; growth is measured from there."""
-    sizes = iter(size * _MB for size in (160, 140, 150, 120, 140, 145, 121))
-    trims: list[int] = []
-
-    def trim(padding: int) -> int:
-        trims.append(padding)
-        return 1
-
-    monkeypatch.setattr(memory, "_resident_bytes", lambda: next(sizes))
-    heap = Heap(24 * _MB, trim)
+    heap, trims = observed_heap(160, 140, 150, 120, 140, 145, 121)
     for always, expected in ((False, 1), (True, 2), (False, 2), (False, 3)):
         heap.trim(always=always)
         assert [0] * expected == trims
