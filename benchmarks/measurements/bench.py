@@ -29,10 +29,14 @@ from benchmarks.report.section import Section
 def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path, console: Console) -> dict[str, Any]:
     """Measure everything, print it, write the report and return a summary for programs."""
     context = machine.describe(rig.artifact, rig.placement, rig.note)
+    manifest = read_manifest(rig.artifact)
     with console.status("models to compare with (the first run makes them)"):
-        models = make_models(rig.artifact / "tokenizer.json", read_manifest(rig.artifact).max_length, checkpoint)
+        models = make_models(rig.artifact / "tokenizer.json", manifest.max_length, checkpoint)
+    cascading = None
+    if manifest.first_stage is not None and "first_stage" not in rig.settings:
+        cascading = replace(rig, settings={**rig.settings, "first_stage": "on"})
     with console.status("") as status:
-        sections = _measure(rig, effort, models, context, status.update)
+        sections = _measure(rig, cascading, effort, models, context=context, report=status.update)
     machine.conclude(context)
     for section in sections:
         render.print_section(section, console)
@@ -42,18 +46,31 @@ def bench(rig: Rig, effort: Effort, *, checkpoint: Path | None, directory: Path,
 
 
 def _measure(
-    rig: Rig, effort: Effort, models: Path, context: dict[str, Any], report: Callable[[str], None]
+    rig: Rig,
+    cascading: Rig | None,
+    effort: Effort,
+    models: Path,
+    *,
+    context: dict[str, Any],
+    report: Callable[[str], None],
 ) -> list[Section]:
-    """Start everything, alternate the rounds and return the sections; adds the server's start to the context."""
+    """Start everything, alternate the rounds and return the sections; adds the server's start to the context.
+
+    Args:
+        rig: what is measured.
+        cascading: the same with its first stage on, to be compared with; None where there is nothing to compare.
+        effort: how long each measurement takes.
+        models: the directory of the models to compare with.
+        context: of the report; changed.
+        report: gets lines on the progress.
+    """
     report("starting engines, servers and bare loop")
-    has_first_stage = read_manifest(rig.artifact).first_stage is not None and "first_stage" not in rig.settings
-    cascading = replace(rig, settings={**rig.settings, "first_stage": "on"})
     with (
         start_engines(rig.artifact, models, rig.placement.server) as engines,
         rig.server() as server,
         rig.server() as spared,  # for the ratios: this one is never overloaded
         rig.bare() as bare,
-        cascading.server() if has_first_stage else nullcontext() as first_stage,
+        nullcontext() if cascading is None else cascading.server() as first_stage,
     ):
         context["server"] = {"start_s": server.start_s, "resident_bytes_at_start": server.usage().resident_bytes}
         shorter = Effort(effort.rounds, effort.seconds / 2, effort.scale)
