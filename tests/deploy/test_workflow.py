@@ -56,6 +56,21 @@ def test_every_python_from_the_oldest_allowed_is_tested() -> None:
     assert list(range(11, 14)) == minors
 
 
+NOT_IN_MAKE_TEST = {"nginx-light", "docker.io", "mmdebstrap"}
+"""Packages of ``make image-test``."""
+ON_THE_RUNNER = {"curl", "chromium"}
+
+
+def test_no_test_is_skipped_for_want_of_a_tool() -> None:
+    """The tools that a new machine gets are on the runner or installed; Chromium is asked for its version."""
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text())["jobs"]["test"]
+    commands = " ".join(step.get("run", "") for step in job["steps"])
+    packages = set(re.findall(r"^ *ensure \S+ (\S+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
+    assert {"prometheus", "chromium"} < packages
+    assert set() == packages - NOT_IN_MAKE_TEST - ON_THE_RUNNER - set(commands.split())
+    assert "/usr/bin/chromium --version" in commands
+
+
 @each
 def test_rights_are_given_per_job(workflow: Path) -> None:
     """The workflow grants no permission to all jobs; each job lists its own."""
