@@ -58,10 +58,18 @@ class Attackers:
 
     @contextlib.asynccontextmanager
     async def connect(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """Open a connection and drop it."""
+        """Open a connection and drop it.
+
+        Raises:
+            OSError: if the server has closed it.
+        """
         reader, writer = await asyncio.open_connection(self.address.host, self.address.port)
         try:
             yield reader, writer
+        except RuntimeError as error:  # uvloop's, of a transport that the server has closed
+            if writer.transport.is_closing():
+                raise ConnectionResetError(str(error)) from error
+            raise
         finally:
             writer.transport.abort()
 
