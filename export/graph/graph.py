@@ -82,6 +82,10 @@ class Graph:
         self._model.add_node(node)
         return output
 
+    def clone(self, node: onnx.NodeProto, inputs: Iterable[str], output: str) -> str:
+        """Add a node of the same kind, with the same attributes, and return its output's name."""
+        return self.add(node.op_type, inputs, output, domain=node.domain, **self.attributes(node))
+
     def remove(self, nodes: Iterable[onnx.NodeProto]) -> None:
         """Remove nodes."""
         self._model.remove_nodes(list(nodes))

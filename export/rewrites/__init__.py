@@ -14,6 +14,8 @@ from export.rewrites.first_token import read_first_token
 from export.rewrites.fuse_attention import fuse_attention
 from export.rewrites.mask import mask_keys
 from export.rewrites.padding import skip_padding
+from export.rewrites.rotate import fuse_rotations
+from export.rewrites.split_products import split_products
 
 FLOAT: Final[tuple[Rewrite, ...]] = (
     take_branches,
@@ -21,6 +23,8 @@ FLOAT: Final[tuple[Rewrite, ...]] = (
     fix_token_types,
     slice_positions,
     open_attention,
+    split_products,
+    fuse_rotations,
     fuse_attention,
     read_first_token,
     mask_keys,

@@ -94,9 +94,11 @@ class _Back:
     def _build(self, name: str) -> str:
         node, twin = self._producers.get(name), f"{name}/first"
         if node is self._attention:
-            return self._clone(node, [self.first(node.input[0]), *node.input[1:5], *self._first_row(node)], twin)
+            return self._graph.clone(node, [self.first(node.input[0]), *node.input[1:5], *self._first_row(node)], twin)
         if node is not None and node.op_type in TOKENWISE and self._is_needed_here_only(name):
-            return self._clone(node, [self._operand(value) for value in node.input], twin)
+            return self._graph.clone(node, [self._operand(value) for value in node.input], twin)
+        if node is not None and node.op_type == "RotaryEmbedding" and self._is_needed_here_only(name):
+            return self._graph.clone(node, [self.first(node.input[0]), *node.input[1:]], twin)  # positions count from 0
         zero = "first_token/index"
         if self._graph.constant(zero) is None:
             self._graph.add_constant(zero, np.array([0], np.int64))
@@ -116,6 +118,3 @@ class _Back:
     def _operand(self, name: str) -> str:
         value = self._graph.constant(name)
         return self.first(name) if value is None else name
-
-    def _clone(self, node: onnx.NodeProto, inputs: list[str], twin: str) -> str:
-        return self._graph.add(node.op_type, inputs, twin, domain=node.domain, **self._graph.attributes(node))

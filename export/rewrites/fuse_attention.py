@@ -1,8 +1,9 @@
 """Fuse attention: attention that onnxruntime's optimizer leaves in parts becomes one operator.
 
-The optimizer knows neither a bias by relative position (MPNet) nor attention over projected embeddings (the first layer
-of ALBERT). As ``MultiHeadAttention`` the other rewrites understand them: the last layer is cut to its first token, the
-mask moves into the keys, padding is left out.
+The optimizer knows neither a bias by relative position (MPNet), nor attention over projected embeddings (the first
+layer of ALBERT), nor rotated queries and keys and a window of neighbours (ModernBERT). As ``MultiHeadAttention`` the
+other rewrites understand them: the last layer is cut to its first token, the mask moves into the keys, padding is left
+out.
 """
 
 import math
@@ -11,14 +12,42 @@ from typing import Final
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from export.graph.graph import MICROSOFT, Graph
 
 _LOWEST: Final = float(np.finfo(np.float32).min)
 _HEADS_FIRST: Final = [0, 2, 1, 3]
 _KEYS_LAST: Final = [0, 2, 3, 1]
+_TURNED: Final = [0, 1, 3, 2]
 _IDS, _MASK = "input_ids", "attention_mask"
 _INT32: Final = onnx.TensorProto.INT32
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A (batch, tokens, hidden) tensor that is split into heads.
+
+    Attributes:
+        tensor: its name.
+        heads: their number.
+        channels: of one head.
+        rotation: that is applied to every head, if any.
+        is_scaled: whether it is multiplied by a number that follows from shapes: the root of ``1 / sqrt(channels)``.
+    """
+
+    tensor: str
+    heads: int
+    channels: int
+    rotation: onnx.NodeProto | None
+    is_scaled: bool
+
+    def whole(self, graph: Graph) -> str:
+        """Return the name of the tensor, rotated where its heads are."""
+        if self.rotation is None:
+            return self.tensor
+        inputs = [self.tensor, *self.rotation.input[1:]]
+        return graph.add("RotaryEmbedding", inputs, f"{self.rotation.output[0]}/whole", domain=MICROSOFT)
 
 
 @dataclass
@@ -26,16 +55,14 @@ class _Scores:
     """The scores of an attention: queries times keys, scaled, plus other tensors.
 
     Attributes:
-        query: (batch, tokens, hidden).
-        key: (batch, tokens, hidden).
-        heads: their number.
+        query: what asks.
+        key: what is asked.
         scale: factor of the product.
         added: tensors that are added to it.
     """
 
-    query: str
-    key: str
-    heads: int
+    query: _Split
+    key: _Split
     scale: float = 1.0
     added: list[str] = field(default_factory=list)
 
@@ -52,28 +79,14 @@ def fuse_attention(graph: Graph) -> bool:
         graph.remove([result])
         graph.add(
             "MultiHeadAttention",
-            [scores.query, scores.key, value, "", mask, *bias],
+            [scores.query.whole(graph), scores.key.whole(graph), value, "", mask, *bias],
             result.output[0],
             domain=MICROSOFT,
-            num_heads=scores.heads,
+            num_heads=scores.query.heads,
             scale=scores.scale,
             mask_filter_value=_LOWEST,
         )
     return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """A (batch, tokens, hidden) tensor that is split into heads.
-
-    Attributes:
-        is_scaled: whether it is multiplied by a number that follows from shapes: the root of ``1 / sqrt(channels)``.
-    """
-
-    tensor: str
-    heads: int
-    channels: int
-    is_scaled: bool
 
 
 class _Parts:
@@ -83,6 +96,7 @@ class _Parts:
         self._graph = graph
         self._producers = graph.producers()
         self._consumers = graph.consumers()
+        self._windows: dict[str, str] = {}
 
     def of(self, softmax: onnx.NodeProto) -> tuple[_Scores, str, list[str], onnx.NodeProto] | None:
         """Return scores, values (batch, tokens, hidden), a bias if any, and the node of the result, if known."""
@@ -95,11 +109,14 @@ class _Parts:
         result = self._only_reader(turned.output[0], "Reshape") if turned is not None else None
         biases = [name for name in scores.added if self._depends_on(name) == set()]
         masks = [name for name in scores.added if self._depends_on(name) == {_MASK}]
-        if value is None or result is None or len(masks) != 1 or len(biases) > 1:
+        if value is None or value.rotation is not None or result is None or len(masks) != 1 or len(biases) > 1:
             return None
         if len(scores.added) != len(masks) + len(biases):
             return None
-        return scores, value.tensor, [self._unexpanded(name) for name in biases], result
+        window = self._window(masks[0])
+        if window is not None and biases:
+            return None
+        return scores, value.tensor, [self._unexpanded(name) for name in biases] or window or [], result
 
     def _scores(self, name: str) -> _Scores | None:
         node = self._producers.get(name)
@@ -124,25 +141,54 @@ class _Parts:
         key = self._split_by_heads(node.input[1], _KEYS_LAST)
         if query is None or key is None or query.is_scaled != key.is_scaled:
             return None
-        scale = 1 / math.sqrt(query.channels) if query.is_scaled else 1.0
-        return _Scores(query.tensor, key.tensor, query.heads, scale)
+        return _Scores(query, key, 1 / math.sqrt(query.channels) if query.is_scaled else 1.0)
 
     def _split_by_heads(self, name: str, order: list[int]) -> _Split | None:
         """Return the (batch, tokens, hidden) tensor that was split into heads and transposed."""
-        turned = self._producers.get(name)
-        is_scaled = turned is not None and turned.op_type == "Mul" and self._depends_on(turned.input[1]) == set()
-        if turned is not None and is_scaled:
-            turned = self._producers.get(turned.input[0])
-        if turned is None or turned.op_type != "Transpose" or self._graph.attributes(turned).get("perm") != order:
+        node = self._producers.get(name)
+        is_scaled = node is not None and node.op_type == "Mul" and self._depends_on(node.input[1]) == set()
+        if node is not None and is_scaled:
+            node = self._producers.get(node.input[0])
+        if node is not None and order == _KEYS_LAST and self._turns(node, _TURNED):
+            node, order = self._producers.get(node.input[0]), _HEADS_FIRST
+        rotation = node if node is not None and node.op_type == "RotaryEmbedding" else None
+        if rotation is not None:
+            node = self._producers.get(rotation.input[0])
+        if node is None or not self._turns(node, order):
             return None
-        split = self._producers.get(turned.input[0])
-        shape = self._producers.get(split.input[1]) if split is not None and split.op_type == "Reshape" else None
-        if split is None or shape is None or shape.op_type != "Concat" or len(shape.input) != 4:  # noqa: PLR2004 - rank
+        split = self._producers.get(node.input[0])
+        sizes = self._sizes(split.input[1]) if split is not None and split.op_type == "Reshape" else None
+        if split is None or sizes is None:
             return None
-        heads, channels = self._graph.constant(shape.input[2]), self._graph.constant(shape.input[3])
-        if heads is None or channels is None:
+        return _Split(split.input[0], *sizes, rotation, is_scaled)
+
+    def _turns(self, node: onnx.NodeProto, order: list[int]) -> bool:
+        return node.op_type == "Transpose" and self._graph.attributes(node).get("perm") == order
+
+    def _sizes(self, shape: str) -> tuple[int, int] | None:
+        """Return heads and channels of a shape (batch, tokens, heads, channels), if they are constant."""
+        node, whole = self._producers.get(shape), self._graph.constant(shape)
+        last: list[NDArray[np.int64] | None] = [] if whole is None else [whole[2:3], whole[3:]]
+        if node is not None and node.op_type == "Concat":
+            last = [self._graph.constant(name) for name in node.input[2:]]
+        if len(last) != 2:  # noqa: PLR2004 - heads and channels
             return None
-        return _Split(split.input[0], int(heads.ravel()[0]), int(channels.ravel()[0]), is_scaled)
+        heads, channels = last
+        if heads is None or channels is None or heads.size != 1 or channels.size != 1:
+            return None
+        return int(heads.ravel()[0]), int(channels.ravel()[0])
+
+    def _window(self, mask: str) -> list[str] | None:
+        """Return a bias that shuts out tokens far away, if a mask does so beside padding."""
+        node = self._producers.get(mask)
+        if node is None or node.op_type != "Where" or self._depends_on(node.input[0]) != set():
+            return None
+        if self._graph.constant(node.input[1]) is None or self._depends_on(node.input[2]) != {_MASK}:
+            return None
+        if mask not in self._windows:
+            near = self._graph.add_constant(f"{mask}/near", np.array(0, np.float32))
+            self._windows[mask] = self._graph.add("Where", [*node.input[:2], near], f"{mask}/window")
+        return [self._windows[mask]]
 
     def _unexpanded(self, name: str) -> str:
         """Return a bias before it is repeated for every text; attention does that itself."""

@@ -34,12 +34,23 @@ _FLOAT, _INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Projection:
-    """A product and its bias, read by one attention only."""
+    """A product and its bias, read by one attention only.
+
+    Attributes:
+        product: of tokens and weights.
+        nodes: the product, and its addition and rotation where it has them.
+        weights: (rows, channels).
+        bias: (channels,), zeros without an addition.
+        rotation: of every head's channels by position, if any.
+        output: what the attention reads.
+    """
 
     product: onnx.NodeProto
-    addition: onnx.NodeProto
+    nodes: list[onnx.NodeProto]
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+    rotation: onnx.NodeProto | None
+    output: str
 
 
 def mask_keys(graph: Graph) -> bool:
@@ -57,12 +68,12 @@ def mask_keys(graph: Graph) -> bool:
     penalty = _penalty(graph, count, size)
     for node, (query, key) in found:
         _widen(graph, query, count, extra=1.0)
-        masked = graph.add("Add", [_widen(graph, key, count, extra=0.0), penalty], f"{key.addition.output[0]}/masked")
+        masked = graph.add("Add", [_widen(graph, key, count, extra=0.0), penalty], f"{key.output}/masked")
         attributes = graph.attributes(node)
         scale = attributes.get("scale", 1 / np.sqrt(size))
         graph.remove([node])
         bias = ["", "", node.input[5]] if len(node.input) > _MASKED_INPUTS else []
-        inputs = [query.addition.output[0], masked, node.input[2], *bias]
+        inputs = [query.output, masked, node.input[2], *bias]
         graph.add("MultiHeadAttention", inputs, node.output[0], domain=MICROSOFT, num_heads=count, scale=float(scale))
     _pad_single_rows(graph, 2 * size + 1)
     return True
@@ -79,17 +90,33 @@ def _projections(graph: Graph, node: onnx.NodeProto) -> tuple[_Projection, _Proj
 
 
 def _projection(graph: Graph, name: str) -> _Projection | None:
-    producers = graph.producers()
-    addition = producers.get(name)
-    if addition is None or addition.op_type != "Add" or len(graph.consumers()[name]) != 1:
+    producers, consumers, output = graph.producers(), graph.consumers(), name
+    nodes: list[onnx.NodeProto] = []
+    found: dict[str, onnx.NodeProto] = {}
+    bias = None
+    for kind in ("RotaryEmbedding", "Add", "MatMul"):
+        node = producers.get(name)
+        if node is None or len(consumers[name]) != 1 or node.op_type != kind:
+            continue
+        nodes.append(node)
+        found[kind] = node
+        name = node.input[0]
+        if kind == "Add":
+            name, bias = _addends(graph, node)
+    product = found.get("MatMul")
+    weights = graph.constant(product.input[1]) if product is not None else None
+    if product is None or weights is None or weights.ndim != 2:  # noqa: PLR2004 - a matrix
         return None
-    for before, constant in (addition.input, reversed(addition.input)):
-        product, bias = producers.get(before), graph.constant(constant)
-        if product is not None and product.op_type == "MatMul" and bias is not None and bias.ndim == 1:
-            weights = graph.constant(product.input[1])
-            if weights is not None and weights.shape[1:] == bias.shape:
-                return _Projection(product, addition, weights, bias)
-    return None
+    if "Add" in found and (bias is None or bias.shape != weights.shape[1:]):
+        return None
+    shift = np.zeros(weights.shape[1], np.float32) if bias is None else bias
+    return _Projection(product, nodes, weights, shift, found.get("RotaryEmbedding"), output)
+
+
+def _addends(graph: Graph, node: onnx.NodeProto) -> tuple[str, NDArray[np.float32] | None]:
+    """Return the computed and the constant operand of an addition."""
+    one, other = node.input
+    return (one, graph.constant(other)) if graph.constant(one) is None else (other, graph.constant(one))
 
 
 def _heads(graph: Graph, node: onnx.NodeProto, parts: tuple[_Projection, _Projection]) -> tuple[int, int]:
@@ -99,16 +126,20 @@ def _heads(graph: Graph, node: onnx.NodeProto, parts: tuple[_Projection, _Projec
 
 
 def _widen(graph: Graph, part: _Projection, heads: int, *, extra: float) -> str:
-    """Give each head one more channel, which is constant; return the sum's name."""
+    """Give each head one more channel, which is constant and not rotated; return the sum's name."""
     weights = part.weights.reshape(len(part.weights), heads, -1)
     wider = np.pad(weights, ((0, 0), (0, 0), (0, 1))).reshape(len(weights), -1)
     bias = np.pad(part.bias.reshape(heads, -1), ((0, 0), (0, 1)), constant_values=extra).ravel()
-    name = part.addition.output[0]
+    name = part.output
     matrix = graph.add_constant(f"{name}/wider_weights", wider)
     shift = graph.add_constant(f"{name}/wider_bias", bias.astype(np.float32))
-    graph.remove([part.product, part.addition])
+    graph.remove(part.nodes)
     product = graph.add("MatMul", [part.product.input[0], matrix], part.product.output[0])
-    return graph.add("Add", [product, shift], name)
+    if part.rotation is None:
+        return graph.add("Add", [product, shift], name)
+    inputs = [graph.add("Add", [product, shift], f"{name}/straight"), *part.rotation.input[1:]]
+    channels = weights.shape[2]
+    return graph.add("RotaryEmbedding", inputs, name, domain=MICROSOFT, num_heads=heads, rotary_embedding_dim=channels)
 
 
 def _penalty(graph: Graph, heads: int, size: int) -> str:

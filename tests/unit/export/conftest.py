@@ -32,7 +32,7 @@ class TinyGraph:
 
 @pytest.fixture(scope="session")
 def foreign_graph(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TinyGraph]:
-    """Return a function: name of a tiny foreign architecture, more settings -> its fp32 graph, converted once."""
+    """Return a function: tiny foreign architecture, more of its configuration -> its fp32 graph, converted once."""
     for module in ("torch", "onnx", "optimum.onnxruntime"):
         pytest.importorskip(module)
     from export.checkpoint import read_checkpoint  # noqa: PLC0415 - onnx may be missing where this file is collected
@@ -40,7 +40,7 @@ def foreign_graph(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tin
     from tests.support.architectures import build_foreign  # noqa: PLC0415 - as above
 
     @cache
-    def graph(architecture: str, **settings: int) -> TinyGraph:
+    def graph(architecture: str, **settings: Any) -> TinyGraph:
         folder = tmp_path_factory.mktemp(architecture)
         found = read_checkpoint(build_foreign(folder / "model", architecture, **settings))
         path = convert(found.model, folder / "onnx")

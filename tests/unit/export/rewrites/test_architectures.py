@@ -26,6 +26,7 @@ pytestmark = [
 
 _MAIN = ("open_attention", "read_first_token", "mask_keys", "skip_padding")
 _BIASED = ("fuse_attention", "read_first_token", "mask_keys", "skip_padding")
+_ROTATED = ("split_products", "fuse_rotations", "fuse_attention", "mask_keys", "skip_padding")
 _APPLIED = {
     "bert": ("fix_token_types", "slice_positions", *_MAIN),
     "electra": ("fix_token_types", "slice_positions", *_MAIN),
@@ -35,19 +36,21 @@ _APPLIED = {
     "xlm-roberta": _MAIN,
     "camembert": _MAIN,
     "mpnet": _BIASED,
-    "deberta-v2": ("take_branches", "fold_products"),
-    "modernbert": (),
+    "deberta-v2": ("take_branches", "fold_products", "skip_padding"),
+    "modernbert": (*_ROTATED, "read_first_token"),
+    "modernbert-mean": _ROTATED,
     "gpt2": (),
-    "qwen2": (),
+    "qwen2": ("fuse_rotations", "skip_padding"),
 }
+_MEAN = {"classifier_pooling": "mean"}
 
 
 @pytest.mark.parametrize("architecture", _APPLIED)
 def test_the_rewrites_of_an_architecture_keep_its_answers(
-    foreign_graph: Callable[[str], TinyGraph], tmp_path: Path, architecture: str
+    foreign_graph: Callable[..., TinyGraph], tmp_path: Path, architecture: str
 ) -> None:
     """Logits differ by rounding alone on random batches, padded and not."""
-    tiny = foreign_graph(architecture)
+    tiny = foreign_graph(architecture.removesuffix("-mean"), **_MEAN if architecture.endswith("-mean") else {})
     model, applied = rewritten(tiny, *FLOAT, *QUANTIZED)
     names = [rewrite.__name__ for rewrite in (*FLOAT, *QUANTIZED)]
     assert set(_APPLIED[architecture]) == {name for name, done in zip(names, applied, strict=True) if done}
@@ -60,7 +63,7 @@ def test_the_rewrites_of_an_architecture_keep_its_answers(
 
 
 def test_a_bias_by_position_is_bit_identical_in_batches(
-    foreign_graph: Callable[[str], TinyGraph], tmp_path: Path
+    foreign_graph: Callable[..., TinyGraph], tmp_path: Path
 ) -> None:
     """MPNet's attention, with its mask in the keys, answers every length alike alone and padded."""
     tiny = foreign_graph("mpnet")
@@ -77,7 +80,7 @@ def test_a_bias_by_position_is_bit_identical_in_batches(
         assert np.abs(alone[:, :length] - padded[:, :length]).max() <= 1e-6, f"{length} tokens"
 
 
-def test_a_bias_by_position_is_cut_to_the_first_token(foreign_graph: Callable[[str], TinyGraph]) -> None:
+def test_a_bias_by_position_is_cut_to_the_first_token(foreign_graph: Callable[..., TinyGraph]) -> None:
     """The last layer asks one query, so it needs one row of the bias."""
     model, _ = rewritten(foreign_graph("mpnet"), fuse_attention, read_first_token)
     graph = Graph(model)

@@ -1,5 +1,6 @@
 """Padding is computed in attention alone, and answers are the same to the last bit."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from export.graph.fuse import Fusions
 from export.graph.graph import Graph
 from export.quantize.activations import Observer
 from export.rewrites import FLOAT
-from export.rewrites.apply import Rewrite
+from export.rewrites.apply import Rewrite, apply
 from export.rewrites.fuse_attention import fuse_attention
 from export.rewrites.mask import mask_keys
 from export.rewrites.padding import skip_padding
@@ -26,7 +27,11 @@ from export.variants import CANDIDATES, Variant
 from tests.unit.export.conftest import ARCHITECTURES, TinyGraph
 from tests.unit.export.graphs import loaded
 
-pytestmark = pytest.mark.development
+pytestmark = [
+    pytest.mark.development,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # torch's tracer
+    pytest.mark.filterwarnings("ignore::UserWarning"),  # as above
+]
 
 _COMPUTED = Variant("computed", "", quantized_rewrites=())
 
@@ -119,32 +124,105 @@ def _without(left_out: Rewrite) -> tuple[Rewrite, ...]:
 @pytest.mark.parametrize(
     "variant",
     [
-        Variant("mask apart", "", float_rewrites=_without(mask_keys)),
-        Variant("attention not fused", "", fusions=Fusions(gelu=True), float_rewrites=_without(fuse_attention)),
-        Variant("layer norms fused", "", fusions=Fusions(attention=True, gelu=True, skip_layer_norm=True)),
+        Variant("mask apart", "", float_rewrites=_without(mask_keys), quantized_rewrites=()),
+        Variant(
+            "attention in parts",
+            "",
+            fusions=Fusions(gelu=True),
+            float_rewrites=_without(fuse_attention),
+            quantized_rewrites=(),
+        ),
     ],
     ids=lambda variant: variant.name,
 )
-def test_a_graph_that_is_not_understood_computes_padding(
+def test_attention_with_its_own_mask_sees_a_row_per_place(
     tiny_graphs: dict[str, TinyGraph], tmp_path: Path, variant: Variant
 ) -> None:
-    """A graph whose mask is not in its keys, or with unknown operators, stays as it is."""
+    """Answers are equal bit by bit where the mask is an input of the attention, or added to its scores."""
     model = _quantized(tiny_graphs["bert"], tmp_path, variant)
+    _assert_equal_bit_by_bit(tiny_graphs["bert"], model, _without_padding(model).finish(), tmp_path)
+
+
+def test_an_operator_that_is_not_known_sees_a_row_per_place(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
+    """Between two layers, it may do what it likes with the tokens of a text."""
+    model = _after_gelu(_quantized(tiny_graphs["bert"], tmp_path), "Softplus")
+    _assert_equal_bit_by_bit(tiny_graphs["bert"], model, _without_padding(model).finish(), tmp_path)
+
+
+def test_an_operator_that_reads_padding_stops_it(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
+    """With a softmax over all places of a text between two layers, answers change, and the graph stays as it was."""
+    model = _after_gelu(_quantized(tiny_graphs["bert"], tmp_path), "Softmax", axis=1)
+    batch = Batch.of([(5, 6, 7, 8, 9), (9,) * 40, (7, 8)], tiny_graphs["bert"].pad_token_id)
+    expected = _engine(model, tmp_path / "before.onnx").run(batch)
+
+    def change(candidate: onnx.ModelProto) -> float:
+        return float(np.abs(_engine(candidate, tmp_path / "after.onnx").run(batch) - expected).max())
+
+    kept, (result,) = apply(model, [skip_padding], change, tolerance=0)
+    assert not result.applied
+    assert "changed an answer" in result.note
+    assert kept is model
+
+
+def test_layer_norms_with_the_residual_inside_stop_it(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
+    """A graph without the additions of residual connections stays as it is."""
+    fusions = Fusions(attention=True, gelu=True, skip_layer_norm=True)
+    model = _quantized(tiny_graphs["bert"], tmp_path, Variant("fused", "", fusions=fusions))
     assert "If" not in {node.op_type for node in model.graph.node}
 
 
-def test_an_operator_that_mixes_tokens_stops_it(tiny_graphs: dict[str, TinyGraph], tmp_path: Path) -> None:
-    """With a softmax over the tokens of a text between two layers, the graph stays as it was."""
-    graph = Graph(_quantized(tiny_graphs["bert"], tmp_path))
+@pytest.mark.parametrize(
+    ("architecture", "settings"),
+    [("modernbert", {}), ("modernbert", {"classifier_pooling": "mean"}), ("deberta-v2", {}), ("qwen2", {})],
+    ids=["modernbert", "modernbert-mean", "deberta-v2", "qwen2"],
+)
+def test_other_architectures_answer_alike_bit_by_bit(
+    foreign_graph: Callable[..., TinyGraph], tmp_path: Path, architecture: str, settings: dict[str, str]
+) -> None:
+    """Rotated and relative positions, windows of neighbours, pooling of the first, all or the last token."""
+    tiny = foreign_graph(architecture, **settings)
+    model = _quantized(tiny, tmp_path)
+    _assert_equal_bit_by_bit(tiny, model, _without_padding(model).finish(), tmp_path)
+
+
+def test_padding_is_rotated_by_the_position_of_the_token_that_it_repeats(
+    foreign_graph: Callable[..., TinyGraph], tmp_path: Path
+) -> None:
+    """By its own position its score could be far above those of the tokens, if scores are large."""
+    tiny = foreign_graph("modernbert")
+    graph = Graph(_quantized(tiny, tmp_path))
+    for node in graph.of_type("RotaryEmbedding"):
+        product = graph.producers()[node.input[0]]
+        scales = graph.constant(product.input[3])
+        assert scales is not None
+        product.input[3] = graph.add_constant(f"{node.output[0]}/larger", scales * 1000)
+    model = graph.finish()
+    _assert_equal_bit_by_bit(tiny, model, _without_padding(model).finish(), tmp_path)
+
+
+def _after_gelu(model: onnx.ModelProto, kind: str, **attributes: int) -> onnx.ModelProto:
+    """Return a graph with one more operator between the products of its first feed-forward part."""
+    graph = Graph(model)
     gelu = graph.of_type("Gelu")[0]
-    mixed = graph.add("Softmax", [gelu.output[0]], "mixed", axis=1)
+    added = graph.add(kind, [gelu.output[0]], "added", **attributes)
     for node in graph.consumers()[gelu.output[0]]:
-        if node.op_type != "Softmax":
-            node.input[0] = mixed
-    before = graph.finish().SerializeToString()
-    graph = Graph(onnx.load_from_string(before))
-    assert not skip_padding(graph)
-    assert graph.finish().SerializeToString() == before
+        if node.op_type != kind:
+            node.input[0] = added
+    return graph.finish()
+
+
+def _assert_equal_bit_by_bit(
+    tiny: TinyGraph, computing: onnx.ModelProto, skipping: onnx.ModelProto, folder: Path
+) -> None:
+    """Compare answers to texts together, where the second graph leaves out padding, and to each alone."""
+    before, after = _engine(computing, folder / "computing.onnx"), _engine(skipping, folder / "skipping.onnx")
+    draw = np.random.default_rng(11)
+    for lengths in ((1, 2), (5, tiny.max_length, 33), (17, 16, 1, 34), (40, 40)):
+        rows = [tuple(draw.integers(5, tiny.vocabulary, length).tolist()) for length in lengths]
+        expected = before.run(Batch.of(rows, tiny.pad_token_id))
+        assert np.array_equal(expected, after.run(Batch.of(rows, tiny.pad_token_id)))
+        for row, logits in zip(rows, expected, strict=True):
+            assert np.array_equal(logits, after.run(Batch.of([row], tiny.pad_token_id))[0]), f"{len(row)} tokens"
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

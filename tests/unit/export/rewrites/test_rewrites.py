@@ -146,7 +146,7 @@ def test_positions_no_text_reaches_are_dropped(tiny_graphs: dict[str, TinyGraph]
     assert pytest.approx(OnnxEngine(tiny.path).run(batch), abs=_TOLERANCE) == trimmed.run(batch)
 
 
-@pytest.mark.parametrize("architecture", ["albert", "bert", "distilbert", "electra", "mpnet", "roberta"])
+@pytest.mark.parametrize("architecture", ["albert", "bert", "distilbert", "electra", "modernbert", "mpnet", "roberta"])
 def test_a_text_may_have_as_many_tokens_as_there_are_positions(
     foreign_graph: Callable[..., TinyGraph], tmp_path: Path, architecture: str
 ) -> None:
