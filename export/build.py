@@ -18,6 +18,7 @@ from artifact.manifest import SessionOptions
 from artifact.runtime import Batch, OnnxEngine
 from export.graph.fuse import Fusions, fuse
 from export.graph.graph import Graph
+from export.measure.memory import return_free_pages
 from export.progress import Progress
 from export.quantize.activations import Observer, Range
 from export.quantize.outliers import Tamed, tame_outliers
@@ -157,6 +158,7 @@ def build_all(builder: Builder, variants: Sequence[Variant], progress: Progress)
                 unbuilt[variant.name] = str(error).splitlines()[0][:200]
             else:
                 built.append(row)
+            return_free_pages()
             tick()
     return built, unbuilt
 

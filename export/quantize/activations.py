@@ -69,7 +69,9 @@ class Observer:
                 high = np.maximum(high, self._channels[name][1])
             self._channels[name] = (low, high)
             self._tokens[name] = self._tokens.get(name, 0) + len(values)
-            self._moments[name] = self._moments.get(name, 0) + (values.T @ values).astype(np.float64)
+            if name not in self._moments:
+                self._moments[name] = np.zeros((values.shape[1], values.shape[1]), np.float64)
+            self._moments[name] += values.T @ values
         return names
 
     def _run(self, model: onnx.ModelProto, names: list[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:

@@ -19,6 +19,8 @@ _PAIR: Final = 128
 """Largest sum of two neighbouring weights of one sign that 16-bit sums hold, see ``weight_scales``."""
 _DAMPING: Final = 0.01
 """Share of the mean of the diagonal that is added to it, so that the matrix can be inverted (GPTQ's default)."""
+_INVERTED_AT_ONCE: Final = 256
+"""Largest triangular matrix that is inverted as any other."""
 _ROWS: Final = 64
 """Rows in a block: their errors reach the rows below the block in one product."""
 
@@ -101,9 +103,22 @@ def _inverse_root(moments: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     diagonal = np.diag(moments)
     damped = moments + np.diag(np.where(diagonal > 0, 0.0, 1.0) + _DAMPING * diagonal.mean() + 1e-12)
-    upper = np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1]
-    root: NDArray[np.float64] = np.triu(np.linalg.inv(upper))
-    return root
+    upper = np.ascontiguousarray(np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1])
+    return _inverse(upper)
+
+
+def _inverse(upper: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of an upper triangular matrix by halves: a third of the work of a general inversion."""
+    rows = len(upper)
+    if rows <= _INVERTED_AT_ONCE:
+        whole: NDArray[np.float64] = np.triu(np.linalg.inv(upper))
+        return whole
+    half = rows // 2
+    result = np.zeros_like(upper)
+    result[:half, :half] = _inverse(upper[:half, :half])
+    result[half:, half:] = _inverse(upper[half:, half:])
+    result[:half, half:] = -result[:half, :half] @ (upper[:half, half:] @ result[half:, half:])
+    return result
 
 
 def _digest(*arrays: NDArray[np.generic]) -> bytes:
