@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from artifact.digest import manifest_digest
-from artifact.manifest import MANIFEST, TOKENIZER, describe_file
+from artifact.manifest import MANIFEST, MODEL, TOKENIZER, describe_file
 from tests.support.tiny import TINY
 
 
@@ -71,5 +71,23 @@ def of_pairs(directory: Path) -> Path:
     def change(document: dict[str, Any]) -> None:
         document |= {"pairs": True, "truncation": "head"}
         document["probes"] = [{"text": "good", "text_pair": "good", "probabilities": known, "reference": known}]
+
+    return edit_manifest(directory, change)
+
+
+def regression(directory: Path) -> Path:
+    """Let the model answer a value: the logit of "positive" minus that of "negative". It needs onnx."""
+    import onnx  # noqa: PLC0415 - the module is imported where onnx is not installed
+    from onnx import numpy_helper  # noqa: PLC0415 - as above
+
+    model = onnx.load_from_string((directory / MODEL).read_bytes())
+    (table,) = (each for each in model.graph.initializer if each.name == "scores")
+    scores = numpy_helper.to_array(table)
+    table.CopyFrom(numpy_helper.from_array(scores[:, 1:] - scores[:, :1], "scores"))
+    replace_file(directory, MODEL, model.SerializeToString())
+
+    def change(document: dict[str, Any]) -> None:
+        document |= {"problem": "regression", "labels": ["stars"], "activation": "identity", "temperature": 1.0}
+        document["probes"] = [{"text": "good", "probabilities": [8 / 3], "reference": [8 / 3]}]
 
     return edit_manifest(directory, change)

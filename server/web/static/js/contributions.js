@@ -10,8 +10,14 @@
  * @property {number | null} without the score without it
  * @property {number} level from -5 (against) to 5 (for); 0 where it changes little
  *
- * @typedef {{label: string, score: number, parts: Part[], value: boolean}} Explained for one label; `value` where the
- *   model answers with a number
+ * @typedef {object} Explained for one label
+ * @property {string} label
+ * @property {number} score
+ * @property {Part[]} parts
+ * @property {number} scale the contribution that has the strongest colour
+ * @property {boolean} value whether the model answers with a number
+ * @property {boolean} pairs whether it reads two texts
+ * @property {number | null} threshold from which a multi-label model chooses the label
  */
 
 import { CodePoints } from "./code_points.js";
@@ -20,26 +26,37 @@ import { decimal, percent } from "./format.js";
 
 const LEVELS = 5;
 const SMALLEST_SCALE = 0.05;
+const SMALLEST_SHARE = 0.01; // of a value, whose unit is not known
+const DIGITS = 6; // of a score in an answer
 const QUOTED = 60;
 
 /**
  * What an answer says of one label.
  * @param {any} answer of `POST /explain`
  * @param {string} label one of its labels
- * @param {boolean} value whether the model answers with a number
+ * @param {any} model of `GET /info`
  * @returns {Explained}
  */
-export function explained(answer, label, value) {
+export function explained(answer, label, model) {
+  const value = model.problem === "regression";
   const index = answer.labels.indexOf(label);
   const score = answer.scores[index];
-  const strongest = Math.max(SMALLEST_SCALE, ...answer.parts.map((part) => Math.abs(part.contributions?.[index] ?? 0)));
+  const smallest = value ? SMALLEST_SHARE * Math.abs(score) : SMALLEST_SCALE;
+  const scale = Math.max(smallest, ...answer.parts.map((part) => Math.abs(part.contributions?.[index] ?? 0))) || 1;
   const parts = answer.parts.map((part) => {
     const by = part.contributions ? part.contributions[index] : null;
-    const level = by === null ? 0 : Math.round((by / strongest) * LEVELS);
-    return { text: part.text, start: part.start, stop: part.stop, part: part.part ?? 0, by, without: by === null ? null : score - by, level };
+    const level = by === null ? 0 : Math.round((by / scale) * LEVELS);
+    return { text: part.text, start: part.start, stop: part.stop, part: part.part ?? 0, by, without: by === null ? null : Number((score - by).toFixed(DIGITS)), level };
   });
-  return { label, score, parts, value };
+  const threshold = model.problem === "multi_label" ? (model.thresholds[index] ?? 0.5) : null;
+  return { label, score, parts, scale, value, pairs: model.pairs, threshold };
 }
+
+/** @param {Explained} of @param {number} score whether a multi-label model chooses the label with it */
+export const isChosen = (of, score) => of.threshold !== null && score >= of.threshold;
+
+/** @param {Explained} of @param {Part} part in which text of a pair it is, in words; empty where there is one text */
+export const placeOf = (of, part) => (of.pairs ? ` in the ${part.part ? "second" : "first"} text` : "");
 
 /** @param {Explained} of @param {number} score */
 export const shown = (of, score) => (of.value ? decimal(score) : percent(Math.max(0, Math.min(1, score))));
@@ -51,10 +68,11 @@ export function effect(of, by) {
   return `${sign}${size}${of.value ? "" : " points"}`;
 }
 
-/** @param {Part} part in which direction it works, in words */
-export function direction({ by, level }) {
+/** @param {Explained} of @param {Part} part in which direction it works, in words */
+export function direction({ value }, { by, level }) {
   if (by === null) return "nothing is left without it";
-  return level === 0 ? "changes little" : level > 0 ? "speaks for it" : "speaks against it";
+  if (level === 0) return "changes little";
+  return value ? (level > 0 ? "raises the value" : "lowers the value") : level > 0 ? "speaks for it" : "speaks against it";
 }
 
 /**
@@ -65,7 +83,9 @@ export function direction({ by, level }) {
 export function sentence(of, part) {
   if (part.without === null) return "Without it nothing would be left to read.";
   const what = of.value ? "the value" : `the probability of ${of.label}`;
-  return `Without it ${what} would be ${shown(of, part.without)} instead of ${shown(of, of.score)}.`;
+  const [now, then] = [isChosen(of, of.score), isChosen(of, part.without)];
+  const decision = now === then ? "" : then ? ", and the label would be chosen" : ", and the label would not be chosen";
+  return `Without it ${what} would be ${shown(of, part.without)} instead of ${shown(of, of.score)}${decision}.`;
 }
 
 /** @param {string} text shortened */
@@ -100,7 +120,7 @@ export function colouredText(of, text, { number, name, onPick }) {
         onfocus: () => onPick(index),
       },
       points.slice(part.start, part.stop),
-      el("span", { class: "hidden-text" }, `. ${direction(part)}. ${sentence(of, part)} `),
+      el("span", { class: "hidden-text" }, `. ${direction(of, part)}. ${sentence(of, part)} `),
     );
     options.set(index, option);
     children.push(option);
@@ -127,10 +147,10 @@ export function legend(of) {
   return el(
     "div",
     { class: "legend small" },
-    el("span", {}, `Against ${of.label}`),
+    el("span", {}, of.value ? "Lowers the value" : `Against ${of.label}`),
     el("span", { class: "swatches", "aria-hidden": "true" }, steps),
-    el("span", {}, `For ${of.label}`),
-    el("span", { class: "hidden-text" }, "Parts for the label are blue and underlined with a line, parts against it orange and with a wave. The thicker, the stronger."),
+    el("span", {}, of.value ? "Raises the value" : `For ${of.label}`),
+    el("span", { class: "hidden-text" }, `${of.value ? "Parts that raise the value" : "Parts for the label"} are blue and underlined with a line, ${of.value ? "parts that lower it" : "parts against it"} orange and with a wave. The thicker, the stronger.`),
   );
 }
 
@@ -143,18 +163,17 @@ export function legend(of) {
 export function strongestParts(of, { most, onPick, onOpen }) {
   const order = of.parts.map((_, index) => index).filter((index) => of.parts[index].by !== null);
   order.sort((one, other) => Math.abs(of.parts[other].by) - Math.abs(of.parts[one].by));
-  const scale = Math.max(SMALLEST_SCALE, Math.abs(of.parts[order[0]]?.by ?? 0));
   const rows = new Map();
   const make = (index) => {
     const part = of.parts[index];
-    const size = Math.abs(part.by) / scale;
+    const size = Math.abs(part.by) / of.scale;
     const row = el(
       "li",
       { data: { level: String(part.level) } },
       el(
         "button",
         { class: "contribution", onpointerenter: () => onPick(index), onfocus: () => onPick(index), onclick: () => onOpen(index) },
-        el("span", { class: "name" }, part.text),
+        el("span", { class: "name" }, part.text, el("span", { class: "soft small" }, placeOf(of, part))),
         el("span", { class: "value figure" }, effect(of, part.by)),
         el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: part.by < 0 ? "fill against" : "fill", style: { "--size": size } })),
         el("span", { class: "hidden-text" }, `. ${sentence(of, part)}`),
@@ -181,10 +200,10 @@ export function strongestParts(of, { most, onPick, onOpen }) {
  * @returns {Node[]}
  */
 export function detail(of, part) {
-  const bars = of.value || part.without === null ? null : [["Whole text", of.score], ["Without it", part.without]];
+  const bars = of.value || part.without === null ? null : [[of.pairs ? "Both texts" : "Whole text", of.score], ["Without it", part.without]];
   return [
-    el("p", { class: "quoted" }, quote(part.text)),
-    el("p", {}, part.by === null ? null : el("strong", { class: "figure" }, effect(of, part.by)), part.by === null ? "" : ` · ${direction(part)}`),
+    el("p", { class: "quoted" }, quote(part.text), el("span", { class: "soft small" }, placeOf(of, part))),
+    el("p", {}, part.by === null ? null : el("strong", { class: "figure" }, effect(of, part.by)), part.by === null ? "" : ` · ${direction(of, part)}`),
     el("p", { class: "soft" }, sentence(of, part)),
     bars &&
       el(

@@ -1,6 +1,6 @@
 /** Why: which parts of a text the answer depends on, and what it would be without each. */
 
-import { colouredText, detail, explained, legend, quote, sentence, shown, strongestParts } from "../contributions.js";
+import { colouredText, detail, explained, isChosen, legend, placeOf, quote, sentence, shown, strongestParts } from "../contributions.js";
 import { el, replace } from "../dom.js";
 import { Editor } from "../editor.js";
 import { examplesFor } from "../examples.js";
@@ -77,17 +77,17 @@ export function mount(section, app) {
   function showAnswer(answer, draft) {
     label = answer.labels.includes(chosen) ? chosen : answer.label;
     render(answer, draft);
-    const of = explained(answer, label, model.problem === "regression");
-    const strongest = strongestOf(of);
-    app.announce(strongest === null ? "Nothing is left without the only part." : `The strongest part is ${quote(of.parts[strongest].text)}. ${sentence(of, of.parts[strongest])}`);
+    const of = explained(answer, label, model);
+    const strongest = of.parts[strongestOf(of)];
+    app.announce(strongest ? `The strongest part is ${quote(strongest.text)}${placeOf(of, strongest)}. ${sentence(of, strongest)}` : "Nothing is left without the only part.");
   }
 
   function render(answer, draft) {
-    const of = explained(answer, label, model.problem === "regression");
+    const of = explained(answer, label, model);
     const picked = new Picked(of);
     const texts = model.pairs ? [draft.text, draft.pair] : [draft.text];
     const coloured = texts.map((text, number) => {
-      const name = `Parts of the ${model.pairs ? (number ? "second text" : "first text") : "text"}. ${model.problem === "regression" ? "" : `Explained: ${of.label}.`} Arrow keys move between them`;
+      const name = `Parts of the ${model.pairs ? (number ? "second text" : "first text") : "text"}.${of.value ? "" : ` Explained: ${of.label}.`} Arrow keys move between them`;
       return colouredText(of, text, { number, name, onPick: (index) => picked.pick(index) });
     });
     const list = strongestParts(of, { most: LISTED, onPick: (index) => picked.pick(index), onOpen: (index) => picked.open(index) });
@@ -190,12 +190,14 @@ function strongestOf({ parts }) {
 }
 
 function heading(of) {
-  return [of.value ? of.label || "Value" : of.label, el("span", { class: "why-score" }, shown(of, of.score))];
+  const decided = of.threshold === null ? "" : isChosen(of, of.score) ? " · chosen" : " · not chosen";
+  return [of.value ? of.label || "Value" : of.label, el("span", { class: "why-score" }, shown(of, of.score), decided)];
 }
 
 /** What a reader should know of this explanation. */
 function remarks(answer, of, explainByWord, by) {
   const notes = [];
+  if (of.threshold !== null) notes.push(el("p", {}, `The model chooses ${of.label} from ${shown(of, of.threshold)} on.`));
   if (of.parts.every((part) => part.by === null)) {
     notes.push(el("p", {}, `The text has only one ${by}. Without it nothing is left to read. `, by === "sentence" && el("button", { onclick: explainByWord }, "Explain by word")));
   } else if (of.parts.every((part) => part.level === 0)) {
