@@ -27,6 +27,7 @@ from export.quantize.sensitivity import noisiest_products
 from export.quantize.weights import Feedback
 from export.rewrites.apply import Check, Rewrite, RewriteResult, apply
 from export.rewrites.embeddings import trim_positions
+from export.rewrites.rotate import fix_rotations
 from export.variants import FP32, DynamicInt8, StaticInt8, Variant
 
 _FLOAT_TOLERANCE: Final = 1e-5
@@ -119,7 +120,9 @@ class Builder:
             graph, ranges, moments, self._feedback, saturation_safe=recipe.saturation_safe, kept_in_float=kept
         )
         quantize_embeddings(graph)
+        graph = Graph(graph.finish())
         trim_positions(graph, self._max_length)
+        fix_rotations(graph, self._max_length)
         return graph.finish()
 
     def _kept_in_float(

@@ -4,9 +4,11 @@ DeBERTa projects its table of relative positions in every layer, 512 rows even f
 whether there are as many queries as keys. The runtime folds such products if they are float, but not if they are int8.
 """
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import onnx
+from numpy.typing import NDArray
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
@@ -21,7 +23,7 @@ def take_branches(graph: Graph) -> bool:
     A self-attention has as many keys as queries, whatever the text.
     """
     found = [(node, branch) for node in graph.of_type("If") if (branch := _idle_branch(node)) is not None]
-    found = [(node, branch) for node, branch in found if _follows_from_shapes(graph, node.input[0])]
+    found = [(node, branch) for node, branch in found if follows_from_shapes(graph, node.input[0])]
     for node, branch in found:
         graph.remove([node])
         for output, result in zip(node.output, branch.output, strict=True):
@@ -39,25 +41,40 @@ def fold_products(graph: Graph) -> bool:
     ]
     if not wanted:
         return False
-    nodes = [node for node in graph.nodes if constant.issuperset(node.output)]
-    results = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in wanted]
-    body = helper.make_graph(nodes, "constants", [], results, initializer=graph.initializers())
-    values = ReferenceEvaluator(helper.make_model(body, opset_imports=graph.opsets())).run(wanted, {})
-    for name, value in zip(wanted, values, strict=True):
+    for name, value in zip(wanted, evaluate(graph, wanted, {}), strict=True):
         graph.redirect(name, graph.add_constant(f"{name}/folded", value))
     return True
 
 
-def _idle_branch(node: onnx.NodeProto) -> onnx.GraphProto | None:
-    """Return the branch of an ``If`` that only passes on outer tensors, if it has one."""
-    for attribute in node.attribute:
-        branch = attribute.g
-        if branch.node and all(inner.op_type == "Identity" for inner in branch.node):
-            return branch
-    return None
+def evaluate(graph: Graph, names: Sequence[str], given: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Compute tensors of a graph.
+
+    Args:
+        graph: has them; its operators must be those of ONNX, not onnxruntime's own.
+        names: of the tensors.
+        given: name -> value of the computed tensors and inputs that they depend on.
+    """
+    producers, pending, needed = graph.producers(), list(names), set()
+    while pending:
+        name = pending.pop()
+        if name not in needed and name not in given:
+            needed.add(name)
+            pending.extend(producers[name].input if name in producers else ())
+    body = helper.make_graph(
+        [node for node in graph.nodes if needed.intersection(node.output)],
+        "evaluated",
+        [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(given[name].dtype), None)
+            for name in given
+        ],
+        [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in names],
+        initializer=[value for value in graph.initializers() if value.name in needed],
+    )
+    model = helper.make_model(body, opset_imports=graph.opsets())
+    return list(ReferenceEvaluator(model).run(list(names), dict(given)))
 
 
-def _follows_from_shapes(graph: Graph, name: str) -> bool:
+def follows_from_shapes(graph: Graph, name: str) -> bool:
     """Return whether a tensor is computed from shapes and constants alone, not from what is in a text."""
     producers, inputs = graph.producers(), set(graph.inputs)
     pending, seen = [name], set()
@@ -71,6 +88,15 @@ def _follows_from_shapes(graph: Graph, name: str) -> bool:
         seen.add(name)
         pending.extend(node.input)
     return True
+
+
+def _idle_branch(node: onnx.NodeProto) -> onnx.GraphProto | None:
+    """Return the branch of an ``If`` that only passes on outer tensors, if it has one."""
+    for attribute in node.attribute:
+        branch = attribute.g
+        if branch.node and all(inner.op_type == "Identity" for inner in branch.node):
+            return branch
+    return None
 
 
 def _constant_tensors(graph: Graph) -> tuple[set[str], list[str]]:

@@ -214,13 +214,19 @@ class _Parts:
 
 
 def _read_shapes_of_ids(graph: Graph) -> None:
-    """Take the numbers of texts and tokens from the ids, not from the embeddings, which may lose their padding."""
+    """Take the numbers of texts and tokens from the ids.
+
+    Embeddings may lose their padding, and a mask of (batch, 1, tokens, tokens) is computed for its shape alone.
+    """
     producers, consumers = graph.producers(), graph.consumers()
     for node in graph.of_type("Shape"):
         source = producers.get(node.input[0])
         readers = consumers.get(node.output[0], [])
-        if source is None or source.op_type not in {"LayerNormalization", "Add"}:
-            continue
+        axes = {"LayerNormalization": (0, 1), "Add": (0, 1), "Where": (2, 3)}.get(source.op_type if source else "", ())
         indices = [graph.constant(reader.input[1]) for reader in readers if reader.op_type == "Gather"]
-        if len(indices) == len(readers) and all(index is not None and int(index) in (0, 1) for index in indices):
-            node.input[0] = _IDS
+        if len(indices) != len(readers) or not all(index is not None and int(index) in axes for index in indices):
+            continue
+        node.input[0] = _IDS
+        if axes == (2, 3):
+            for reader in readers:
+                reader.input[1] = graph.add_constant(f"{reader.output[0]}/tokens", np.array(1))

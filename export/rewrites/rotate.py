@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from export.graph.graph import MICROSOFT, Graph
+from export.rewrites.constants import evaluate, follows_from_shapes
 
 START: Final = "rotate/start"
 """Position of the first token: 0, (1,) int64."""
@@ -26,6 +27,21 @@ def fuse_rotations(graph: Graph) -> bool:
         graph.remove([node])
         tables = [parts.half(name) for name in (cosines, sines)]
         graph.add("RotaryEmbedding", [rotated, START, *tables], node.output[0], domain=MICROSOFT)
+    return True
+
+
+def fix_rotations(graph: Graph, max_length: int) -> bool:
+    """Compute the tables of rotations once, for as many positions as a text can have; longer input fails.
+
+    One more position is for the token of padding that ``mask_keys`` may add.
+    """
+    tables = {name for node in graph.of_type("RotaryEmbedding") for name in node.input[2:]}
+    found = sorted(name for name in tables if graph.constant(name) is None and follows_from_shapes(graph, name))
+    if not found:
+        return False
+    ones = np.ones((1, max_length + 1), np.int64)
+    for name, value in zip(found, evaluate(graph, found, dict.fromkeys(graph.inputs, ones)), strict=True):
+        graph.redirect(name, graph.add_constant(f"{name}/fixed", value))
     return True
 
 

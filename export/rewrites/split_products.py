@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
-from onnx.reference import ReferenceEvaluator
 
 from export.graph.graph import Graph
+from export.rewrites.constants import evaluate, follows_from_shapes
 
 _HEADS_BEFORE_TOKENS: Final = [0, 3, 2, 1, 4]
 """Order of (batch, tokens, parts, heads, channels) before the parts are taken."""
@@ -94,26 +93,10 @@ def _split_slices(graph: Graph, product: _Product, slices: list[onnx.NodeProto])
 
 def _value(graph: Graph, name: str, product: _Product) -> int | None:
     """Return an integer that is computed from the shape of a product's result, None for any other."""
-    producers, pending, seen = graph.producers(), [name], {product.output}
-    while pending:
-        tensor = pending.pop()
-        if tensor in graph.inputs:
-            return None
-        if tensor in seen:
-            continue
-        seen.add(tensor)
-        pending.extend(producers[tensor].input if tensor in producers else ())
-    needed = seen - {product.output}
-    body = helper.make_graph(
-        [node for node in graph.nodes if needed.intersection(node.output)],
-        "bounds",
-        [helper.make_tensor_value_info(product.output, onnx.TensorProto.FLOAT, None)],
-        [helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None)],
-        initializer=[value for value in graph.initializers() if value.name in needed],
-    )
-    model = helper.make_model(body, opset_imports=graph.opsets())
-    (value,) = ReferenceEvaluator(model).run(None, {product.output: np.zeros((1, 1, product.weights.shape[1]))})
-    return int(np.asarray(value).ravel()[0]) if np.size(value) == 1 else None
+    if not follows_from_shapes(graph, name):
+        return None
+    (value,) = evaluate(graph, [name], {product.output: np.zeros((1, 1, product.weights.shape[1]), np.float32)})
+    return int(value.ravel()[0]) if value.size == 1 else None
 
 
 def _split_heads(

@@ -15,6 +15,7 @@ from export.rewrites import FLOAT, QUANTIZED
 from export.rewrites.first_token import read_first_token
 from export.rewrites.fuse_attention import fuse_attention
 from export.rewrites.mask import mask_keys
+from export.rewrites.rotate import fix_rotations
 from tests.unit.export.conftest import TinyGraph
 from tests.unit.export.graphs import loaded, rewritten
 
@@ -87,3 +88,24 @@ def test_a_bias_by_position_is_cut_to_the_first_token(foreign_graph: Callable[..
     last = graph.of_type("MultiHeadAttention")[-1]
     (row,) = (node for node in graph.nodes if last.input[5] in node.output)
     assert ("Gather", 2) == (row.op_type, graph.attributes(row)["axis"])
+
+
+def test_tables_of_rotations_are_constants_for_as_many_positions_as_a_text_has(
+    foreign_graph: Callable[..., TinyGraph], tmp_path: Path
+) -> None:
+    """They give the same answers up to the longest text with its token of padding, and refuse longer input."""
+    tiny = foreign_graph("modernbert")
+    longest = 40
+    before, _ = rewritten(tiny, *FLOAT)
+    after, applied = rewritten(tiny, *FLOAT, lambda graph: fix_rotations(graph, longest))
+    assert applied[-1]
+    tables = {name for node in Graph(after).of_type("RotaryEmbedding") for name in node.input[2:]}
+    assert {(longest + 1, 8)} == {getattr(Graph(after).constant(name), "shape", None) for name in tables}
+    assert {"Cos", "Sin"}.isdisjoint(node.op_type for node in after.graph.node)
+    computing, reading = loaded(before, tmp_path / "before.onnx"), loaded(after, tmp_path / "after.onnx")
+    ids = tuple(np.random.default_rng(8).integers(5, tiny.vocabulary, longest + 2).tolist())
+    for rows in ([ids[:longest], ids[:3]], [ids[: longest + 1]]):
+        batch = Batch.of(rows, tiny.pad_token_id)
+        assert pytest.approx(computing.run(batch), abs=1e-5) == reading.run(batch)
+    with pytest.raises(Exception, match="RotaryEmbedding"):
+        reading.run(Batch.of([ids], tiny.pad_token_id))
