@@ -11,9 +11,9 @@ from tokenizers import Tokenizer
 
 from artifact.first_stage import FirstStage, confidence
 from artifact.manifest import Artifact
-from artifact.parts import FirstStageModel
+from artifact.parts import FirstStageModel, FirstStageThreshold
 from artifact.rows import Row
-from artifact.scores import Head, accuracy, expected_calibration_error
+from artifact.scores import Head, accuracy, expected_calibration_error, fit_temperature
 from export.errors import ExportError
 from export.first_stage.learn import ORDERS, Weights, learn, passes
 from export.first_stage.texts import FOLDS, Texts
@@ -62,7 +62,7 @@ class SourceFigures:
 def fit_first_stage(
     artifact: Artifact, texts: Texts, cues: Sequence[str], largest_loss: float, tick: Callable[[], None]
 ) -> Fitted:
-    """Learn the weights from all texts; fit thresholds and measure by answers to texts that were not learned from.
+    """Learn the weights from all texts; fit the rest and measure by answers to texts that were not learned from.
 
     Args:
         artifact: whose graph answered the texts.
@@ -73,7 +73,7 @@ def fit_first_stage(
     """
     head = artifact.manifest.head
     graph = head.table(texts.logits)
-    first = np.empty_like(graph)
+    logits = np.empty_like(graph)
     cue_tokens = _cue_tokens(artifact, cues)
 
     def stage_of(learned: Weights) -> FirstStage:
@@ -91,24 +91,41 @@ def fit_first_stage(
     for fold in range(FOLDS):
         inside = texts.folds == fold
         stage = stage_of(learn(_chosen(texts.rows, ~inside), graph[~inside], head, tick))
-        first[inside] = head.table(np.array([stage.logits(row) for row in _chosen(texts.rows, inside)]))
-    weights = learn(texts.rows, graph, head, tick)
-    stage = stage_of(weights)
+        logits[inside] = [stage.logits(row) for row in _chosen(texts.rows, inside)]
     may = np.array([not stage.is_for_graph(row) for row in texts.rows])
     tokens = np.array([len(row) for row in texts.rows])
-    sure = np.array([confidence(scores, head) for scores in first.tolist()])
-    loss = losses(first, graph, head)
-    thresholds = fit(HeldOut(tokens[may], sure[may], loss[may]), largest_loss, artifact.manifest.max_length)
-    longest = [threshold.max_tokens for threshold in thresholds]
-    least = np.array([threshold.least_confidence for threshold in thresholds])
-    answered = may & (sure >= least[np.searchsorted(longest, tokens)])
-    model = stage.model.model_copy(update={"thresholds": thresholds})
+
+    def choose(first: NDArray[np.float64]) -> tuple[tuple[FirstStageThreshold, ...], NDArray[np.bool_]]:
+        sure = np.array([confidence(scores, head) for scores in first.tolist()])
+        loss = losses(first, graph, head)
+        thresholds = fit(HeldOut(tokens[may], sure[may], loss[may]), largest_loss, artifact.manifest.max_length)
+        longest = [threshold.max_tokens for threshold in thresholds]
+        least = np.array([threshold.least_confidence for threshold in thresholds])
+        return thresholds, may & (sure >= least[np.searchsorted(longest, tokens)])
+
+    _, answered = choose(head.table(logits))
+    temperature = _temperature(logits[answered], texts.labels[answered], head)
+    first = head.table(logits / temperature)
+    thresholds, answered = choose(first)
+    weights = learn(texts.rows, graph, head, tick).cooled(temperature)
+    model = stage_of(weights).model.model_copy(update={"thresholds": thresholds})
     return Fitted(weights.weights, model, _figures(texts, first, answered, head))
 
 
 def ticks(texts: Texts) -> int:
     """Return how often ``fit_first_stage`` calls ``tick``: all texts are learned once for each fold."""
     return FOLDS * passes(len(texts.rows))
+
+
+def _temperature(logits: NDArray[np.float64], labels: NDArray[np.int64], head: Head) -> float:
+    """Return what to divide the logits by, so that texts which the first stage answers are right as often as it says.
+
+    It imitates the graph's probabilities for all texts, and is too modest where it is sure. 1 without labels.
+    """
+    labelled = labels >= 0
+    if head.problem != "single_label" or not labelled.any():
+        return 1.0
+    return fit_temperature(logits[labelled] / head.temperature, labels[labelled])
 
 
 def _chosen(rows: Sequence[Row], chosen: NDArray[np.bool_]) -> list[Row]:

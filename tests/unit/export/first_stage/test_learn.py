@@ -36,5 +36,5 @@ def test_rows_are_answered_as_the_graph_answers_them(head: Head) -> None:
 
 @pytest.mark.parametrize("labels", [2, 3, 28, 1000])
 def test_the_weights_of_any_number_of_labels_fit(labels: int) -> None:
-    """As many buckets as fit into two megabytes, a power of two."""
+    """As many buckets as fit into 2 MiB, a power of two."""
     assert labels << bits_for(labels) <= LARGEST_BYTES < labels << (bits_for(labels) + 1)
