@@ -68,7 +68,7 @@ def section(model: FirstStageModel, figures: Sequence[SourceFigures]) -> list[st
     return [
         "## First stage",
         "",
-        "With `VERDICT_FIRST_STAGE=on` a linear model over token ids answers the texts of which it is sure, in some 20 "
+        "With `VERDICT_FIRST_STAGE=on` a linear model over token ids answers the texts of which it is sure, in some 30 "
         f"microseconds, and the graph answers the others. At most {100 * model.largest_loss:g} in 100 texts may get a "
         "wrong answer by it; the graph's own probabilities say how many do, on texts that it did not learn from.",
         "",
