@@ -11,6 +11,7 @@ from export.rewrites.attention import open_attention
 from export.rewrites.constants import fold_products, take_branches
 from export.rewrites.embeddings import fix_token_types, slice_positions
 from export.rewrites.first_token import read_first_token
+from export.rewrites.flat_products import open_flat_products
 from export.rewrites.fuse_attention import fuse_attention
 from export.rewrites.mask import mask_keys
 from export.rewrites.padding import skip_padding
@@ -23,6 +24,7 @@ FLOAT: Final[tuple[Rewrite, ...]] = (
     fix_token_types,
     slice_positions,
     open_attention,
+    open_flat_products,
     split_products,
     fuse_rotations,
     fuse_attention,

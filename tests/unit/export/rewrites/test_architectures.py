@@ -40,7 +40,7 @@ _APPLIED = {
     "deberta-v2": ("take_branches", "fold_products", "skip_padding"),
     "modernbert": (*_ROTATED, "read_first_token"),
     "modernbert-mean": _ROTATED,
-    "gpt2": (),
+    "gpt2": ("open_flat_products", "skip_padding"),
     "qwen2": ("fuse_rotations", "skip_padding"),
 }
 _MEAN = {"classifier_pooling": "mean"}

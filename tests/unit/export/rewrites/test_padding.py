@@ -173,8 +173,14 @@ def test_layer_norms_with_the_residual_inside_stop_it(tiny_graphs: dict[str, Tin
 
 @pytest.mark.parametrize(
     ("architecture", "settings"),
-    [("modernbert", {}), ("modernbert", {"classifier_pooling": "mean"}), ("deberta-v2", {}), ("qwen2", {})],
-    ids=["modernbert", "modernbert-mean", "deberta-v2", "qwen2"],
+    [
+        ("modernbert", {}),
+        ("modernbert", {"classifier_pooling": "mean"}),
+        ("deberta-v2", {}),
+        ("qwen2", {}),
+        ("gpt2", {}),
+    ],
+    ids=["modernbert", "modernbert-mean", "deberta-v2", "qwen2", "gpt2"],
 )
 def test_other_architectures_answer_alike_bit_by_bit(
     foreign_graph: Callable[..., TinyGraph], tmp_path: Path, architecture: str, settings: dict[str, str]
