@@ -3,7 +3,7 @@
 A thin layer over onnxruntime's ``OnnxModel``, which prunes and sorts. All rewrites use it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -152,6 +152,12 @@ class Graph:
             model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
         del model.graph.value_info[:]  # shapes of rewritten tensors are stale
         return model
+
+
+def only_reader(consumers: Mapping[str, list[onnx.NodeProto]], name: str, kind: str) -> onnx.NodeProto | None:
+    """Return the node that reads a tensor if it is the only one and of this operator type, else None."""
+    readers = consumers.get(name, [])
+    return readers[0] if [node.op_type for node in readers] == [kind] else None
 
 
 def _prune(graph: onnx.GraphProto) -> None:

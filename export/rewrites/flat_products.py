@@ -4,11 +4,12 @@ GPT-2 reshapes to (batch x tokens, channels), computes ``Gemm`` and reshapes bac
 is quantized like every other, and padding can be left out around it.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import onnx
 
-from export.graph.graph import Graph
+from export.graph.graph import Graph, only_reader
 
 _PLAIN: Final = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}
 """Attributes of a Gemm that is a product and an addition, all at their defaults."""
@@ -21,23 +22,22 @@ def open_flat_products(graph: Graph) -> bool:
     done = False
     for node in graph.of_type("Gemm"):
         flattened = producers.get(node.input[0])
-        restored = consumers.get(node.output[0], [])
-        if flattened is None or not _flattens(graph, flattened, node):
-            continue
-        if [after.op_type for after in restored] != ["Reshape"]:
+        restored = only_reader(consumers, node.output[0], "Reshape")
+        if flattened is None or restored is None or not _flattens(graph, flattened, node, producers):
             continue
         product = graph.add("MatMul", [flattened.input[0], node.input[1]], f"{node.output[0]}/product")
-        result = restored[0].output[0]
-        graph.remove([node, restored[0]])
-        graph.add("Add", [product, node.input[2]], result)
+        graph.remove([node, restored])
+        graph.add("Add", [product, node.input[_BIAS_INPUT]], restored.output[0])
         done = True
     return done
 
 
-def _flattens(graph: Graph, reshape: onnx.NodeProto, product: onnx.NodeProto) -> bool:
+def _flattens(
+    graph: Graph, reshape: onnx.NodeProto, product: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]
+) -> bool:
     """Whether a node makes the two axes of a plain Gemm, with constant weights and a bias, out of more."""
     plain = {**_PLAIN, **graph.attributes(product)} == _PLAIN and len(product.input) > _BIAS_INPUT
     if reshape.op_type != "Reshape" or not plain or graph.constant(product.input[1]) is None:
         return False
-    shape = graph.producers().get(reshape.input[1])
+    shape = producers.get(reshape.input[1])
     return shape is not None and shape.op_type == "Concat" and len(shape.input) == 2  # noqa: PLR2004 - axes

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.graph.graph import MICROSOFT, Graph
+from export.graph.graph import MICROSOFT, Graph, only_reader
 
 _LOWEST: Final = float(np.finfo(np.float32).min)
 _HEADS_FIRST: Final = [0, 2, 1, 3]
@@ -101,12 +101,12 @@ class _Parts:
     def of(self, softmax: onnx.NodeProto) -> tuple[_Scores, str, list[str], onnx.NodeProto] | None:
         """Return scores, values (batch, tokens, hidden), a bias if any, and the node of the result, if known."""
         scores = self._scores(softmax.input[0])
-        mixed = self._only_reader(softmax.output[0], "MatMul")
+        mixed = only_reader(self._consumers, softmax.output[0], "MatMul")
         if scores is None or mixed is None or mixed.input[0] != softmax.output[0]:
             return None
         value = self._split_by_heads(mixed.input[1], _HEADS_FIRST)
-        turned = self._only_reader(mixed.output[0], "Transpose")
-        result = self._only_reader(turned.output[0], "Reshape") if turned is not None else None
+        turned = only_reader(self._consumers, mixed.output[0], "Transpose")
+        result = only_reader(self._consumers, turned.output[0], "Reshape") if turned is not None else None
         biases = [name for name in scores.added if self._depends_on(name) == set()]
         masks = [name for name in scores.added if self._depends_on(name) == {_MASK}]
         if value is None or value.rotation is not None or result is None or len(masks) != 1 or len(biases) > 1:
@@ -194,10 +194,6 @@ class _Parts:
         """Return a bias before it is repeated for every text; attention does that itself."""
         node = self._producers.get(name)
         return str(node.input[0]) if node is not None and node.op_type == "Expand" else name
-
-    def _only_reader(self, name: str, kind: str) -> onnx.NodeProto | None:
-        readers = self._consumers.get(name, [])
-        return readers[0] if [node.op_type for node in readers] == [kind] else None
 
     def _depends_on(self, name: str) -> set[str]:
         """Return the inputs of the graph whose content a tensor depends on; their shapes do not count."""

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.graph.graph import Graph
+from export.graph.graph import Graph, only_reader
 from export.rewrites.constants import evaluate, follows_from_shapes
 
 _HEADS_BEFORE_TOKENS: Final = [0, 3, 2, 1, 4]
@@ -107,11 +107,11 @@ def _split_heads(
     if shape is None or shape.op_type != "Concat" or len(shape.input) != len(_HEADS_BEFORE_TOKENS):
         return False
     sizes = [graph.constant(name) for name in shape.input[2:]]
-    turned = _only_reader(consumers, reshape.output[0], "Transpose")
-    split = _only_reader(consumers, turned.output[0], "Split") if turned is not None else None
+    turned = only_reader(consumers, reshape.output[0], "Transpose")
+    split = only_reader(consumers, turned.output[0], "Split") if turned is not None else None
     if turned is None or split is None or graph.attributes(turned).get("perm") != _HEADS_BEFORE_TOKENS:
         return False
-    squeezed = [_only_reader(consumers, name, "Squeeze") for name in split.output]
+    squeezed = [only_reader(consumers, name, "Squeeze") for name in split.output]
     if graph.attributes(split).get("axis") != 2 or any(size is None for size in sizes):  # noqa: PLR2004 - the parts
         return False
     parts, heads, channels = (int(size.ravel()[0]) for size in sizes if size is not None)
@@ -125,8 +125,3 @@ def _split_heads(
         graph.remove([node])
         graph.redirect(node.output[0], graph.add("Transpose", [apart], f"{part}/turned", perm=[0, 2, 1, 3]))
     return True
-
-
-def _only_reader(consumers: dict[str, list[onnx.NodeProto]], name: str, kind: str) -> onnx.NodeProto | None:
-    readers = consumers.get(name, [])
-    return readers[0] if [node.op_type for node in readers] == [kind] else None
